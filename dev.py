@@ -1,0 +1,174 @@
+"""Run a task of this project in a private environment, which is set up when it is needed.
+
+    python3 dev.py verify [ARGS]                 realization verify ARGS
+    python3 dev.py test [--real] [PYTEST ARGS]   the tests; --real first installs the kernels they judge
+    python3 dev.py check                         ruff, mypy, docstrings, direction of imports
+    python3 dev.py docs                          build the documentation into docs/_build/html
+    python3 dev.py bench [PYTEST ARGS]           the benchmarks
+
+The first run installs with your own pip or uv configuration; later runs need no network.
+"""
+import sys
+
+if sys.version_info < (3, 11):
+    sys.stderr.write("dev.py: Python 3.11 or newer is needed, this is %s\n" % sys.version.split()[0])
+    sys.exit(3)
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sysconfig
+import tomllib
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+VENV, LOG = ROOT / ".venv", ROOT / ".venv.log"
+STAMP = VENV / "stamp"
+PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+SITE = Path(sysconfig.get_path("purelib", "venv", {"base": str(VENV)}))
+
+GROUPS = {
+    "verify": [],
+    "test": ["test"],
+    "check": ["test", "dev"],
+    "docs": ["docs"],
+    "bench": ["test", "bench"],
+}
+
+
+class SetupError(Exception):
+    """The environment cannot be made; the message is one line that says what to do."""
+
+
+def fingerprint() -> str:
+    """Digest of what the environment was made from; the folder counts, its scripts name their own place."""
+    source = (ROOT / "pyproject.toml").read_bytes() + f"{sys.version}{ROOT}".encode()
+    return hashlib.sha256(source).hexdigest()
+
+
+def works() -> bool:
+    """Whether every module that an installer recorded is there in full, and the interpreter starts."""
+    # find_spec and not import: an error in our own source is the task's to report
+    probe = "import numpy, scipy, importlib.util as u, sys; sys.exit(u.find_spec('realization') is None)"
+    try:
+        for record in SITE.glob("*.dist-info/RECORD"):
+            for line in record.read_text("utf-8").splitlines():
+                path, _, size = line.rsplit(",", 2)
+                module = size and path.endswith((".py", ".so", ".pyd"))
+                if module and (SITE / path).stat().st_size < int(size):
+                    return False
+        return subprocess.run([PYTHON, "-I", "-c", probe], capture_output=True).returncode == 0
+    except (OSError, ValueError):
+        return False
+
+
+def installed() -> set[str] | None:
+    """Groups and subjects in the environment; None when it is absent, stale or broken."""
+    lines = STAMP.read_text().splitlines() if STAMP.is_file() else [""]
+    return set(lines[1:]) if lines[0] == fingerprint() and works() else None
+
+
+def remember(names: set[str]) -> None:
+    STAMP.write_text("\n".join([fingerprint(), *sorted(names)]) + "\n")
+
+
+def install(requirements: list[str], with_uv: bool = True) -> str:
+    """Install with uv where it is found, else or if it fails (it reads no pip configuration) with pip.
+
+    Return "", or the reason for which pip failed.
+    """
+    uv = shutil.which("uv") if with_uv else None
+    installers = [[uv, "pip", "install", "--python", PYTHON]] if uv else []
+    for installer in [*installers, [PYTHON, "-m", "pip", "install"]]:
+        command = [*map(str, installer), *requirements]
+        done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        output = done.stdout.decode(errors="replace")
+        with LOG.open("a", encoding="utf-8") as log:
+            log.write(f"$ {' '.join(command)}\n{output}\n")
+        if done.returncode == 0:
+            return ""
+    reasons = re.findall(r"^ *error: *(\S.*)", output, re.MULTILINE | re.IGNORECASE)
+    return reasons[-1].strip() if reasons else f"pip ended with code {done.returncode}"
+
+
+def create() -> None:
+    """Make an empty environment in the place of whatever is there."""
+    LOG.unlink(missing_ok=True)
+    if VENV.is_symlink() or VENV.is_file():
+        VENV.unlink()
+    try:
+        venv.create(VENV, clear=True, with_pip=True)
+    except subprocess.CalledProcessError:
+        raise SetupError("this Python cannot make an environment with pip; install the venv package of your "
+                         "distribution (on Debian and Ubuntu python3-venv) and run again") from None
+
+
+def prepare(groups: list[str], real: bool) -> None:
+    """Bring the environment to hold the package and the groups; it keeps what else it holds."""
+    table = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["dependency-groups"]
+    here = installed()
+    if here is None:
+        print("dev.py: setting up .venv (about a minute, once)", file=sys.stderr, flush=True)
+        create()
+    if here is None or not here.issuperset(groups):
+        wanted = [text for name in groups for text in table[name] if isinstance(text, str)]
+        if reason := install(["-e", ".", *wanted]):
+            raise SetupError(f"cannot install what the task needs ({reason}); check the network and the "
+                             f"configuration of pip, then run again; the full log is {LOG.name}")
+        remember(here := {*(here or ()), *groups})
+    for subject in (table["real"] if real else []):
+        if subject in here:
+            continue
+        print(f"dev.py: installing {subject}", file=sys.stderr, flush=True)
+        # pip, whose configuration may know a small build; singly, so that a missing one loses no other
+        if reason := install([subject], with_uv=False):
+            print(f"dev.py: no {subject}, its tests are skipped ({reason})", file=sys.stderr, flush=True)
+        else:
+            remember(here := {*here, subject})
+
+
+def perform(task: str, rest: list[str]) -> int:
+    """Run the task's commands, all of them; return the first exit code that is not 0."""
+    html = "docs/_build/html"
+    contracts = ["test_imports_point_one_way.py", "test_docstrings_match.py"]
+    commands = {
+        "verify": [["-m", "realization", "verify", *rest]],
+        "test": [["-m", "pytest", *rest]],
+        "check": [
+            ["-m", "ruff", "check", "."],
+            ["-m", "mypy"],
+            ["-m", "pytest", "-q", *(f"theory_tests/contracts/{name}" for name in contracts)],
+        ],
+        "docs": [["-m", "sphinx", "-W", "--keep-going", "-q", "docs", html], ["docs/_external.py", html]],
+        "bench": [["-m", "pytest", "benchmarks", *rest]],
+    }[task]
+    # verify names files of its caller; every other task is about this folder
+    folder = None if task == "verify" else ROOT
+    codes = [subprocess.run([PYTHON, *command], cwd=folder).returncode for command in commands]
+    return next((code for code in codes if code), 0)
+
+
+def main(argv: list[str]) -> int:
+    task, rest = (argv[0], argv[1:]) if argv else ("", [])
+    if task not in GROUPS:
+        asked = task in ("-h", "--help")
+        print(__doc__, file=sys.stdout if asked else sys.stderr)
+        return 0 if asked else 2
+    real = task == "test" and "--real" in rest
+    try:
+        prepare(GROUPS[task], real)
+        return perform(task, [word for word in rest if not (real and word == "--real")])
+    except SetupError as error:
+        print(f"dev.py: {error}", file=sys.stderr)
+    except OSError as error:
+        print(f"dev.py: {error}; check that this folder can be written, then run again", file=sys.stderr)
+    except KeyboardInterrupt:
+        return 130
+    return 3
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,49 @@
+"""Arrays that belong to their owner: copied at birth, read-only from then on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from realization.core.errors import ShapeError
+from realization.core.shapes import Signature
+
+
+def freeze(owner: Any, signature: str) -> dict[str, int]:
+    """Copy the arrays of a frozen dataclass, make them read-only and check their shapes.
+
+    Parameters
+    ----------
+    owner : dataclass instance
+        Its fields named in the signature become float64 (or complex128) arrays.
+    signature : str
+        As in `realization.core.shapes`.
+
+    Returns
+    -------
+    dict
+        The size of every axis.
+
+    Raises
+    ------
+    ShapeError
+        If a shape does not fit, or an entry is NaN or infinite.
+    """
+    parsed = Signature.parse(signature + " ->")
+    arrays: dict[str, np.ndarray] = {}
+    for name in parsed.arguments:
+        x = np.array(getattr(owner, name))
+        x = x.astype(np.complex128 if x.dtype.kind == "c" else np.float64)
+        if not np.isfinite(x).all():
+            raise ShapeError(f"{name} has entries that are NaN or infinite; finite numbers are needed")
+        x.setflags(write=False)
+        object.__setattr__(owner, name, x)
+        arrays[name] = x
+    return parsed.check(arrays)
+
+
+def describe(name: str, sizes: Mapping[str, int]) -> str:
+    """One line that fits a terminal: `LinearSSM(n=3, m=1, p=1)`."""
+    return f"{name}({', '.join(f'{letter}={size}' for letter, size in sizes.items())})"

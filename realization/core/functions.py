@@ -1,0 +1,151 @@
+"""Elementary functions with their NumPy meaning.
+
+A map or an epilogue of a layer is a plain Python function of these.  Given arrays
+(of floats, complex numbers, or objects such as rationals and balls) they compute
+values.  Given a number type (`Err`, `Tape`, `DD`) they hand over to its static
+method `__elementary__(name, *arguments)`, and to `_zip(function, items)` where
+only the arrangement of the numbers changes.  `_kernels` overloads the same names
+for compiled code, so one source serves all readings.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+SOFTPLUS_THRESHOLD = 20.0
+
+
+def elementary(value: Callable[..., Any]) -> Callable[..., Any]:
+    """Let the first argument that is a number type interpret the function."""
+    defaults = value.__defaults__ or ()
+    required = value.__code__.co_argcount - len(defaults)
+
+    @functools.wraps(value)
+    def function(*arguments: Any) -> Any:
+        arguments += defaults[len(arguments) - required :]
+        for x in arguments:
+            if hasattr(type(x), "__elementary__"):
+                return type(x).__elementary__(value.__name__, *arguments)
+        return value(*arguments)
+
+    return function
+
+
+@elementary
+def exp(x):
+    """exp(x)."""
+    return np.exp(x)
+
+
+@elementary
+def expm1(x):
+    """exp(x) - 1, accurate near 0."""
+    return np.expm1(x)
+
+
+@elementary
+def log1p(x):
+    """log(1 + x), accurate near 0."""
+    return np.log1p(x)
+
+
+@elementary
+def sin(x):
+    """sin(x)."""
+    return np.sin(x)
+
+
+@elementary
+def cos(x):
+    """cos(x)."""
+    return np.cos(x)
+
+
+@elementary
+def sqrt(x):
+    """sqrt(x)."""
+    return np.sqrt(x)
+
+
+@elementary
+def reciprocal(x):
+    """1 / x."""
+    return 1 / x
+
+
+@elementary
+def phi1(x):
+    """(exp(x) - 1) / x, and 1 at 0: the average of exp over [0, x]."""
+    zero = x == 0
+    return np.where(zero, 1, np.expm1(x) / np.where(zero, 1, x))
+
+
+@elementary
+def softplus(x, threshold=SOFTPLUS_THRESHOLD):
+    """log(1 + exp(x)) up to the threshold, x beyond it.
+
+    The threshold belongs to the definition: at 20 it costs 2e-9, which is 9e6
+    units in the last place of a float64.
+    """
+    below = np.where(x > threshold, threshold, x)
+    return np.where(x > threshold, x, np.log1p(np.exp(below)))
+
+
+@elementary
+def sigmoid(x):
+    """1 / (1 + exp(-x)), without overflow."""
+    e = np.exp(np.where(x > 0, -x, x))
+    return np.where(x > 0, 1, e) / (1 + e)
+
+
+@elementary
+def silu(x):
+    """x / (1 + exp(-x))."""
+    return x * sigmoid(x)
+
+
+@elementary
+def maximum(x, y):
+    """The larger of x and y."""
+    return np.where(x > y, x, y)
+
+
+@elementary
+def minimum(x, y):
+    """The smaller of x and y."""
+    return np.where(x < y, x, y)
+
+
+@elementary
+def cast(x, form):
+    """Round to a number format once, to nearest, ties to even (see `rounding`)."""
+    from realization.core.rounding import round_to
+
+    return round_to(x, form)
+
+
+def arrange(rearrangement: Callable[[Sequence[Any]], Any], items: Sequence[Any]) -> Any:
+    """Apply to `items` a function of arrays that moves numbers but does no arithmetic."""
+    for x in items:
+        if hasattr(type(x), "_zip"):
+            return type(x)._zip(rearrangement, items)
+    return rearrangement(items)
+
+
+def concatenate(items: Sequence[Any], axis: int) -> Any:
+    """Join arrays of any one number type along an axis."""
+    return arrange(lambda parts: np.concatenate(parts, axis=axis), items)
+
+
+def stack(items: Sequence[Any], axis: int) -> Any:
+    """Stack arrays of any one number type along a new axis."""
+    return arrange(lambda parts: np.stack(parts, axis=axis), items)
+
+
+def where(mask: Any, x: Any, y: Any) -> Any:
+    """Select x where the mask holds, y elsewhere; the mask is a plain array."""
+    return arrange(lambda parts: np.where(mask, parts[0], parts[1]), (x, y))

@@ -1,0 +1,137 @@
+"""One vocabulary for axes, one checker, one message format.
+
+An axis is a letter: T time, n states, m inputs, p outputs or head width, h heads,
+g groups, d channels, s sequences of a packed batch; `*b` stands for any number of
+leading batch axes.  A signature names the axes of every argument and output,
+
+    "u: *b T d; A: d n; D?: d; initial_state?: *b d n -> y: *b T d; final_state: *b d n"
+
+with `?` after an optional argument and `|` between alternatives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from realization.core.errors import ShapeError
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """The axes of one array: alternatives, each a tuple of letters."""
+
+    name: str
+    optional: bool
+    alternatives: tuple[tuple[str, ...], ...]
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """The first alternative."""
+        return self.alternatives[0]
+
+    def axis(self, letter: str) -> int | None:
+        """Position of an axis counted from the end, or None."""
+        return self.axes.index(letter) - len(self.axes) if letter in self.axes else None
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """Axes of the arguments and outputs of an operation."""
+
+    arguments: Mapping[str, Argument]
+    outputs: Mapping[str, Argument]
+
+    @classmethod
+    def parse(cls, text: str) -> Signature:
+        """Read a signature from its text (see the module's docstring)."""
+        sides = [dict(_arguments(side)) for side in text.split("->")]
+        return cls(sides[0], sides[1])
+
+    def over_time(self) -> tuple[str, ...]:
+        """Names of the arguments that have a time axis."""
+        return tuple(name for name, a in self.arguments.items() if a.axis("T") is not None)
+
+    def check(self, arguments: Mapping[str, Any]) -> dict[str, int]:
+        """Return the size of every axis letter.
+
+        Raises
+        ------
+        ShapeError
+            If an argument is missing, or an array does not fit the sizes that the
+            arguments before it have set; the message says what came and what was needed.
+        """
+        sizes: dict[str, int] = {}
+        source: dict[str, str] = {}
+        batch: tuple[int, ...] | None = None
+        for name, argument in self.arguments.items():
+            x = arguments.get(name)
+            if x is None:
+                if not argument.optional:
+                    raise ShapeError(f"{name} is missing; an array with axes {_spell(argument.axes)} is needed")
+                continue
+            axes = next((a for a in argument.alternatives if _fits(a, x.shape, sizes, batch)), None)
+            if axes is None:
+                raise ShapeError(_misfit(name, argument, x.shape, sizes, source, batch))
+            core = axes[1:] if axes[0] == "*b" else axes
+            if axes[0] == "*b" and batch is None:
+                batch = tuple(x.shape[: len(x.shape) - len(core)])
+            for letter, size in zip(core, x.shape[len(x.shape) - len(core) :], strict=True):
+                sizes.setdefault(letter, size)
+                source.setdefault(letter, name)
+        return sizes
+
+
+def _arguments(text: str) -> Iterator[tuple[str, Argument]]:
+    for item in filter(str.strip, text.split(";")):
+        name, axes = item.split(":")
+        name = name.strip()
+        alternatives = tuple(tuple(a.split()) for a in axes.split("|"))
+        yield name.rstrip("?"), Argument(name.rstrip("?"), name.endswith("?"), alternatives)
+
+
+def _fits(axes: tuple[str, ...], shape: tuple[int, ...], sizes: Mapping[str, int], batch: Any) -> bool:
+    if axes and axes[0] == "*b":
+        axes = axes[1:]
+        lead = shape[: max(len(shape) - len(axes), 0)]
+        if len(shape) < len(axes) or (batch is not None and tuple(lead) != batch):
+            return False
+        shape = shape[len(lead) :]
+    return len(shape) == len(axes) and all(sizes.get(a, n) == n for a, n in zip(axes, shape, strict=True))
+
+
+def _spell(axes: tuple[str, ...]) -> str:
+    return "(" + ", ".join(axes) + ")"
+
+
+def _misfit(name: str, argument: Argument, shape: Any, sizes: Any, source: Any, batch: Any) -> str:
+    needed = []
+    for axes in argument.alternatives:
+        sized = [str(sizes.get(a, a)) for a in axes if a != "*b"]
+        lead = [str(n) for n in batch] if axes[0] == "*b" and batch is not None else ["..."] * (axes[0] == "*b")
+        needed.append("(" + ", ".join(lead + sized) + ")")
+    letters = dict.fromkeys(a for axes in argument.alternatives for a in axes if a in sizes)
+    origin = ", ".join(f"{a}={sizes[a]} (from {source[a]})" for a in letters)
+    return (
+        f"{name} has shape {tuple(shape)}, but {' or '.join(needed)} is needed for axes "
+        f"{' or '.join(_spell(a) for a in argument.alternatives)}" + (f"; {origin}" if origin else "")
+    )
+
+
+def finite(name: str, x: Any) -> np.ndarray:
+    """Return x as an array, refusing NaN and infinity by name and place.
+
+    Raises
+    ------
+    ShapeError
+        With the first place and the count.
+    """
+    x = np.asarray(x)
+    bad = ~np.isfinite(x) if x.dtype.kind in "fc" else np.zeros(x.shape, bool)
+    if bad.any():
+        place = tuple(int(i) for i in np.argwhere(bad)[0])
+        raise ShapeError(f"{name} has {int(bad.sum())} entries that are NaN or infinite, the first at {place}; finite numbers are needed")
+    return x

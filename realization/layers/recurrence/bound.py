@@ -1,0 +1,175 @@
+"""How far a kernel of a given claim may be from the recurrence: a worst-case bound.
+
+Every number that a kernel computes is a sum of products of its inputs with factors
+(1 + delta), |delta| <= u.  So carry beside |S| an envelope H and an error E,
+
+    H(t) = |a| H(t-1) + |v| |k|'                      the same recurrence in absolute values
+    E(t) = A E(t-1) + (A - |a|) H(t-1) + e(v k')       A = (|a| + e(a)) (1 + u)^r
+
+where e(a) holds the error of the exponential and of its argument, and r the roundings
+of one step.  The order in which the terms are summed changes no more than the number of
+roundings of a term, which the read-out charges once:
+
+    e(y) = (|q| + e(q))' E + e(q)' H + kappa (|q| + e(q))' (H + E)
+    kappa = (K + chunk + log2 T + splits + 3) u + 3 u(operand)
+
+A rotation is bounded by the modulus of its complex numbers, since entrywise absolute
+values would grow by up to sqrt(2) at each step.
+
+A kernel that forms decays as exp(L(t) - L(s)) from cumulative sums L of a chunk has a
+further relative error u R(t) in every term, R = 2 (D + L), with D the error of the sums:
+the `slack` below.  With a state stored more coarsely than it is summed, its rounding
+enters at each step, or at each end of a chunk.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from realization.certify.err import Err
+from realization.core.claim import Claim
+from realization.core.functions import stack
+from realization.core.pair import Pair
+from realization.layers.recurrence import Run
+from realization.layers.recurrence.transition import at, packed, share, times, transition, zeros
+
+NOT_NUMBERS = ("hold", "reset", "offsets", "states")
+
+
+def run(*, offsets: Any = None, **arrays: Any) -> Run:
+    """Read the recurrence with `Err` (see `recurrence` for the arguments)."""
+    claim = next(x.claim for x in arrays.values() if isinstance(x, Err))
+    lift = {name: x if name in NOT_NUMBERS else _lift(x, claim) for name, x in arrays.items()}
+    slack, ends = _chunks(lift, offsets, claim)
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        return _run(**lift, offsets=offsets, slack=slack, ends=ends, claim=claim)
+
+
+@packed
+def _run(
+    *, value: Err, key: Err, query: Err, log_decay: Any, rate: Any, angle: Any, spin: Any, hold: bool,
+    reset: Any, initial: Any, states: bool, slack: Any, ends: Any, claim: Claim,
+) -> Run:  # fmt: skip
+    *_, T, heads, _ = value.shape
+    size = np.abs if angle is None else _modulus
+    u, eta = claim.u, claim.accumulator.tiny
+    once = claim.splits + (claim.chunk or 0) + math.ceil(math.log2(T + 1)) + 3
+    kappa_y = _gamma((once + query.shape[-1]) * u + 3 * claim.u_operand)
+    kappa_S = _gamma(once * u + 2 * claim.u_operand)
+    S = Err(zeros(value, key), claim=claim) if initial is None else initial
+    S, H, E = S.value, size(S.value), size(S.error)
+    late = E
+    ys, after = [], []
+
+    def state() -> Err:
+        error = _bounded(late + kappa_S * (H + late), H, claim)
+        return Err(S, error if angle is None else np.concatenate([error, error], axis=-1), claim=claim)
+
+    for t in range(T):
+        v, k, q = at(value, t, 2), share(at(key, t, 2), heads), share(at(query, t, 2), heads)
+        a, w = transition(at(log_decay, t, 3), rate, at(angle, t, 3), spin, hold)
+        write = times(v[..., :, None] * k[..., None, :], w)
+        if reset is not None:
+            again = at(reset, t, 0)[..., None, None, None]
+            S, H, E = (np.where(again, 0.0, x) for x in (S, H, E))
+
+        decay, decay_error, r = _decay(a)
+        S = times(S, _value(a)) + write.value
+        growth = (1 + u) ** r - 1
+        excess = decay_error * (1 + growth) + decay * growth  # A - |a|
+        E = (decay + excess) * E + excess * H + size(write.error) + u * size(write.value) + 3 * eta
+        H = decay * H + size(write.value)
+
+        # Late errors: of decays that are differences, and of storing the state at the end of a chunk.
+        late = E + np.expm1(u * at(slack, t, 3)) * (H + E)
+        E = np.where(at(ends, t, 0)[..., None, None, None], late + claim.u_state * (H + late), E)
+        Q, q_error = size(q.value)[..., None, :], size(q.error)[..., None, :]
+        error = ((Q + q_error) * (late + kappa_y * (H + late)) + q_error * H).sum(-1) + (query.shape[-1] + 1) * eta
+        ys.append(Err((S * q.value[..., None, :]).sum(-1), _bounded(error, (Q * H).sum(-1), claim), claim=claim))
+        if states:
+            after.append(state())
+    y = stack(ys, axis=-3) if T else Err(np.zeros(value.shape), claim=claim)
+    none = np.zeros((*value.shape[:-3], 0, *S.shape[-3:]))
+    everything = (stack(after, axis=-4) if T else Err(none, claim=claim)) if states else None
+    return Run(y, state(), everything)
+
+
+def _chunks(lift: dict[str, Any], offsets: Any, claim: Claim) -> tuple[Any, Any]:
+    """Slack R (*b, T, H|1, V|1, K|1) of decays by difference, and the ends of chunks (*b, T).
+
+    A kernel may cut its chunks from the beginning of the array or of each packed
+    sequence: R is the larger of both, and the ends are those of both.
+    """
+    *batch, T, _, _ = lift["value"].shape
+    difference = claim.decay == "logdiff"
+    chunk = claim.chunk or (T if difference else 1)
+    g = _exponent(**{name: lift[name] for name in ("log_decay", "rate", "angle", "spin")})
+    starts = np.zeros((2, *batch, T), bool)
+    if offsets is not None:
+        starts[1][..., [int(i) for i in offsets if i < T]] = True
+    if lift["reset"] is not None:
+        starts[1] |= lift["reset"]
+    slack = np.zeros((2, *batch, T, *(g.shape[-3:] if difference and g is not None else (1, 1, 1))))
+    ends = np.zeros((2, *batch, T), bool)
+    position, L, total, errors = np.zeros((2, *batch), int), 0.0, 0.0, 0.0
+    for t in range(T):
+        fresh = starts[..., t] | (position == chunk)
+        ends[..., max(t - 1, 0)] |= fresh
+        position = np.where(fresh, 0, position) + 1
+        if difference and g is not None:
+            keep = np.where(fresh, 0.0, 1.0)[..., None, None, None]
+            L, total = keep * L + at(g, t, 3), keep * total + np.abs(at(g, t, 3))
+            errors = keep * errors + np.abs(L)
+            D = np.maximum(errors, math.ceil(math.log2(chunk + 1)) * total)
+            slack[..., t, :, :, :] = 2 * (D + total)
+    if T and chunk == 1:
+        ends[..., -1] = True
+    return slack.max(0), ends.any(0)
+
+
+def _exponent(log_decay: Any, rate: Any, angle: Any, spin: Any) -> Any:
+    """|log a| of every step: the log decay, and the angle where there is one."""
+    g = None if log_decay is None else log_decay.value if rate is None else log_decay.value * rate.value
+    if angle is None:
+        return g
+    turn = np.abs(angle.value if spin is None else angle.value * spin.value)
+    return turn if g is None else turn + np.abs(g)
+
+
+def _decay(a: Any) -> tuple[Any, Any, int]:
+    """|a|, its error, and the roundings of a term in one step.
+
+    A real step costs product and sum; a complex product has an error of sqrt(5) u in the modulus.
+    """
+    if a is None:
+        return 1.0, 0.0, 2
+    if isinstance(a, Pair):
+        return np.hypot(a.real.value, a.imag.value), np.hypot(a.real.error, a.imag.error), 4
+    return a.value, a.error, 2
+
+
+def _value(a: Any) -> Any:
+    return Pair(a.real.value, a.imag.value) if isinstance(a, Pair) else getattr(a, "value", a)
+
+
+def _modulus(x: Any) -> Any:
+    P = x.shape[-1] // 2
+    return np.hypot(x[..., :P], x[..., P:])
+
+
+def _gamma(x: float) -> float:
+    """Bound of prod(1 + d_i) - 1 where sum |d_i| = x; from x = 1 on there is none."""
+    return x / (1 - x) if x < 1 else math.inf
+
+
+def _bounded(error: Any, envelope: Any, claim: Claim) -> Any:
+    """No bound where the sum of absolute values may overflow."""
+    safe = (envelope + error < claim.accumulator.largest / 2) & ~np.isnan(error)
+    return np.where(safe, error, np.inf)
+
+
+def _lift(x: Any, claim: Claim) -> Any:
+    return x if x is None or isinstance(x, Err) else Err(x, claim=claim)

@@ -1,0 +1,93 @@
+"""The transition of one step, and packed sequences: what all readings share."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from realization.core.functions import concatenate, cos, exp, expm1, phi1, reciprocal, sin, stack, where
+from realization.core.pair import Pair
+from realization.layers.recurrence import Run
+
+# Axes behind time, for every argument that runs over time.
+BEHIND_TIME = {"value": 2, "key": 2, "query": 2, "log_decay": 3, "angle": 3, "reset": 0, "slack": 3, "ends": 0}
+
+
+def transition(log_decay: Any, rate: Any, angle: Any, spin: Any, hold: bool) -> tuple[Any, Any]:
+    """Return decay and weight of the write: None for 1, an array, or a Pair for complex numbers."""
+    g = log_decay if rate is None else log_decay * rate
+    if angle is None:
+        return (None, None) if g is None else (exp(g), phi1(g) if hold else None)
+    turn = angle if spin is None else angle * spin
+    if g is None:
+        g = turn * 0.0
+    a = exp(g)
+    return Pair(a * cos(turn), a * sin(turn)), complex_phi1(g, turn) if hold else None
+
+
+def complex_phi1(g: Any, turn: Any) -> Pair:
+    """(exp(z) - 1) / z at z = g + i turn, with Re(exp(z) - 1) = expm1(g) cos(turn) - 2 sin(turn/2)^2."""
+    zero = (_value(g) == 0) & (_value(turn) == 0)
+    half = sin(turn * 0.5)
+    x, y = expm1(g) * cos(turn) - 2.0 * (half * half), exp(g) * sin(turn)
+    scale = reciprocal(where(zero, 1.0, g * g + turn * turn))
+    return Pair(where(zero, 1.0, (x * g + y * turn) * scale), (y * g - x * turn) * scale)
+
+
+def times(S: Any, a: Any) -> Any:
+    """S o a; for a Pair the columns of S are real parts, then imaginary parts."""
+    if a is None:
+        return S
+    if not isinstance(a, Pair):
+        return a * S
+    P = S.shape[-1] // 2
+    x, y = S[..., :P], S[..., P:]
+    return concatenate([a.real * x - a.imag * y, a.imag * x + a.real * y], axis=-1)
+
+
+def share(x: Any, heads: int) -> Any:
+    """Give every head the row of its group: (*b, G, K) -> (*b, H, K)."""
+    groups = x.shape[-2]
+    return x if groups == heads else x[..., np.arange(heads) // (heads // groups), :]
+
+
+def at(x: Any, steps: Any, behind: int) -> Any:
+    """Take a step, or a slice of steps, from the time axis, which has `behind` axes after it."""
+    return None if x is None else x[(..., steps) + (slice(None),) * behind]
+
+
+def packed(run: Callable[..., Run]) -> Callable[..., Run]:
+    """Let a reading of one sequence accept `offsets`: it runs on each sequence by itself."""
+
+    @functools.wraps(run)
+    def whole(*, offsets: Any = None, initial: Any = None, states: bool = False, **arrays: Any) -> Run:
+        if offsets is None:
+            return run(**arrays, initial=initial, states=states)
+        runs = []
+        for i, steps in enumerate(slices(offsets)):
+            part = {name: at(x, steps, BEHIND_TIME[name]) if name in BEHIND_TIME else x for name, x in arrays.items()}
+            runs.append(run(**part, initial=None if initial is None else initial[i], states=states))
+        value = arrays["value"]
+        rest = value.shape[-3] - int(offsets[-1])
+        y = concatenate([r.y for r in runs] + [np.zeros((*value.shape[:-3], rest, *value.shape[-2:]))], axis=-3)
+        after = concatenate([r.states for r in runs], axis=-4) if states else None
+        return Run(y, stack([r.final for r in runs], axis=0), after)
+
+    return whole
+
+
+def slices(offsets: Any) -> list[slice]:
+    """The steps of each packed sequence."""
+    return [slice(int(a), int(b)) for a, b in zip(offsets[:-1], offsets[1:], strict=True)]
+
+
+def zeros(value: Any, key: Any) -> np.ndarray:
+    """The state 0 that fits value and key."""
+    return np.zeros((*value.shape[:-3], *value.shape[-2:], key.shape[-1]))
+
+
+def _value(x: Any) -> Any:
+    return getattr(x, "value", x)

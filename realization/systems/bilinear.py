@@ -1,0 +1,83 @@
+"""Bilinear systems: linear in the state and in the input, not in both together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from realization.core.frozen import describe, freeze
+from realization.systems.linear import Response, signal, initial, response
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class BilinearSSM:
+    """x(t+1) = A x + sum_i u_i N_i x + B u,  y(t) = C x + sum_i u_i M_i x + D u.
+
+    Selective layers are of this kind once their decays count as inputs; the term M
+    lets a layer read its state after the update.
+
+    Parameters
+    ----------
+    A, B, C, D : array_like
+        (n, n), (n, m), (p, n), (p, m).
+    N, M : array_like
+        (m, n, n) and (m, p, n): one matrix for each input.
+
+    Raises
+    ------
+    ShapeError
+        If the shapes do not fit, or an entry is not finite.
+
+    Examples
+    --------
+    One state whose decay is the first input and whose write is the second:
+
+    >>> gate = BilinearSSM(A=[[0]], N=[[[1]], [[0]]], B=[[0, 1]], C=[[0]], M=[[[1]], [[0]]], D=[[0, 1]])
+    >>> gate.simulate([[0.5, 1], [0.5, 1], [0.0, 1]]).y.ravel().tolist()
+    [1.0, 1.5, 1.0]
+    """
+
+    A: Any
+    N: Any
+    B: Any
+    C: Any
+    M: Any
+    D: Any
+
+    def __post_init__(self) -> None:
+        freeze(self, "A: n n; N: m n n; B: n m; C: p n; M: m p n; D: p m")
+
+    def __repr__(self) -> str:
+        return describe("BilinearSSM", {"n": self.A.shape[-1], "m": self.B.shape[-1], "p": self.C.shape[-2]})
+
+    def simulate(self, u: Any, x0: Any = None) -> Response:
+        """Return outputs and states for the input u.
+
+        Parameters
+        ----------
+        u : array_like
+            (*b, T, m).
+        x0 : array_like, optional
+            State at time 0, (*b, n).  Default: 0.
+
+        Returns
+        -------
+        Response
+            y (*b, T, p) and x (*b, T+1, n).
+
+        Raises
+        ------
+        ShapeError
+            If u or x0 does not fit.
+        """
+        u = signal("u", u, self.B.shape[-1])
+        x, ys = [initial(x0, u, self.A.shape[-1])], []
+        for t in range(u.shape[-2]):
+            v = u[..., t, :]
+            # sum_i v_i N_i as one matrix per batch entry
+            A, C = (F + np.tensordot(v, G, axes=1) for F, G in ((self.A, self.N), (self.C, self.M)))
+            ys.append((C @ x[-1][..., None] + self.D @ v[..., None])[..., 0])
+            x.append((A @ x[-1][..., None] + self.B @ v[..., None])[..., 0])
+        return response(ys, x, self.C.shape[-2])

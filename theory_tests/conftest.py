@@ -1,0 +1,21 @@
+"""Hypothesis profiles (HYPOTHESIS_PROFILE=dev | ci | deep) and the `real` marker."""
+
+import importlib.util
+import os
+
+import pytest
+from hypothesis import settings
+
+# deadline=None: the first call of a kernel compiles it
+settings.register_profile("dev", max_examples=25, deadline=None)
+settings.register_profile("ci", max_examples=200, derandomize=True, print_blob=True, deadline=None)
+settings.register_profile("deep", max_examples=5000, deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev"))
+
+
+def pytest_runtest_setup(item):
+    """Skip a test marked `real("torch", ...)` where one of the packages is absent."""
+    for marker in item.iter_markers("real"):
+        absent = [name for name in marker.args if importlib.util.find_spec(name) is None]
+        if absent:
+            pytest.skip(f"{', '.join(absent)} not installed; python3 dev.py test --real tries to")

@@ -1,0 +1,128 @@
+"""Promises of the project as a whole: what an import costs, what the files say, how dev.py fails."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+BUILT = {"__pycache__", "_build", "jupyter_execute", "build", "dist"}
+
+
+def project_files(*suffixes):
+    """Yield (path, text) of the files that belong to the project, built ones left out."""
+    for folder, folders, names in os.walk(ROOT):
+        here = Path(folder)
+        hidden = {name for name in folders if name.startswith(".") and name != ".ci"}
+        generated = {"ops"} if here == ROOT / "docs" else set()
+        # shared/ is where a checkout keeps material that is not the project's
+        foreign = {"shared"} if here == ROOT else set()
+        folders[:] = sorted(set(folders) - BUILT - hidden - generated - foreign)
+        for name in names:
+            path = here / name
+            if (not suffixes or path.suffix in suffixes) and path.name != ".venv.log" and path.is_file():
+                yield path.relative_to(ROOT), path.read_text("utf-8", errors="ignore")
+
+
+def loaded_after(statement):
+    code = f"import sys; {statement}; print(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    return set(run.stdout.split())
+
+
+def test_extras_and_groups_are_equal():
+    extras, groups = PROJECT["project"]["optional-dependencies"], PROJECT["dependency-groups"]
+    assert extras == {name: groups[name] for name in extras}
+    assert set(groups) - set(extras) == {"dev"}
+
+
+def test_import_is_light():
+    heavy = {"numba", "sympy", "matplotlib", "scipy.signal", "torch"}
+    assert not heavy & loaded_after("import realization")
+    assert "scipy.signal" in loaded_after("import scipy.signal"), "the control: the list would show it"
+
+
+def test_help_loads_no_numpy():
+    pytest.importorskip("realization.cli", reason="no command line yet")
+    help_shown = "import realization.cli as cli\ntry: cli.main(['--help'])\nexcept SystemExit: pass\n"
+    assert not {"numpy", "scipy", "numba"} & loaded_after(f"exec({help_shown!r})")
+
+
+def test_citation_names_the_essay():
+    text = (ROOT / "CITATION.cff").read_text("utf-8")
+    fields = dict(re.findall(r"^([a-z-]+): *(.*)$", text, re.MULTILINE))
+    assert {"cff-version", "message", "title", "authors", "references"} <= set(fields)
+    assert fields["license"] == PROJECT["project"]["license"]
+    assert "Solomonic learning: Large language models and the art of induction" in text
+    source = (ROOT / "realization/__init__.py").read_text("utf-8")
+    assert fields["version"].strip('"') == re.search(r'^__version__ = "(.*)"$', source, re.MULTILINE)[1]
+
+
+# written in pieces, so that this file does not match itself
+MACHINE_PATH = re.compile(r"(?<![\w.~*/<-])/" + r"(?:home|Users|root|opt|work|mnt|srv)/[\w.]")
+REGISTRY = re.compile("|".join(["pypi" + r"\.", "python" + "hosted", "npm" + r"js\.", "index" + "-url"]))
+
+
+def test_files_name_no_machine_and_no_registry():
+    found = [
+        f"{path}:{number}: {line.strip()[:80]}"
+        for path, text in project_files()
+        for number, line in enumerate(text.splitlines(), 1)
+        if MACHINE_PATH.search(line) or REGISTRY.search(line)
+    ]
+    assert not found
+    assert MACHINE_PATH.search("see /" + "home/me/x"), "the control"
+    assert REGISTRY.search("https://" + "pypi" + ".org/simple"), "the control"
+
+
+def test_no_fastmath_and_no_longdouble():
+    """Both change bits: fastmath per compiler, longdouble per platform."""
+    banned = re.compile(r"fastmath\s*=|longdouble|float128")
+    sources = [(p, text) for p, text in project_files(".py") if p.parts[0] == "realization"]
+    assert sources
+    assert not [str(p) for p, text in sources if banned.search(text) and "tests" not in p.parts]
+    assert banned.search("@njit(fastmath=True)"), "the control"
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """The least tree dev.py accepts, in a folder with a space in its path."""
+    folder = tmp_path / "a folder" / "realization copy"
+    (folder / "realization").mkdir(parents=True)
+    shutil.copy(ROOT / "realization/__init__.py", folder / "realization")
+    for name in ("dev.py", "pyproject.toml", "LICENSE"):
+        shutil.copy(ROOT / name, folder)
+    return folder
+
+
+def dev(folder, *args):
+    """Run dev.py from another folder, with no uv on the path and with nothing that pip could install from."""
+    nothing = {"PATH": os.defpath, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "", "PIP_CONFIG_FILE": os.devnull}
+    command = [sys.executable, folder / "dev.py", *args]
+    return subprocess.run(
+        command, capture_output=True, text=True, cwd=folder.parent, env=os.environ | nothing
+    )
+
+
+def test_dev_reports_a_failed_install_in_one_line(checkout):
+    run = dev(checkout, "verify")
+    assert run.returncode == 3
+    notice, reason = run.stderr.splitlines()
+    assert notice.startswith("dev.py: setting up .venv")
+    assert reason.startswith("dev.py: cannot install")
+    assert ".venv.log" in reason
+    assert "hatchling" in (checkout / ".venv.log").read_text()
+    assert not (checkout / ".venv" / "stamp").exists(), "a half-made environment must not look ready"
+
+
+def test_dev_explains_itself(checkout):
+    asked, wrong = dev(checkout, "--help"), dev(checkout, "no-such-task")
+    assert (asked.returncode, wrong.returncode) == (0, 2)
+    assert "python3 dev.py verify" in asked.stdout
+    assert "python3 dev.py verify" in wrong.stderr
