@@ -90,7 +90,8 @@ def install(requirements: list[str], with_uv: bool = True) -> str:
             log.write(f"$ {' '.join(command)}\n{output}\n")
         if done.returncode == 0:
             return ""
-    reasons = re.findall(r"^ *error: *(\S.*)", output, re.MULTILINE | re.IGNORECASE)
+    # pip's last word may be a bare "subprocess-exited-with-error": a reason has more than one
+    reasons = re.findall(r"^ *error: *(\S+ .*)", output, re.MULTILINE | re.IGNORECASE)
     return reasons[-1].strip() if reasons else f"pip ended with code {done.returncode}"
 
 

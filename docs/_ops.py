@@ -18,15 +18,19 @@ Each page is generated from the record that the tests and `realization verify` r
 
 PAGE = """# {name}
 
-{summary}
+{title}. Reference: {reference}.
 
-## Arguments and axes
+Judge a kernel of it: `realization verify`, see {{doc}}`../verify-your-kernel`.
+
+## Arguments and outputs
 
 {axes}
 
 ## Definition
 
+```text
 {docstring}
+```
 
 ```python
 {definition}
@@ -38,28 +42,24 @@ PAGE = """# {name}
 {direct}
 ```
 
-## Regimes
+## Input regimes
 
-{cases}
+{regimes}
 
 ## Properties that need no reference value
 
 {properties}
-
-## Reference
-
-{reference}
 """
 
 
-def unwrapped(function):
-    """The function whose source says something: behind partial and decorators."""
-    return inspect.unwrap(getattr(function, "func", function))
+def plain(text):
+    """Text that MyST shows as it is: an equation in a summary is not markup."""
+    return re.sub(r"([\\*_$<\[{|])", r"\\\1", text)
 
 
 def code(function):
     """The source of a function less its docstring, which the page shows as text."""
-    lines = inspect.getsource(unwrapped(function)).rstrip().splitlines()
+    lines = inspect.getsource(inspect.unwrap(function)).rstrip().splitlines()
     try:
         first = ast.parse("\n".join(lines)).body[0].body[0]
         if isinstance(first.value.value, str):
@@ -69,56 +69,40 @@ def code(function):
     return "\n".join(lines)
 
 
+def table(*rows):
+    """A MyST table; the first row is the head."""
+    head, *body = [f"| {' | '.join(row)} |" for row in rows]
+    return "\n".join([head, "|" + "---|" * len(rows[0]), *body])
+
+
 def axes(signature):
-    """A table of `name (axes)` or `name: axes` entries; else the signature as it is written."""
-    sides = [re.split(r"[;,\n]\s*(?![^(\[]*[)\]])", side.strip()) for side in signature.split("->")]
-    entries = [
-        (re.fullmatch(r"(\w+\??)\s*(?::\s*|(?=[(\[]))(.+)", entry.strip()), role)
-        for side, role in zip(sides, ("in", "out"), strict=False)
-        for entry in side
-        if entry.strip()
-    ]
-    if len(sides) > 2 or not all(match for match, _ in entries):
-        return f"```text\n{signature}\n```"
-    rows = [f"| `{match[1]}` | `{match[2]}` | {role} |" for match, role in entries]
-    return "\n".join(["| array | axes | |", "|---|---|---|", *rows])
-
-
-def listed(items):
-    """Bullets: a name, and the first line of what it says about itself."""
-    lines = []
-    for item in items:
-        name = item if isinstance(item, str) else getattr(item, "name", getattr(item, "__name__", str(item)))
-        said = "" if isinstance(item, str) else (inspect.getdoc(unwrapped(item)) or "").partition("\n")[0]
-        lines.append(f"- `{name}`" + (f": {said}" if said else ""))
-    return "\n".join(lines) or "None."
+    """One row per array: its name, its axes, whether it is given, optional or returned."""
+    arrays = [(a, "optional" if a.optional else "given") for a in signature.arguments.values()]
+    arrays += [(a, "returned") for a in signature.outputs.values()]
+    spelled = [(a.name, [f"`({', '.join(one)})`" for one in a.alternatives], role) for a, role in arrays]
+    return table(("array", "axes", ""), *((f"`{name}`", " or ".join(one), role) for name, one, role in spelled))
 
 
 def page(op):
     """The page of one operation, in MyST."""
-    docstring = inspect.getdoc(unwrapped(op.definition)) or ""
-    summary, _, _ = docstring.partition("\n")
-    regimes = inspect.getdoc(unwrapped(op.cases)) or ""
     return PAGE.format(
         name=op.name,
-        summary=summary,
-        axes=axes(op.signature),
-        docstring=f"```text\n{docstring}\n```",
+        title=plain(op.title.rstrip(".")),
+        reference=plain(op.reference.rstrip(".")),
+        axes=axes(op.axes),
+        docstring=inspect.getdoc(op.definition),
         definition=code(op.definition),
         direct=code(op.direct),
-        cases=f"```text\n{regimes}\n```",
-        properties=listed(op.properties),
-        reference=op.reference,
+        regimes=table(("regime", "what it brings to light"), *((f"`{r.name}`", plain(r.about)) for r in op.regimes)),
+        properties=", ".join(f"`{name}`" for name in op.properties) or "None.",
     )
 
 
 def write(folder):
-    """Write the pages of all operations and their index; a file that has not changed keeps its time."""
+    """Write the pages of all operations and their index; a page that has not changed keeps its time."""
     from realization.layers import OPS
 
-    pages = {f"{name}.md": page(op) for name, op in OPS.items()} | {
-        "index.md": INDEX.format(names="\n".join(OPS))
-    }
+    pages = {f"{name}.md": page(op) for name, op in OPS.items()} | {"index.md": INDEX.format(names="\n".join(OPS))}
     folder = Path(folder)
     folder.mkdir(exist_ok=True)
     for old in folder.glob("*.md"):

@@ -29,6 +29,8 @@ def test_cells_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     text = page.read_text("utf-8")
     assert run_cells(text, page)["__cells__"] == text.count("{code-cell}")
+    # without this header Sphinx shows the cells and does not run them
+    assert "{code-cell}" not in text or text.startswith("---\nfile_format: mystnb\n")
 
 
 def test_a_cell_that_fails_names_its_line():

@@ -199,6 +199,14 @@ def _first_output_skipped(y, final):
     return y, final
 
 
+def _one_output_off(y, final):
+    """One value of one row, by 2 %: what a race looks like."""
+    y = y.copy()
+    if y.size:
+        y.reshape(-1)[y.size // 2] *= 1.02
+    return y, final
+
+
 def _last_outputs_unwritten(chunk):
     def change(y, final):
         y = y.copy()
@@ -206,12 +214,6 @@ def _last_outputs_unwritten(chunk):
         return y, final
 
     return change
-
-
-def _as_bf16(x):
-    from .arithmetic import rounded
-
-    return rounded(x, "bfloat16")
 
 
 # -- the lists --------------------------------------------------------------------------------
@@ -347,6 +349,8 @@ def _structure():
                     _padded("edge", 16))
         yield wired(chunked, "tail padded with zeros", "softplus(0 + bias) decays the state",
                     _padded("constant", 16))
+        yield wired(main, "one output off by 2 %", "race between two warps",
+                    _result(_one_output_off))
         yield wired(main, "D ignored", "optional pointer never read", _given(D=None))
 
     yield wired("scan.sequential", "D missing in the last channel", "mask d < D - 1",
@@ -433,7 +437,7 @@ def _arithmetic():
             factor = 1 + percent / 100
             yield slip(main, f"C scaled by {percent} %", "wrong constant",
                        around=_given(C=lambda C, factor=factor: factor * C))
-            yield slip(main, f"step scaled by {percent} %", "wrong constant",
+            yield slip(main, f"log-decay scaled by {percent} %", "wrong constant",
                        around=_given(A=lambda A, factor=factor: factor * A))
     yield slip("scan.bf16_state", "decay in bf16", "only the state was to be short",
                narrow={"decay": "bfloat16"})

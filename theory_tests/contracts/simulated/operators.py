@@ -201,7 +201,8 @@ def _attend(plan: Plan, tokens: Tokens, start, restart, stops=()):
     exponent = tokens.exponent[..., None, None]
     r = Recurrence(exponent, plan.at("inject", inject), start, tokens.resets, restart)
     rows, after = states(plan, r)
-    return plan.inner(tokens.C[..., None, :], _states_read(plan, rows, start)), after
+    y = plan.inner(tokens.C[..., None, :], _states_read(plan, rows, start))
+    return plan.at("readout", y), after
 
 
 def _chunk_of_outputs(plan: Plan, tokens: Tokens):

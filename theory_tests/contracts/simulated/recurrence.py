@@ -163,7 +163,7 @@ def decay_tables(plan, exponent, resets) -> tuple[np.ndarray, np.ndarray]:
         same = like(causal & (run[:, :, None] == run[:, None, :]), exponent[:, None])
         total = plan.at("cumsum", np.cumsum(exponent, axis=1))
         if plan.segment_sums:
-            later = like(column < row, exponent[0][None])
+            later = like((column < row)[None], exponent[:, :, None])
             difference = np.cumsum(np.where(later, exponent[:, :, None], 0), axis=1)
         else:
             difference = plan.at("difference", total[:, :, None] - total[:, None, :])

@@ -1,0 +1,150 @@
+"""Op: the one record that tests, verify, documentation and command line all read."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from realization.core.errors import ShapeError
+from realization.core.pair import Pair
+from realization.core.shapes import Signature
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Op:
+    """An operation of a sequence model, and everything that is known about it.
+
+    Parameters
+    ----------
+    name : str
+        "selective_scan".
+    title : str
+        What it is, in a few words.
+    signature : str
+        Axes of every argument and output, as in `core.shapes`.
+    definition : callable
+        Map, core, epilogue in plain NumPy: the specification.  Called with keywords.
+    direct : callable
+        The textbook loop: the independent second route.
+    as_realization : callable
+        Parameters -> Realization(schedule, system, readout), built without seeing data.
+    cases : callable
+        (regime, options, length, rng) -> arguments: named input regimes with chosen memory.
+    regimes : tuple
+        The regimes that `cases` knows.
+    options : tuple of mapping
+        Combinations of options that the cases go through.
+    properties : tuple of str
+        Checks that need no reference: causality, split, packing, ...
+    reference : str
+        Paper and equation.
+    kernel : callable
+        The same as `definition`, compiled.
+    certified, bound, adjoint : callable
+        Readings of the definition: `certified(arguments)`, `bound(arguments, claim)`,
+        `adjoint(arguments, cotangents)`.
+    claim : mapping
+        Fields of the claim that is fair for a kernel of which nothing is known.
+    """
+
+    name: str
+    title: str
+    signature: str
+    definition: Callable[..., Any]
+    direct: Callable[..., Any]
+    as_realization: Callable[..., Any]
+    cases: Callable[..., Mapping[str, Any]]
+    regimes: tuple[Any, ...]
+    options: tuple[Mapping[str, Any], ...]
+    properties: tuple[str, ...]
+    reference: str
+    kernel: Callable[..., Any] | None = None
+    certified: Callable[..., Any] | None = None
+    bound: Callable[..., Any] | None = None
+    adjoint: Callable[..., Any] | None = None
+    claim: Mapping[str, Any] | None = None
+
+    @property
+    def axes(self) -> Signature:
+        """The parsed signature."""
+        return Signature.parse(self.signature)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the outputs, in order."""
+        return tuple(self.axes.outputs)
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """Names of all arguments, arrays and options."""
+        return tuple(inspect.signature(self.definition).parameters)
+
+    @property
+    def required(self) -> frozenset[str]:
+        """Names of the arguments that have no default."""
+        parameters = inspect.signature(self.definition).parameters.values()
+        return frozenset(p.name for p in parameters if p.default is p.empty)
+
+    def __call__(self, **arguments: Any) -> Any:
+        """Compute with the compiled kernel where there is one."""
+        return (self.kernel or self.definition)(**arguments)
+
+
+def operation(signature: str, *, integers: Iterable[str] = ()) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Make a function of number types a public function: shapes checked once, at the door.
+
+    Arrays become float64, complex ones a `Pair` inside and complex128 again outside;
+    objects and number types pass as they are.
+
+    Parameters
+    ----------
+    signature : str
+        Axes of the arguments, as in `core.shapes`.
+    integers : iterable of str
+        Arguments that stay integers.
+    """
+    axes = Signature.parse(signature)
+    integers = frozenset(integers)
+
+    def decorate(body: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(body)
+        def public(**arguments: Any) -> Any:
+            unknown = set(arguments) - set(inspect.signature(body).parameters)
+            if unknown:
+                known = ", ".join(inspect.signature(body).parameters)
+                raise ShapeError(f"{body.__name__} has no argument {', '.join(sorted(unknown))}; it takes {known}")
+            for name in axes.arguments:
+                if arguments.get(name) is not None:
+                    arguments[name] = _enter(arguments[name], name in integers)
+            axes.check(arguments)
+            return type_preserving(body(**arguments))
+
+        return public
+
+    return decorate
+
+
+def type_preserving(outputs: Any) -> Any:
+    """Turn pairs of plain arrays back to complex arrays; leave other number types."""
+    leave = [x.array() if isinstance(x, Pair) and isinstance(x.real, np.ndarray) else x for x in outputs]
+    return type(outputs)(*leave)
+
+
+def _enter(x: Any, integer: bool) -> Any:
+    if isinstance(x, Pair) or hasattr(type(x), "__elementary__"):
+        return x
+    x = np.asarray(x)
+    if x.dtype == object:
+        return x
+    if integer:
+        return x.astype(np.int64)
+    if x.dtype.kind == "c":
+        return Pair(x.real.astype(np.float64), x.imag.astype(np.float64))
+    if x.dtype.kind not in "fiub":
+        raise ShapeError(f"an array of dtype {x.dtype} was given, an array of numbers is needed")
+    return x.astype(np.float64)

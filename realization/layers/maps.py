@@ -1,0 +1,29 @@
+"""Maps and epilogues that several layers share; each is read by arrays, number types and compiled kernels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from realization.core.functions import maximum, minimum, silu, softplus
+
+
+def step_size(raw: Any, bias: Any, softly: Any, low: Any, high: Any) -> Any:
+    """Delta = clip(softplus(raw + bias), low, high); what is None is left out."""
+    if bias is not None:
+        raw = raw + bias
+    if softly is not None:
+        raw = softplus(raw)
+    if low is not None:
+        raw = maximum(raw, low)
+    if high is not None:
+        raw = minimum(raw, high)
+    return raw
+
+
+def gated(y: Any, x: Any, skip: Any, gate: Any) -> Any:
+    """(y + skip x) silu(gate); what is None is left out."""
+    if skip is not None:
+        y = y + skip * x
+    if gate is not None:
+        y = y * silu(gate)
+    return y

@@ -1,0 +1,99 @@
+"""Bound, certified value and gradient of an op: its definition, read with `Err`, `DD` and `Tape`."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from realization.certify.err import Err
+from realization.certify.tape import Tape, gradients
+from realization.core.claim import Claim
+from realization.core.errors import ShapeError
+from realization.core.ops import Op
+from realization.core.pair import Pair
+
+
+def complete(op: Op) -> Op:
+    """Attach the readings that the record does not bring along."""
+
+    def certified(arguments: Mapping[str, Any]) -> dict[str, Any]:
+        from realization.certify.dd import DD  # compiled: loaded when a certificate is asked for
+
+        return read(op, arguments, DD.exact)
+
+    def bound(arguments: Mapping[str, Any], claim: Claim) -> dict[str, Any]:
+        return read(op, arguments, lambda x: Err(x, claim=claim))
+
+    def adjoint(arguments: Mapping[str, Any], cotangents: Mapping[str, Any]) -> dict[str, Any]:
+        return pull_back(op, arguments, cotangents)
+
+    return dataclasses.replace(
+        op,
+        certified=op.certified or certified,
+        bound=op.bound or bound,
+        adjoint=op.adjoint or adjoint,
+    )
+
+
+def lift(op: Op, arguments: Mapping[str, Any], number: Any) -> dict[str, Any]:
+    """Read every array of real or complex numbers as the number type; leave options and integers."""
+
+    def one(name: str, x: Any) -> Any:
+        if name not in op.axes.arguments or x is None or np.asarray(x).dtype.kind in "iub":
+            return x
+        x = np.asarray(x)
+        if x.dtype.kind == "c":
+            return Pair(number(x.real.astype(np.float64)), number(x.imag.astype(np.float64)))
+        return number(x.astype(np.float64))
+
+    return {name: one(name, x) for name, x in arguments.items()}
+
+
+def read(op: Op, arguments: Mapping[str, Any], number: Any) -> dict[str, Any]:
+    """Run the definition on the number type; return its outputs by name."""
+    outputs = op.definition(**lift(op, arguments, number))
+    return dict(zip(op.outputs, outputs, strict=True))
+
+
+def pull_back(op: Op, arguments: Mapping[str, Any], cotangents: Mapping[str, Any]) -> dict[str, Any]:
+    """Return dL/dx for every array x, where L = sum of <cotangent, output>.
+
+    Parameters
+    ----------
+    op : Op
+        The operation.
+    arguments : mapping
+        As for its definition.
+    cotangents : mapping
+        Cotangent of each output that takes part, by name.  For complex numbers
+        <a, b> = Re a Re b + Im a Im b, so a gradient is dL/dRe + i dL/dIm.
+
+    Returns
+    -------
+    dict
+        Gradients by name of the argument, each of its shape.
+
+    Raises
+    ------
+    ShapeError
+        If a cotangent names no output or has not its shape.
+    """
+    tapes = lift(op, arguments, Tape)
+    outputs = dict(zip(op.outputs, op.definition(**tapes), strict=True))
+    seeds = []
+    for name, bar in cotangents.items():
+        if name not in outputs:
+            raise ShapeError(f"cotangent {name} given; outputs are {', '.join(outputs)}")
+        y, bar = outputs[name], np.asarray(bar)
+        if bar.shape != y.shape:
+            raise ShapeError(f"the cotangent of {name} has shape {bar.shape}, {y.shape} is needed")
+        seeds += [(y.real, bar.real), (y.imag, bar.imag)] if isinstance(y, Pair) else [(y, bar)]
+    leaves = {name: x for name, x in tapes.items() if isinstance(x, Tape | Pair)}
+    flat = [part for x in leaves.values() for part in ([x.real, x.imag] if isinstance(x, Pair) else [x])]
+    found = iter(gradients([(y, bar) for y, bar in seeds if isinstance(y, Tape)], flat))
+    return {
+        name: next(found) + 1j * next(found) if isinstance(x, Pair) else next(found) for name, x in leaves.items()
+    }
