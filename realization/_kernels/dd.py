@@ -27,10 +27,13 @@ rigorous error bounds for basic building blocks of double-word arithmetic".
 from __future__ import annotations
 
 import math
+from fractions import Fraction
+
+import numpy as np
 
 from realization._kernels import elementary
-from realization._kernels.elementary import SHIFT, SHIFT_BITS, clamp, power_of_two
-from realization._kernels.jit import HAS_FMA, float_bits, fma, small, two_prod
+from realization._kernels.elementary import SHIFT, SHIFT_BITS, clamp
+from realization._kernels.jit import float_bits, fma, int_to_float_bits, small, two_prod
 
 Triple = tuple[float, float, float]
 
@@ -53,12 +56,6 @@ def fast_two_sum(a: float, b: float) -> tuple[float, float]:
     """s + e = a + b exactly if |a| >= |b|, or if a is a multiple of the last place of b."""
     s = a + b
     return s, b - (s - a)
-
-
-@small
-def _multiply_add(a: float, b: float, c: float) -> float:
-    """a b + c with one or two roundings, whichever is fast; callers bound both."""
-    return fma(a, b, c) if HAS_FMA else a * b + c
 
 
 @small
@@ -99,27 +96,51 @@ def subtract(x: float, x_lo: float, x_rad: float, y: float, y_lo: float, y_rad: 
 
 
 @small
-def product_error(x: float, x_rad: float, y: float, y_rad: float, first: float, second: float, low: float) -> float:
-    """Radius of a product with cross terms x y_lo ~ first, x_lo y ~ second, and low word `low`.
+def product(x: float, x_lo: float, x_rad: float, y: float, y_lo: float, y_rad: float) -> Triple:
+    """x y as (p, low, rad), not yet renormalised: |low| <= 4 u |p|, and rad not yet inflated.
 
-    Rounded are first, second, their sum and low; neglected is |x_lo y_lo| <= u |first|.
-    The arguments' radii enter as |x| y_rad + (|y| + y_rad) x_rad.
+    Rounded are both cross terms, their sum and the low word; neglected is |x_lo y_lo| <= u |x y_lo|.
+    The radii of the arguments enter as |x| y_rad + (|y| + y_rad) x_rad.
     """
-    x_size = abs(x) + x_rad
-    y_size = abs(y) + y_rad
+    p, e = two_prod(x, y)
+    first, second = x * y_lo, x_lo * y
+    low = e + (first + second)
+    x_size, y_size = abs(x) + x_rad, abs(y) + y_rad
     tiny = TINY if min(x_size, y_size) > 0.0 else 0.0  # 0 times anything is exact
     rounded = 3.0 * abs(first) + (2.0 * abs(second) + abs(low))
-    return U * rounded + (abs(x) * y_rad + y_size * x_rad) + tiny
+    return p, low, U * rounded + (abs(x) * y_rad + y_size * x_rad) + tiny
 
 
 @small
 def multiply(x: float, x_lo: float, x_rad: float, y: float, y_lo: float, y_rad: float) -> Triple:
     """x y; own error at most 5 u**2 |x y| (Joldes et al., algorithm 11)."""
-    p, e = two_prod(x, y)
-    first, second = x * y_lo, x_lo * y
-    low = e + (first + second)
+    p, low, rad = product(x, x_lo, x_rad, y, y_lo, y_rad)
     hi, lo = fast_two_sum(p, low)
-    return claim(hi, lo, product_error(x, x_rad, y, y_rad, first, second, low))
+    return claim(hi, lo, rad)
+
+
+@small
+def accumulate(x: float, x_lo: float, x_rad: float, y: float, y_lo: float, y_rad: float) -> Triple:
+    """x + y for sums of products: own error at most 2 u (|x_lo| + |y_lo|), not small against a cancelling sum.
+
+    A product is uncertain by as much, so a sum of products loses nothing, and half the
+    work of `add` is saved.  The operands may be products that are not renormalised: with
+    low words below 4 u of theirs, the leading sum s is either larger than w, or the operands nearly cancel and s
+    is a multiple of the last place of w; both make fast_two_sum exact.
+
+    The result is inflated but not guarded: NaN and inf stay in the radius for `guard` to see.
+    """
+    s, e = two_sum(x, y)
+    v = x_lo + y_lo
+    w = e + v
+    hi, lo = fast_two_sum(s, w)
+    return hi, lo, (U * (abs(v) + abs(w)) + (x_rad + y_rad)) * GROW
+
+
+@small
+def guard(hi: float, lo: float, rad: float) -> Triple:
+    """Let whatever overflowed or is NaN claim nothing."""
+    return hi, lo, rad if rad < INF and abs(hi) < INF else INF
 
 
 @small
@@ -262,7 +283,9 @@ def _reduced_exponential(x: float, x_lo: float) -> tuple[float, float, float, in
     for _ in range(HALVINGS):  # exp(2 r) - 1 = m (2 + m)
         square, square_lo = _plain_multiply(m, m_lo, m, m_lo)
         m, m_lo = _plain_add(2.0 * m, 2.0 * m_lo, square, square_lo)
-    m_rad = EXPM1_ERROR * abs(m) + (REDUCTION_ERROR if count != 0.0 else 0.0)
+    # 2**-1000: what underflow can lose where x is tiny
+    floor = REDUCTION_ERROR if count != 0.0 else (2.0**-1000 if x != 0.0 else 0.0)
+    m_rad = EXPM1_ERROR * abs(m) + floor
     return m, m_lo, m_rad, float_bits(shifted) - SHIFT_BITS
 
 
@@ -305,7 +328,8 @@ def _expm1_of_exact(x: float, x_lo: float) -> Triple:
     m, m_lo, m_rad, n = _reduced_exponential(reach, x_lo if reach == x else 0.0)
     y, y_lo, y_rad = add(*_scaled_exponential(m, m_lo, m_rad, n), -1.0, 0.0, 0.0)
     # |x| < 2**-40: x + x**2 / 2 + x**3 / 6, the rest is below 2**-124 |x|
-    z, z_lo, z_rad = multiply(x, x_lo, 0.0, 0.5 + x / 6.0, 0.0, U * abs(x))
+    c, c_lo = fast_two_sum(0.5, x / 6.0)
+    z, z_lo, z_rad = multiply(x, x_lo, 0.0, c, c_lo, U * abs(x))
     z, z_lo, z_rad = multiply(z, z_lo, z_rad, x, x_lo, 0.0)
     z, z_lo, z_rad = add(z, z_lo, z_rad + 2.0**-123 * abs(x), x, x_lo, 0.0)
     near, tiny = n == 0, abs(x) < 2.0**-40
@@ -318,4 +342,197 @@ def _expm1_of_exact(x: float, x_lo: float) -> Triple:
 def expm1(x: float, x_lo: float, x_rad: float) -> Triple:
     """exp(x) - 1; relative radius 2**-98."""
     y, y_lo, y_rad = _expm1_of_exact(x, x_lo)
-    return claim(y, y_lo, y_rad + ((1.0 + y + y_rad) * _growth(x_rad) if x_rad > 0.0 else 0.0))
+    return claim(y, y_lo, y_rad + (((1.0 + y) + y_lo + y_rad) * _growth(x_rad) if x_rad > 0.0 else 0.0))
+
+
+@small
+def phi1(x: float, x_lo: float, x_rad: float) -> Triple:
+    """(exp(x) - 1) / x, and 1 at 0; relative radius 2**-97, and (log phi1)' lies in (0, 1)."""
+    e, e_lo, e_rad = _expm1_of_exact(x, x_lo)
+    y, y_lo, y_rad = divide(e, e_lo, e_rad, x if x != 0.0 else 1.0, x_lo, 0.0)
+    # |x| < 2**-40: 1 + x (1/2 + x/6), the rest is below 2**-124
+    c, c_lo = fast_two_sum(0.5, x / 6.0)
+    z, z_lo, z_rad = multiply(x, x_lo, 0.0, c, c_lo, U * abs(x))
+    z, z_lo, z_rad = add(1.0, 0.0, 0.0, z, z_lo, z_rad + 2.0**-84 * abs(x))
+    tiny = abs(x) < 2.0**-40
+    y, y_lo, y_rad = z if tiny else y, z_lo if tiny else y_lo, z_rad if tiny else y_rad
+    return claim(y, y_lo, y_rad + ((y + y_rad) * _growth(x_rad) if x_rad > 0.0 else 0.0))
+
+
+@small
+def log1p(x: float, x_lo: float, x_rad: float) -> Triple:
+    """log(1 + x); relative radius 2**-97.  One step of Newton's method from the float64 value:
+
+    log(1 + x) = y + log(1 + d),    d = (1 + x) exp(-y) - 1,    log(1 + d) = d - d**2 / 2 + ...
+
+    With exp(y) = 2**n (1 + m) the numerator of d is x - m for n = 0, where 1 + x would lose the digits of a small x.
+    """
+    s, s_lo, s_rad = add(1.0, 0.0, 0.0, x, x_lo, 0.0)
+    y = elementary.log_of_sum(s if s > 0.0 else 1.0, s_lo)
+    y = y if abs(x) >= 2.0**-40 else x
+    y = clamp(y, -760.0, 720.0)
+    m, m_lo, m_rad, n = _reduced_exponential(y, 0.0)
+    e, e_lo, e_rad = add(1.0, 0.0, 0.0, m, m_lo, m_rad)
+    r, r_lo, r_rad = elementary.scale(s, -n), elementary.scale(s_lo, -n), elementary.scale(s_rad, -n)
+    near = n == 0
+    a, a_lo, a_rad = subtract(
+        x if near else r, x_lo if near else r_lo, 0.0 if near else r_rad,
+        m if near else e, m_lo if near else e_lo, m_rad if near else e_rad,
+    )  # fmt: skip
+    d, d_lo, d_rad = divide(a, a_lo, a_rad, e, e_lo, e_rad)
+    # d**2 / 2 needs one word: it is below 2**-96 of y
+    y, y_lo, y_rad = add(y, 0.0, 0.0, d, d_lo - 0.5 * d * d, d_rad + 2.0 * U * (abs(d_lo) + d * d) + abs(d * d * d))
+    # |x| < 2**-40: x - x**2 (1/2 - x/3), the rest is below 2**-121 |x|
+    c, c_lo = fast_two_sum(-0.5, x / 3.0)
+    z, z_lo, z_rad = multiply(x, x_lo, 0.0, c, c_lo, U * abs(x))
+    z, z_lo, z_rad = multiply(z, z_lo, z_rad, x, x_lo, 0.0)
+    z, z_lo, z_rad = add(z, z_lo, z_rad + 2.0**-121 * abs(x), x, x_lo, 0.0)
+    tiny = abs(x) < 2.0**-40
+    y, y_lo, y_rad = z if tiny else y, z_lo if tiny else y_lo, z_rad if tiny else y_rad
+    nearest = s * (1.0 - 2.0**-50) - x_rad  # lower bound of 1 + x in the interval
+    valid = nearest > 0.0 and abs(d) < 2.0**-40 or tiny and x_rad < 0.5
+    return claim(y, y_lo, y_rad + x_rad / nearest if valid else INF)
+
+
+@small
+def _decaying_exponential(x: float, x_lo: float) -> Triple:
+    """exp(-|x|)."""
+    sign = -1.0 if x > 0.0 else 1.0
+    return _exp_of_exact(sign * x, sign * x_lo)
+
+
+@small
+def softplus(x: float, x_lo: float, x_rad: float, threshold: float) -> Triple:
+    """max(x, 0) + log(1 + exp(-|x|)) up to the threshold, x beyond it; both where the interval holds the threshold."""
+    e, e_lo, e_rad = claim(*_decaying_exponential(x, x_lo))
+    s, s_lo, s_rad = log1p(e, e_lo, e_rad)
+    positive = x > 0.0
+    y, y_lo, y_rad = add(x if positive else 0.0, x_lo if positive else 0.0, 0.0, s, s_lo, s_rad)
+    # softplus' = sigmoid <= min(1, exp(x))
+    slope = 1.0 if positive or x_rad > 1.0 else min(1.0, (e + e_rad) * (1.0 + 2.0 * x_rad))
+    y_rad = y_rad + slope * x_rad
+    d, _, d_rad = add(x, x_lo, 0.0, -threshold, 0.0, 0.0)
+    distance, blur = abs(d) * (1.0 - 2.0**-50), d_rad + x_rad
+    above = d > 0.0 and distance > blur
+    below = d <= 0.0 and distance >= blur
+    # in doubt, add the height of the jump: softplus(x) - x = log(1 + exp(-|x|)) + max(-x, 0)
+    jump = 0.0 if below else (s + (0.0 if positive else -x)) * (1.0 + 2.0**-40) + 2.0 * x_rad
+    rad = x_rad if above else y_rad + jump
+    return claim(x if above else y, x_lo if above else y_lo, rad)
+
+
+@small
+def sigmoid(x: float, x_lo: float, x_rad: float) -> Triple:
+    """1 / (1 + exp(-x)); with e = exp(-|x|) it is 1 / (1 + e) or e / (1 + e), and sigmoid' = e / (1 + e)**2."""
+    e, e_lo, e_rad = claim(*_decaying_exponential(x, x_lo))
+    d, d_lo, d_rad = add(1.0, 0.0, 0.0, e, e_lo, e_rad)
+    positive = x > 0.0
+    y, y_lo, y_rad = divide(
+        1.0 if positive else e, 0.0 if positive else e_lo, 0.0 if positive else e_rad, d, d_lo, d_rad
+    )
+    # |(log sigmoid')'| <= 1 bounds the slope in the interval; the function stays in (0, 1) anyhow
+    change = min((e + e_rad) * _growth(x_rad), 1.0) if x_rad > 0.0 else 0.0
+    return claim(y, y_lo, y_rad + change if x_rad < INF else INF)
+
+
+@small
+def silu(x: float, x_lo: float, x_rad: float) -> Triple:
+    """x sigmoid(x)."""
+    return multiply(x, x_lo, x_rad, *sigmoid(x, x_lo, x_rad))
+
+
+# pi / 2 in four words: the first two have 23 bits, so n times them is exact for |n| <= 2**30; what
+# is left out, and the rounding of n times the last word, are below |n| 2**-149.
+PI_2, PI_2_2, PI_2_3, PI_2_4 = _words(
+    Fraction("1.5707963267948966192313216916397514420985846996875529104874722961539082031431045"), 23, 23, 53, 53
+)
+TWO_OVER_PI = 0.6366197723675814
+# cos(r) and sin(r) / r as polynomials of r**2; what is left out is r**30 / 30! < 2**-117.
+SERIES = np.array(
+    [[_words(Fraction((-1) ** n, math.factorial(2 * n + odd)), 53, 53) for n in range(15)] for odd in (0, 1)]
+)
+# The last sum's 3 u**2, the product's 5 before it times r**2 / 2 <= 0.31, the error 5 of r**2 times
+# 0.31, further steps shrinking by r**2 / 12, divided by cos(r) >= 0.7, and the product with r: below 20 u**2.
+CIRCLE_ERROR = 2.0**-101
+
+
+@small
+def _reduced_angle(x: float, x_lo: float) -> tuple[float, float, float, int]:
+    """(r, r_lo, r_rad, n) with x = n pi / 2 + r, |r| <= pi / 4; for |x| <= 2**30."""
+    shifted = fma(x, TWO_OVER_PI, SHIFT)
+    n = shifted - SHIFT
+    r, r_lo, r_rad = add(x, x_lo, 0.0, -n * PI_2, 0.0, 0.0)
+    r, r_lo, r_rad = add(r, r_lo, r_rad, -n * PI_2_2, 0.0, 0.0)
+    b, b_lo = two_prod(-n, PI_2_3)
+    r, r_lo, r_rad = add(r, r_lo, r_rad, b, b_lo - n * PI_2_4, abs(n) * 2.0**-149)
+    return r, r_lo, r_rad, float_bits(shifted) - SHIFT_BITS
+
+
+@small
+def _circle(x: float, x_lo: float, x_rad: float, shift: int) -> Triple:
+    """cos(x - shift pi / 2): shift 0 is cos, 1 is sin.  Beyond 2**30 only |cos| <= 1 is claimed."""
+    near = abs(x) <= 2.0**30
+    r, r_lo, r_rad, n = _reduced_angle(x if near else 0.0, x_lo if near else 0.0)
+    turn = n - shift
+    odd = turn & 1
+    z, z_lo = _plain_multiply(r, r_lo, r, r_lo)
+    y, y_lo = SERIES[odd, 14, 0], SERIES[odd, 14, 1]
+    for i in range(13, -1, -1):
+        y, y_lo = _plain_multiply(y, y_lo, z, z_lo)
+        y, y_lo = _plain_add(y, y_lo, SERIES[odd, i, 0], SERIES[odd, i, 1])
+    if odd:
+        y, y_lo = _plain_multiply(y, y_lo, r, r_lo)
+    # cos(r + turn pi / 2) = cos r, -sin r, -cos r, sin r
+    sign = -1.0 if ((turn + 1) & 2) else 1.0
+    rad = (CIRCLE_ERROR * abs(y) + TINY if r != 0.0 else 0.0) + (r_rad + x_rad)
+    useful = near and rad < 1.0
+    rad = rad if useful else (1.0 if x_rad < INF and abs(x) < INF else INF)
+    return claim(sign * y if useful else 0.0, sign * y_lo if useful else 0.0, rad)
+
+
+@small
+def cos(x: float, x_lo: float, x_rad: float) -> Triple:
+    """cos(x); |cos(x) - cos(X)| <= |x - X|."""
+    return _circle(x, x_lo, x_rad, 0)
+
+
+@small
+def sin(x: float, x_lo: float, x_rad: float) -> Triple:
+    """sin(x)."""
+    return _circle(x, x_lo, x_rad, 1)
+
+
+@small
+def rounds_to_hi(hi: float, lo: float, rad: float) -> bool:
+    """Whether every number of the interval rounds to the float64 hi (Ziv's test).
+
+    Rounding is monotone, so the two ends decide; they are moved outwards by the rounding of lo -+ rad.
+    """
+    low, high = lo - rad, lo + rad
+    spread = 2.0**-52 * (abs(lo) + rad) + 2.0**-1074 if rad > 0.0 else 0.0
+    return abs(hi) < INF and rad < INF and hi + (low - spread) == hi and hi + (high + spread) == hi
+
+
+@small
+def _to_odd(a: float, b: float, c: float) -> float:
+    """a + b + c rounded to odd: where inexact, the neighbour whose last bit is 1.
+
+    Rounding the result to at most 51 bits then gives what rounding the exact sum gives.
+    Used with |c| below the last place of b.
+    """
+    b, c = two_sum(b, c)
+    s, f = two_sum(a, b)
+    rest = f + c  # its sign is exact
+    bits = float_bits(s)
+    away = (rest > 0.0) == (s > 0.0)
+    odd = int_to_float_bits(bits + (1 if away else -1))
+    odd = odd if s != 0.0 else math.copysign(5e-324, rest)
+    return odd if rest != 0.0 and (bits & 1) == 0 else s
+
+
+@small
+def ends(hi: float, lo: float, rad: float) -> tuple[float, float]:
+    """The ends of the interval, rounded to odd; -inf and inf where nothing is claimed."""
+    claimed = rad < INF
+    low, high = _to_odd(hi, lo, -rad), _to_odd(hi, lo, rad)
+    return low if claimed else -INF, high if claimed else INF

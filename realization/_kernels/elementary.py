@@ -112,7 +112,7 @@ def phi1(x: float) -> float:
 
 
 @small
-def _log_of_sum(u: float, c: float) -> float:
+def log_of_sum(u: float, c: float) -> float:
     """log(u + c) for u > 0 normal and |c| at most half a unit in the last place of u."""
     bits = float_bits(u) + (ONE_BITS - SQRT_HALF_BITS)
     k = (bits >> 52) - 1023
@@ -143,7 +143,7 @@ def log1p(x: float) -> float:
     # two_sum: 1 + x = u + c exactly, and c / u is the first-order effect on the logarithm
     back = u - 1.0
     c = (1.0 - (u - back)) + (x - back)
-    y = _log_of_sum(u, c)
+    y = log_of_sum(u, c)
     y = y if u > 0.0 else (-math.inf if u == 0.0 else math.nan)
     y = y if x < math.inf else x  # inf and NaN are handed back
     return y if x != 0.0 else x  # the sign of zero
@@ -152,7 +152,7 @@ def log1p(x: float) -> float:
 @small
 def log(x: float) -> float:
     """log(x) for normal x > 0."""
-    return _log_of_sum(x, 0.0)
+    return log_of_sum(x, 0.0)
 
 
 @small

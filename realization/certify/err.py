@@ -95,8 +95,10 @@ class Err:
             # A parameter (the threshold of softplus) is a number of the definition: it has no error.
             uncertain = errors if name in ("maximum", "minimum") else errors[:1]
             varies = row.variation(*uncertain, y, *values)
-            rounds = claim.u * row.roundings(y, *values) * (1 + claim.u)
-            error = varies * (1 + claim.u) + rounds + claim.accumulator.tiny * row.underflow(y, *values)
+            rounds = row.roundings(claim.u, y, *values)
+            # The kernel rounds at x + d: of every row, roundings(x + d) <= exp(2 |d|) roundings(x) + 8 u variation(d).
+            rounds = rounds * np.exp(2 * errors[0]) + 8 * claim.u * varies
+            error = varies + rounds + claim.accumulator.tiny * row.underflow(y, *values)
         return Err(y, np.where(np.isnan(error), np.inf, error), claim=claim)
 
     # Arrangement ------------------------------------------------------------

@@ -4,7 +4,7 @@ For y = f(x) a row gives, besides the value (`core.functions`),
 
     derivative   the partial derivatives, for `Tape`
     variation    sup |f(x + d) - f(x)| over |d| <= e, for `Err`
-    roundings    absolute error of a sane implementation in units of the roundoff u
+    roundings    absolute error of a sane implementation with roundoff u
     underflow    the same in units of the smallest normal number
 
 and `certified`, its double-double value with radius, which `DD` reads from
@@ -13,11 +13,13 @@ and `certified`, its double-double value with radius, which `DD` reads from
 A sane implementation is accurate relative to its *result* (log1p and expm1 are
 not formed as log(1 + x) and exp(x) - 1).  An exponential may be computed as
 exp2(x log2 e): the rounded constant and the rounded product cost 2 |x| u, and
-hardware's exp2 another 4 u, hence 4 + 2 |x|.
+hardware's exp2 another 4 u: the relative error is exp((4 + 2 |x|) u) - 1, which in
+coarse formats is more than its first-order term.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -39,8 +41,9 @@ class Row:
     underflow: Callable[..., Array] = lambda y, *x: 1.0
 
 
-def _exp_cost(x: Array) -> Array:
-    return 4 + 2 * np.abs(x)
+def _exp_error(u: float, x: Array) -> Array:
+    """Relative error of an exponential."""
+    return np.expm1((4 + 2 * np.abs(x)) * u)
 
 
 def _positive(x: Array) -> Array:
@@ -50,14 +53,22 @@ def _positive(x: Array) -> Array:
 
 def _phi1_derivative(y: Array, x: Array) -> Array:
     # (exp(x) - phi1(x)) / x cancels near 0, where the series 1/2 + x/3 + x^2/8 + ... serves.
-    small = np.abs(x) < 1e-3
-    series = 1 / 2 + x / 3 + x**2 / 8 + x**3 / 30 + x**4 / 144
+    small = np.abs(x) < 0.5
+    near = np.where(small, x, 0)
+    series = sum(near**k / (math.factorial(k) * (k + 2)) for k in range(16))
     return np.where(small, series, (1 + x * y - y) / np.where(small, 1, x))
 
 
 def _softplus_variation(e: Array, y: Array, x: Array, threshold: float) -> Array:
     jump = np.log1p(np.exp(-threshold)) * ((np.abs(x - threshold) <= e) & (e > 0))
-    return np.minimum(e, sigmoid(np.minimum(x, threshold)) * np.expm1(e)) + jump
+    below = sigmoid(np.minimum(x, threshold)) * np.expm1(e)
+    return np.where(x > threshold, e, np.minimum(e, below)) + jump
+
+
+def _softplus_roundings(u: float, y: Array, x: Array, threshold: float) -> Array:
+    # An argument that is uncertain by up to 1 may lie on the other side of the threshold.
+    error = 4 * u * y + _exp_error(u, x) * sigmoid(np.minimum(x, threshold))
+    return np.where(x > threshold + 1, 0.0, error)
 
 
 def _silu_derivative(x: Array) -> Array:
@@ -69,75 +80,73 @@ TABLE: Mapping[str, Row] = {
     "exp": Row(
         derivative=lambda y, x: (y,),
         variation=lambda e, y, x: y * np.expm1(e),
-        roundings=lambda y, x: y * _exp_cost(x),
+        roundings=lambda u, y, x: y * _exp_error(u, x),
     ),
     "expm1": Row(
-        derivative=lambda y, x: (y + 1,),
-        variation=lambda e, y, x: (y + 1) * np.expm1(e),
-        roundings=lambda y, x: 4 * np.abs(y) + 2 * np.abs(x) * (y + 1),
+        derivative=lambda y, x: (np.exp(x),),
+        variation=lambda e, y, x: np.exp(x) * np.expm1(e),
+        roundings=lambda u, y, x: 4 * u * np.abs(y) + np.expm1(2 * u * np.abs(x)) * np.exp(x),
     ),
     "log1p": Row(
         derivative=lambda y, x: (1 / (1 + x),),
         variation=lambda e, y, x: -np.log1p(-np.minimum(e / (1 + x), 1)),
-        roundings=lambda y, x: 4 * np.abs(y),
+        roundings=lambda u, y, x: 4 * u * np.abs(y),
     ),
     # (log phi1)' lies in (0, 1): phi1(x + e) <= phi1(x) exp(e).
     "phi1": Row(
         derivative=lambda y, x: (_phi1_derivative(y, x),),
         variation=lambda e, y, x: y * np.expm1(e),
-        roundings=lambda y, x: 6 * y + 2 * (1 + x * y),
+        roundings=lambda u, y, x: 6 * u * y + np.expm1(2 * u * np.abs(x)) * np.where(x == 0, 1, np.exp(x) / np.abs(x)),
     ),
     "softplus": Row(
         derivative=lambda y, x, threshold: (np.where(x > threshold, 1.0, sigmoid(x)),),
         variation=_softplus_variation,
-        roundings=lambda y, x, threshold: np.where(
-            x > threshold, 0.0, 4 * y + _exp_cost(x) * sigmoid(np.minimum(x, threshold))
-        ),
+        roundings=_softplus_roundings,
     ),
     # |(log s')'| = |1 - 2 s| <= 1 for s the sigmoid: s'(x + e) <= s'(x) exp(e).
     "sigmoid": Row(
-        derivative=lambda y, x: (y * (1 - y),),
-        variation=lambda e, y, x: np.minimum(y * (1 - y) * np.expm1(e), 1.0),
-        roundings=lambda y, x: y * (4 + _exp_cost(x) * (1 - y)),
+        derivative=lambda y, x: (y * sigmoid(-x),),
+        variation=lambda e, y, x: np.minimum(y * sigmoid(-x) * np.expm1(e), 1.0),
+        roundings=lambda u, y, x: y * (4 * u + _exp_error(u, x) * sigmoid(-x)),
     ),
     # |silu''| <= 1/2.  Formed as x / (1 + exp(-x)) it becomes 0 as soon as exp(-x)
     # overflows, where it is still |x| times the smallest normal number.
     "silu": Row(
         derivative=lambda y, x: (_silu_derivative(x),),
         variation=lambda e, y, x: e * np.abs(_silu_derivative(x)) + e * e / 4,
-        roundings=lambda y, x: np.abs(y) * (5 + _exp_cost(x) * (1 - sigmoid(x))),
+        roundings=lambda u, y, x: np.abs(y) * (5 * u + _exp_error(u, x) * sigmoid(-x)),
         underflow=lambda y, x: 1 + np.abs(x),
     ),
     "sqrt": Row(
         derivative=lambda y, x: (0.5 / y,),
         variation=lambda e, y, x: e / np.maximum(np.maximum(y, np.sqrt(e)), 5e-324),
-        roundings=lambda y, x: 2 * y,
+        roundings=lambda u, y, x: 2 * u * y,
     ),
     "reciprocal": Row(
         derivative=lambda y, x: (-y * y,),
         variation=lambda e, y, x: e * y * y / _positive(1 - e * np.abs(y)),
-        roundings=lambda y, x: 2 * np.abs(y),
+        roundings=lambda u, y, x: 2 * u * np.abs(y),
     ),
     "sin": Row(
         derivative=lambda y, x: (np.cos(x),),
         variation=lambda e, y, x: np.minimum(e, 2.0),
-        roundings=lambda y, x: 4.0 + 0 * y,
+        roundings=lambda u, y, x: 4 * u * np.minimum(np.abs(x), 1.0),
     ),
     "cos": Row(
         derivative=lambda y, x: (-np.sin(x),),
         variation=lambda e, y, x: np.minimum(e, 2.0),
-        roundings=lambda y, x: 4.0 + 0 * y,
+        roundings=lambda u, y, x: 4 * u + 0 * y,
     ),
     "maximum": Row(
         derivative=lambda y, a, b: (1.0 * (a > b), 1.0 * ~(a > b)),
         variation=lambda ea, eb, y, a, b: np.maximum(ea, eb),
-        roundings=lambda y, a, b: 0 * y,
+        roundings=lambda u, y, a, b: 0 * y,
         underflow=lambda y, a, b: 0.0,
     ),
     "minimum": Row(
         derivative=lambda y, a, b: (1.0 * (a < b), 1.0 * ~(a < b)),
         variation=lambda ea, eb, y, a, b: np.maximum(ea, eb),
-        roundings=lambda y, a, b: 0 * y,
+        roundings=lambda u, y, a, b: 0 * y,
         underflow=lambda y, a, b: 0.0,
     ),
 }

@@ -135,8 +135,15 @@ LADDER: Mapping[str, Mapping[str, object]] = {
 
 
 def ladder(claim: Claim) -> dict[str, Claim]:
-    """Return the claims of all rungs, with input, output, chunking and decay of `claim`."""
-    return {rung: claim.replace(**fields) for rung, fields in LADDER.items()}
+    """Return the claims of all rungs, with input, output, chunking and decay of `claim`.
+
+    A state that `claim` returns more coarsely than a rung sums is not held against that rung.
+    """
+    rungs = {}
+    for rung, fields in LADDER.items():
+        state = max(format_of(str(fields["state"])), claim.state_format, key=lambda form: form.u)
+        rungs[rung] = claim.replace(**{**fields, "state": state.name})
+    return rungs
 
 
 def parse_claim(text: str, base: Claim) -> Claim:

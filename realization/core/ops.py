@@ -41,6 +41,8 @@ class Op:
         Combinations of options that the cases go through.
     properties : tuple of str
         Checks that need no reference: causality, split, packing, ...
+    linear : tuple of str
+        Arguments in which the outputs are jointly linear.
     reference : str
         Paper and equation.
     kernel : callable
@@ -62,6 +64,7 @@ class Op:
     regimes: tuple[Any, ...]
     options: tuple[Mapping[str, Any], ...]
     properties: tuple[str, ...]
+    linear: tuple[str, ...]
     reference: str
     kernel: Callable[..., Any] | None = None
     certified: Callable[..., Any] | None = None

@@ -224,6 +224,7 @@ SELECTIVE_SCAN = complete(
         regimes=regimes.REGIMES,
         options=OPTIONS,
         properties=("causality", "split", "batch", "repeat", "linearity"),
+        linear=("u", "initial_state"),
         reference="Gu and Dao 2023, arXiv 2312.00752, algorithm 2",
     )
 )

@@ -254,6 +254,7 @@ SSD = complete(
         regimes=regimes.REGIMES,
         options=OPTIONS,
         properties=("causality", "split", "packed", "batch", "repeat", "linearity"),
+        linear=("x", "initial_state"),
         reference="Dao and Gu 2024, arXiv 2405.21060, section 6",
         # Most kernels of this op go by chunks of up to 256 and differences of cumulative sums.
         claim={"chunk": 256, "decay": "logdiff"},

@@ -12,22 +12,22 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-BUILT = {"__pycache__", "_build", "jupyter_execute", "build", "dist"}
 
 
 def project_files(*suffixes):
-    """Yield (path, text) of the files that belong to the project, built ones left out."""
-    for folder, folders, names in os.walk(ROOT):
-        here = Path(folder)
-        hidden = {name for name in folders if name.startswith(".") and name != ".ci"}
-        generated = {"ops"} if here == ROOT / "docs" else set()
-        # shared/ is where a checkout keeps material that is not the project's
-        foreign = {"shared"} if here == ROOT else set()
-        folders[:] = sorted(set(folders) - BUILT - hidden - generated - foreign)
-        for name in names:
-            path = here / name
-            if (not suffixes or path.suffix in suffixes) and path.name != ".venv.log" and path.is_file():
-                yield path.relative_to(ROOT), path.read_text("utf-8", errors="ignore")
+    """Yield (path, text) of what git would commit; of every file outside hidden folders where there is no git."""
+    listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    git = subprocess.run(listing, cwd=ROOT, capture_output=True, text=True) if shutil.which("git") else None
+    names = sorted(filter(None, git.stdout.split("\0"))) if git else []
+    if not names:
+        # a copy without its history, in which something may have been built
+        built = {"__pycache__", "_build", "ops", "jupyter_execute", "build", "dist"}
+        for folder, inner, files in os.walk(ROOT):
+            inner[:] = [name for name in inner if name not in built and (name[0] != "." or name == ".ci")]
+            names += [os.path.relpath(os.path.join(folder, name), ROOT) for name in files if name != ".venv.log"]
+    for path in map(Path, names):
+        if (not suffixes or path.suffix in suffixes) and (ROOT / path).is_file():
+            yield path, (ROOT / path).read_text("utf-8", errors="ignore")
 
 
 def loaded_after(statement):
@@ -105,9 +105,7 @@ def dev(folder, *args):
     """Run dev.py from another folder, with no uv on the path and with nothing that pip could install from."""
     nothing = {"PATH": os.defpath, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "", "PIP_CONFIG_FILE": os.devnull}
     command = [sys.executable, folder / "dev.py", *args]
-    return subprocess.run(
-        command, capture_output=True, text=True, cwd=folder.parent, env=os.environ | nothing
-    )
+    return subprocess.run(command, capture_output=True, text=True, cwd=folder.parent, env=os.environ | nothing)
 
 
 def test_dev_reports_a_failed_install_in_one_line(checkout):

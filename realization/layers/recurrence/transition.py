@@ -90,4 +90,4 @@ def zeros(value: Any, key: Any) -> np.ndarray:
 
 
 def _value(x: Any) -> Any:
-    return getattr(x, "value", x)
+    return getattr(x, "value", getattr(x, "hi", x))

@@ -83,3 +83,8 @@ def find(subject: str, op: str | None = None) -> Adapter | None:
         return None
     candidates = import_module(f"{__name__}.{package}").ADAPTERS.get(subject, ())
     return next((a for a in candidates if op in (None, a.op)), None)
+
+
+def known() -> list[str]:
+    """Return the full names of all foreign functions that have an adapter."""
+    return [name for package in _PACKAGES for name in import_module(f"{__name__}.{package}").ADAPTERS]

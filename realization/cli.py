@@ -1,0 +1,232 @@
+"""The command: `realization list | verify | doctor`.  It parses, calls the library and prints.
+
+Exit status: 0 conforming, 1 not conforming or nothing decided, 2 usage, 3 environment.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from realization.core.claim import Claim
+    from realization.verify.run import Report
+    from realization.verify.subject import Subject
+
+OK, REJECTED, USAGE, ENVIRONMENT = 0, 1, 2, 3
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments.  Default: those of the process.
+
+    Returns
+    -------
+    int
+        0 conforming, 1 not conforming or nothing decided, 2 usage, 3 environment.
+    """
+    arguments = parser().parse_args(argv)
+    try:
+        return int(arguments.run(arguments))
+    except KeyboardInterrupt:
+        print("interrupted before a case was finished", file=sys.stderr)
+        return REJECTED
+    except BrokenPipeError:  # `| head` has seen enough
+        sys.stderr.close()
+        return OK
+    except Exception as e:
+        status = _status(e)
+        if status is None:
+            raise
+        print(f"realization: {e}", file=sys.stderr)
+        return status
+
+
+def _status(e: Exception) -> int | None:
+    """Exit status of the errors that are the user's or the machine's; None for a bug of ours."""
+    from realization.core.errors import RealizationError
+    from realization.verify.subject import MissingError
+
+    if isinstance(e, MissingError):
+        return ENVIRONMENT
+    if isinstance(e, ImportError):
+        return ENVIRONMENT
+    return USAGE if isinstance(e, RealizationError | OSError) else None
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    top = argparse.ArgumentParser(prog="realization", description="Judge sequence-model kernels against certified truth.")
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+
+    list_ = commands.add_parser("list", help="ops, embedded subjects, claims and conventions")
+    list_.add_argument("--json", action="store_true", help="as JSON")
+    list_.add_argument("--conventions", action="store_true", help="foreign functions whose calling convention is known")
+    list_.set_defaults(run=run_list)
+
+    verify = commands.add_parser(
+        "verify",
+        help="judge a kernel",
+        description="Judge a kernel. Without SUBJECT: judge the embedded `demo`, and show what a failure looks like on `demo-bug`.",
+        epilog="exit status: 0 conforming, 1 not conforming or nothing decided, 2 usage, 3 environment",
+    )
+    verify.add_argument("subject", nargs="?", metavar="SUBJECT", help="package.module:function, path/file.py:function, demo or demo-bug")
+    verify.add_argument("--op", help="what the function computes (see `realization list`), or file.py:OP")
+    verify.add_argument("--claim", default="", metavar="k=v,...", help="what the kernel says of its arithmetic, or the name of a claim")
+    verify.add_argument("--convention", metavar="NAME", help="calling convention that it follows (see `list --conventions`)")
+    verify.add_argument("--array", choices=("numpy", "torch", "jax"), help="arrays that it takes")
+    verify.add_argument("--inputs", metavar="FILE.npz", help="judge on these arguments of the op")
+    verify.add_argument("--property", metavar="NAME", help="ask for this property only")
+    verify.add_argument("--cases", type=_positive, metavar="N", help="how many cases")
+    verify.add_argument("--seed", type=int, default=0, metavar="S", help="seed of the cases")
+    verify.add_argument("--case", metavar="ID", help="judge this case only")
+    verify.add_argument("--json", metavar="FILE", help="write the report as JSON, - for standard output")
+    verify.add_argument("--quiet", action="store_true", help="only the verdict, and the failure")
+    verify.set_defaults(run=run_verify)
+
+    doctor = commands.add_parser("doctor", help="versions and settings of this machine, to paste into an issue")
+    doctor.set_defaults(run=run_doctor)
+    return top
+
+
+def _positive(text: str) -> int:
+    value = int(text) if text.isdigit() else 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} given, a whole number from 1 on is needed")
+    return value
+
+
+# list -----------------------------------------------------------------------
+
+
+def run_list(arguments: argparse.Namespace) -> int:
+    """Print what the command knows."""
+    from realization.core.claim import NAMED
+    from realization.layers import OPS
+    from realization.verify import demo, subject
+
+    if arguments.conventions:
+        content: Any = subject.conventions()
+    else:
+        content = {
+            "ops": {name: {"title": op.title, "signature": op.signature, "arguments": op.arguments,
+                           "regimes": [r.name for r in op.regimes], "properties": op.properties} for name, op in OPS.items()},
+            "subjects": list(demo.SUBJECTS),
+            "claims": list(NAMED),
+        }  # fmt: skip
+    if arguments.json:
+        print(json.dumps(content, indent=2))
+    elif arguments.conventions:
+        print("\n".join(content))
+    else:
+        for name, op in content["ops"].items():
+            print(f"{name:16} {op['title']}\n{'':16} {', '.join(op['arguments'])}")
+        print(f"{'subjects':16} {', '.join(content['subjects'])}\n{'claims':16} {', '.join(content['claims'])}")
+    return OK
+
+
+# verify ---------------------------------------------------------------------
+
+
+def run_verify(arguments: argparse.Namespace) -> int:
+    """Judge a subject, or show both embedded ones."""
+    if arguments.subject is not None:
+        return _judge(arguments, arguments.subject)
+    status = _judge(arguments, "demo")
+    if not arguments.json and not arguments.case and not arguments.inputs:
+        print("\nThis is what a failure looks like (realization verify demo-bug):\n")
+        arguments.cases, arguments.quiet = arguments.cases or 30, True
+        _judge(arguments, "demo-bug")
+    return status
+
+
+def _judge(arguments: argparse.Namespace, name: str) -> int:
+    from realization.verify import report
+
+    found = _report(arguments, name)
+    if arguments.json:
+        content = json.dumps(report.as_json(found), indent=1)
+        if arguments.json == "-":
+            print(content)
+        else:
+            with open(arguments.json, "w", encoding="utf-8") as file:
+                file.write(content + "\n")
+    if arguments.json != "-":
+        print(report.text(found, quiet=arguments.quiet))
+    return OK if found.verdict == report.CONFORMING else REJECTED
+
+
+def _report(arguments: argparse.Namespace, name: str) -> Report:
+    from realization.core.claim import parse_claim
+    from realization.layers import OPS
+    from realization.verify import cases, run, subject
+
+    judged = subject.find(name, OPS, op=arguments.op, convention=arguments.convention, array=arguments.array)
+    claim = parse_claim(arguments.claim, judged.claim)
+    asked = judged.op.properties if not (arguments.case or arguments.inputs) else ()
+    if arguments.property:
+        if arguments.property not in judged.op.properties:
+            raise subject.UsageError(f"property {arguments.property!r} is unknown; {judged.op.name} has {', '.join(judged.op.properties)}")
+        asked = (arguments.property,)
+    makers = _makers(arguments, judged, claim, cases, subject)
+    with Progress(len(makers) + len(asked)) as progress:
+        return run.verify(judged, claim, makers, ask_for=asked, seed=arguments.seed, progress=progress.step)
+
+
+def _makers(arguments: argparse.Namespace, judged: Subject, claim: Claim, cases: Any, subject: Any) -> list[Callable[[], Any]]:
+    """What draws each case that was asked for."""
+    draw = lambda i: lambda: cases.draw(judged.op, i, claim, judged.accepts, judged.requires)  # noqa: E731
+    if arguments.inputs:
+        given = subject.read_inputs(arguments.inputs, judged.op)
+        return [lambda: cases.given(judged.op, given, claim, arguments.inputs)]
+    if arguments.case:
+        draw(arguments.case)()  # an unknown case is a usage error, before anything runs
+        return [draw(arguments.case)]
+    if arguments.property:
+        return []
+    ids = cases.plan(judged.op, claim, judged.accepts, requires=judged.requires, count=arguments.cases, seed=arguments.seed)
+    return [draw(i) for i in ids]
+
+
+class Progress:
+    """A line on standard error that is rewritten, on a terminal only."""
+
+    def __init__(self, total: int) -> None:
+        self.total, self.done, self.began = total, 0, time.monotonic()
+        self.shown = sys.stderr.isatty()
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.shown:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+    def step(self, what: str) -> None:
+        """Show what is done now, and the time that is left after two seconds."""
+        self.done += 1
+        if not self.shown:
+            return
+        spent = time.monotonic() - self.began
+        left = f", about {spent / self.done * max(self.total - self.done, 0):.0f} s left" if spent > 2 else ""
+        print(f"\r\x1b[K{self.done}/{self.total} {what}{left}"[:110], end="", file=sys.stderr, flush=True)
+
+
+# doctor ---------------------------------------------------------------------
+
+
+def run_doctor(arguments: argparse.Namespace) -> int:
+    """Print versions and settings."""
+    from realization.verify.doctor import diagnose
+
+    for name, value in diagnose().items():
+        print(f"{name:14} {value}")
+    return OK

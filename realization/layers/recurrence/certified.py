@@ -1,0 +1,63 @@
+"""The recurrence in double-double with a radius: |exact - (hi + lo)| <= radius.
+
+Decays are evaluated in double-double a block of steps at a time, so that (T, V, K)
+numbers need not lie in memory at once; the recurrence itself is compiled.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from realization._kernels.dd_recurrence import recurrence as compiled
+from realization.certify.dd import DD
+from realization.core.functions import concatenate
+from realization.core.pair import Pair
+from realization.layers.recurrence import Run
+from realization.layers.recurrence.transition import at, packed, transition, zeros
+
+BLOCK = 2_000_000  # decays of a block: three words and some temporaries of each
+
+
+@packed
+def run(
+    *, value: Any, key: Any, query: Any, log_decay: Any, rate: Any, angle: Any, spin: Any,
+    hold: bool, reset: Any, initial: Any, states: bool,
+) -> Run:  # fmt: skip
+    """Read the recurrence with `DD` (see `recurrence` for the arguments)."""
+    *batch, T, _, _ = value.shape
+    merge = lambda x, behind: None if x is None else _merge(x, len(batch), behind)  # noqa: E731
+    over_time = {"value": 3, "key": 3, "query": 3, "log_decay": 4, "angle": 4}
+    arrays = {"value": value, "key": key, "query": query, "log_decay": log_decay, "angle": angle}
+    arrays = {name: merge(x, over_time[name]) for name, x in arrays.items()}
+    rate, spin = (None if x is None else DD.exact(x) for x in (rate, spin))
+    reset = None if reset is None else np.reshape(reset, (math.prod(batch), T))
+    S = merge(zeros(value, key) if initial is None else initial, 3)
+    ys, after = [arrays["value"][:, :0]], [DD.exact(np.zeros((S.shape[0], 0, *S.shape[1:])))]
+    per_step = max(S.size if log_decay is not None or angle is not None else 1, 1)
+    for start in range(0, T, max(1, BLOCK // per_step)):
+        steps = slice(start, min(start + max(1, BLOCK // per_step), T))
+        part = {name: at(x, steps, over_time[name] - 1) for name, x in arrays.items()}
+        a, w = transition(part["log_decay"], rate, part["angle"], spin, hold)
+        y, last, record = compiled(
+            value=part["value"].words, key=part["key"].words, query=part["query"].words,
+            decay=_words(a), weight=_words(w), reset=None if reset is None else reset[:, steps],
+            initial=S.words, states=states,
+        )  # fmt: skip
+        S = DD(*last)
+        ys.append(DD(*y))
+        after += [DD(*record)] if record is not None else []
+    unmerge = lambda x: x.reshape(*batch, *x.shape[1:])  # noqa: E731
+    return Run(unmerge(concatenate(ys, 1)), unmerge(S), unmerge(concatenate(after, 1)) if states else None)
+
+
+def _merge(x: Any, batch: int, behind: int) -> DD:
+    """One batch axis in front; a time axis of decays that is shared by the batch is not copied."""
+    x = DD.exact(x)
+    return x.reshape(math.prod(x.shape[:batch]), *x.shape[batch : batch + behind])
+
+
+def _words(a: Any) -> Any:
+    return None if a is None else (a.real.words, a.imag.words) if isinstance(a, Pair) else a.words

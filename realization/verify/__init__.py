@@ -1,0 +1,1 @@
+"""Judge a kernel: cases, verdict, properties, subjects, report."""

@@ -1,0 +1,204 @@
+"""The properties, asked of a subject of an op: which inputs, and what tolerance.
+
+Two right ways to compute one thing differ by at most the sum of their bounds, so
+every tolerance here is a sum of bounds under the subject's claim.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from realization.core.claim import Claim
+from realization.verify import properties
+from realization.verify.cases import Case, chunk_of, draw, rounded, usable
+from realization.verify.properties import NOTE, Property
+from realization.verify.subject import DefectError, LeftOutError, RefusedError, Subject
+from realization.verify.verdict import Truth, tolerances
+
+REGIME, SHORT = "fading-3c", 9
+
+
+def ask(subject: Subject, claim: Claim, name: str, *, seed: int = 0) -> Property:
+    """Ask a subject for one property.
+
+    Parameters
+    ----------
+    subject : Subject
+        The kernel.
+    claim : Claim
+        Its arithmetic.
+    name : str
+        One of its op's properties.
+    seed : int
+        Seed of the inputs.
+
+    Returns
+    -------
+    Property
+        The worst over the inputs asked; a note where it cannot be asked.
+    """
+    found = [_ask_case(subject, claim, name, case) for case in _cases(subject, claim, name, seed)]
+    found = [p for p in found if p is not None]
+    if not found:
+        return Property(name, NOTE, 0.0, 0.0, "not asked: " + NEEDS.get(name, "no case fits"))
+    order = {properties.FAIL: 2, properties.PASS: 1, NOTE: 0 if name != "repeat" else 1.5}
+    return max(found, key=lambda p: (order[p.status], p.ratio, p.difference))
+
+
+NEEDS = {
+    "split": "the subject takes no initial state, or returns no final state",
+    "packed": "the subject takes neither cu_seqlens nor seq_idx",
+}
+
+
+def _cases(subject: Subject, claim: Claim, name: str, seed: int) -> list[Case]:
+    """A short and a long case; for all options where the property is about options."""
+    options = usable(subject.op, subject.accepts, subject.requires)
+    packs = [bool({"cu_seqlens", "seq_idx"} & set(o["with"])) for o in options]
+    wanted = [o for o, p in zip(options, packs, strict=True) if p == (name == "packed")]
+    if name == "split":
+        wanted = [o for o in wanted if "initial_state" in o["with"]]
+    long = 2 * chunk_of(claim) + 1
+    return [
+        draw(subject.op, f"{REGIME}.T{T}.o{o['index']}.s{seed}", claim, subject.accepts, subject.requires)
+        for o in wanted[:3]
+        for T in (SHORT, long)
+    ]
+
+
+def _ask_case(subject: Subject, claim: Claim, name: str, case: Case) -> Property | None:
+    run = lambda **changed: subject.run({**case.arguments, **changed}, claim)  # noqa: E731
+    try:
+        return QUESTIONS[name](subject, claim, case, run)
+    except (RefusedError, LeftOutError):
+        return None
+    except DefectError as e:
+        return Property(name, properties.FAIL, np.inf, np.inf, str(e))
+
+
+def _tolerance(subject: Subject, case: Case, claim: Claim, arguments: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    case = case if arguments is None else Case(case.id, arguments, case.regime, case.chunk)
+    return tolerances(subject.op, case, Truth.of(subject.op, case), claim)
+
+
+def _over_time(subject: Subject, case: Case) -> dict[str, Any]:
+    return {k: case.arguments[k] for k in subject.op.axes.over_time() if case.arguments.get(k) is not None}
+
+
+def _causality(subject: Subject, claim: Claim, case: Case, run: Callable[..., Any]) -> Property:
+    first = subject.op.outputs[0]
+    signals = _over_time(subject, case)
+    rng = np.random.default_rng(1)
+    other = {k: rng.permuted(x, axis=0 if x.shape[0] > 1 else 1)[:, ::-1] for k, x in signals.items()}
+    tolerance = 0.0
+    if properties.repeatability(lambda: run()[first]).status == NOTE:
+        tolerance = 2 * _tolerance(subject, case, claim)[first]
+    return properties.causality(lambda x: run(**x)[first], signals, other, tolerance=tolerance)
+
+
+def _split(subject: Subject, claim: Claim, case: Case, run: Callable[..., Any]) -> Property | None:
+    y, state = subject.op.outputs[:2]
+    if state not in run():
+        return None
+
+    def function(x: Any, s: Any) -> tuple[Any, Any]:
+        out = run(**x, initial_state=s)
+        return out[y], out[state]
+
+    # The pieces may round the state at every cut, and cut their chunks elsewhere.
+    whole, pieces = (_tolerance(subject, case, c) for c in (claim, claim.replace(chunk=None)))
+    T = len(next(iter(_over_time(subject, case).values()))[0])
+    singles = [(c,) for c in properties.cuts(T, rng=0)]
+    ways = singles + [tuple(range(1, T))] if T == SHORT else singles
+    return properties.split_invariance(
+        function, _over_time(subject, case), state=case.arguments["initial_state"], at=ways,
+        tolerance=whole[y] + pieces[y], state_tolerance=whole[state] + pieces[state],
+    )  # fmt: skip
+
+
+def _packed(subject: Subject, claim: Claim, case: Case, run: Callable[..., Any]) -> Property:
+    """Packed sequences against each by itself."""
+    y = subject.op.outputs[0]
+    together, tol = run()[y], _tolerance(subject, case, claim)[y]
+    worst = Property("packed", properties.PASS, 0.0, 0.0, "no sequence")
+    for row, steps, start in _sequences(case):
+        alone = {k: x[row : row + 1, steps] for k, x in _over_time(subject, case).items()}
+        separate = subject.run({**_unpacked(case), **alone, "initial_state": start} if start is not None else {**_unpacked(case), **alone}, claim)[y]
+        about = f"row {row}, steps {steps.start} to {steps.stop}: "
+        found = properties.agreement(
+            "packed", together[row : row + 1, steps], separate, tolerance=2 * tol[row : row + 1, steps], about=about
+        )
+        worst = max(worst, found, key=lambda p: (p.status == properties.FAIL, p.ratio))
+    return worst
+
+
+def _unpacked(case: Case) -> dict[str, Any]:
+    return {k: x for k, x in case.arguments.items() if k not in ("cu_seqlens", "seq_idx", "initial_state")}
+
+
+def _sequences(case: Case) -> list[tuple[int, slice, Any]]:
+    """Row, steps and initial state of every sequence."""
+    state, offsets = case.arguments.get("initial_state"), case.arguments.get("cu_seqlens")
+    if offsets is not None:
+        pairs = list(enumerate(zip(offsets[:-1], offsets[1:], strict=True)))
+        return [(0, slice(int(a), int(b)), None if state is None else state[i : i + 1]) for i, (a, b) in pairs if b > a]
+    index, found = case.arguments["seq_idx"], []
+    for row, names in enumerate(index):
+        cuts = [0, *(np.flatnonzero(np.diff(names)) + 1).tolist(), len(names)]
+        for a, b in zip(cuts[:-1], cuts[1:], strict=True):
+            found.append((row, slice(a, b), state[row : row + 1] if state is not None and a == 0 else None))
+    return found
+
+
+def _batch(subject: Subject, claim: Claim, case: Case, run: Callable[..., Any]) -> Property:
+    """Each row alone against the row in its batch."""
+    together, tol = run(), _tolerance(subject, case, claim)
+    rows = range(len(together[subject.op.outputs[0]]))
+    per_row = [k for k, a in subject.op.axes.arguments.items() if "*b" in a.axes and case.arguments.get(k) is not None]
+    alone = [run(**{k: case.arguments[k][i : i + 1] for k in per_row}) for i in rows]
+    joined = {k: np.concatenate([a[k] for a in alone]) for k in together}
+    found = [
+        properties.agreement("batch", together[k], joined[k], tolerance=2 * tol[k], axis=None, about=f"{k}: ")
+        for k in together
+    ]
+    return max(found, key=lambda p: (p.status == properties.FAIL, p.ratio))
+
+
+def _repeat(subject: Subject, claim: Claim, case: Case, run: Callable[..., Any]) -> Property:
+    return properties.repeatability(run)
+
+
+def _linearity(subject: Subject, claim: Claim, case: Case, run: Callable[..., Any]) -> Property:
+    """f(x + x') = f(x) + f(x') for sums that every format holds: multiples of 1/8 below 8."""
+    names = [k for k in subject.op.linear if case.arguments.get(k) is not None]
+    rng = np.random.default_rng(2)
+    one, two = ({k: _eighths(case.arguments[k], rng) for k in names} for _ in range(2))
+    total = {k: one[k] + two[k] for k in names}
+    outputs = [run(**x) for x in (one, two, total)]
+    tols = [_tolerance(subject, case, claim, {**case.arguments, **x}) for x in (one, two, total)]
+    found = [
+        properties.agreement(
+            "linearity", outputs[0][k] + outputs[1][k], outputs[2][k],
+            tolerance=sum(t[k] for t in tols), axis=None, about=f"{k}: ",
+        )
+        for k in outputs[0]
+    ]  # fmt: skip
+    return max(found, key=lambda p: (p.status == properties.FAIL, p.ratio))
+
+
+def _eighths(x: Any, rng: np.random.Generator) -> Any:
+    draw_ = lambda: rng.integers(-31, 32, x.shape) / 8.0  # noqa: E731
+    return draw_() + 1j * draw_() if np.iscomplexobj(x) else rounded(draw_(), "bfloat16")
+
+
+QUESTIONS: Mapping[str, Callable[..., Property | None]] = {
+    "causality": _causality,
+    "split": _split,
+    "packed": _packed,
+    "batch": _batch,
+    "repeat": _repeat,
+    "linearity": _linearity,
+}

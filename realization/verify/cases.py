@@ -1,0 +1,154 @@
+"""Cases: which inputs a kernel is judged on, each reproducible from its identity.
+
+A case is (regime, length, options, seed).  Its identity, `fading-3c.T129.o1.s0`, is all
+that `realization verify --case` needs to draw the same numbers again.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from realization.core.claim import Claim
+from realization.core.errors import ShapeError
+from realization.core.ops import Op
+from realization.core.rounding import format_of, round_to
+
+DEFAULT_CHUNK = 64
+# Names in an op's options that stand for an argument of another name.
+STANDS_FOR = {"D2": "D"}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Case:
+    """Arguments of an op, already rounded to the input format, and where they come from.
+
+    Parameters
+    ----------
+    id : str
+        Identity from which the case can be drawn again; a file's name for given inputs.
+    arguments : mapping
+        Float64, complex128 or integer arrays, and options.
+    regime : Regime or None
+        None for given inputs.
+    chunk : int
+        Chunk length that the memory of the regime refers to.
+    """
+
+    id: str
+    arguments: Mapping[str, Any]
+    regime: Any
+    chunk: int
+
+    @property
+    def exact(self) -> bool:
+        """Whether all sums are small integers."""
+        return self.regime is not None and self.regime.exact
+
+    @property
+    def memory(self) -> float | None:
+        """Steps after which the state has decayed by 1/e, where it was chosen."""
+        return None if self.regime is None else self.regime.memory(self.chunk)
+
+
+def chunk_of(claim: Claim) -> int:
+    """The chunk length that cases refer to."""
+    return claim.chunk or DEFAULT_CHUNK
+
+
+def lengths(chunk: int) -> tuple[int, ...]:
+    """0, 1 and one step about the ends of chunks."""
+    return (2 * chunk + 1, chunk + 1, 1, chunk, 0, chunk - 1)
+
+
+def usable(op: Op, accepts: Iterable[str], requires: Iterable[str] = ()) -> list[Mapping[str, Any]]:
+    """The options of an op that a kernel can be given: what it does not take is left out, once each."""
+    accepts, seen = frozenset(accepts), {}
+    for i, option in enumerate(op.options):
+        if ("complex" in option["with"] and "complex" not in accepts) or _packs(option) - accepts:
+            continue
+        have = tuple(x for x in option["with"] if STANDS_FOR.get(x, x) in accepts)
+        have += tuple(x for x in requires if x not in {STANDS_FOR.get(h, h) for h in have} and x not in op.required)
+        seen.setdefault((option["size"], frozenset(have)), {**option, "with": have, "index": i})
+    return list(seen.values())
+
+
+def _packs(option: Mapping[str, Any]) -> frozenset[str]:
+    return frozenset(option["with"]) & {"cu_seqlens", "seq_idx"}
+
+
+def plan(op: Op, claim: Claim, accepts: Iterable[str], *, requires: Iterable[str] = (), count: int | None = None, seed: int = 0) -> list[str]:
+    """Return identities of cases that together cover every regime, length and option.
+
+    Parameters
+    ----------
+    op : Op
+        The operation.
+    claim : Claim
+        Its chunk length sets lengths and memory.
+    accepts, requires : iterable of str
+        Arguments that the kernel takes, and optional ones that it cannot do without.
+    count : int, optional
+        How many; more than the plan are drawn from further seeds.  Default: the plan.
+    seed : int
+        Seed of the first round.
+
+    Returns
+    -------
+    list of str
+        Regimes are interleaved, so that few cases already cover most of them.
+    """
+    options = [o["index"] for o in usable(op, accepts, requires)]
+    c = chunk_of(claim)
+    long, *edges = lengths(c)
+    rows = []
+    for i, regime in enumerate(op.regimes):
+        combos = [(long, i), (long, i + 1), (edges[i % len(edges)], i + 2)]
+        if regime.exact:
+            combos = [(T, j) for j in range(len(options)) for T in (long, edges[(i + j) % len(edges)])]
+        rows.append([f"{regime.name}.T{T}.o{options[j % len(options)]}" for T, j in combos])
+    one_round = list(dict.fromkeys(x for turn in itertools.zip_longest(*rows) for x in turn if x))
+    count = len(one_round) if count is None else count
+    return [f"{x}.s{seed + k}" for k in range(-(-count // len(one_round))) for x in one_round][:count]
+
+
+def draw(op: Op, identity: str, claim: Claim, accepts: Iterable[str], requires: Iterable[str] = ()) -> Case:
+    """Draw the case with this identity.
+
+    Raises
+    ------
+    ShapeError
+        If the identity names no regime or option of the op.
+    """
+    match = re.fullmatch(r"(.+)\.T(\d+)\.o(\d+)\.s(\d+)", identity)
+    regimes = {r.name: r for r in op.regimes}
+    options = {o["index"]: o for o in usable(op, accepts, requires)}
+    if not match or match[1] not in regimes or int(match[3]) not in options:
+        raise ShapeError(
+            f"case {identity!r} is unknown; a case is REGIME.T<length>.o<option>.s<seed>, with a regime among "
+            f"{', '.join(regimes)} and an option among {', '.join(map(str, options))}"
+        )
+    regime, form = regimes[match[1]], format_of(claim.io)
+    rng = np.random.default_rng([int(match[4]), zlib.crc32(f"{op.name}.{match[1]}.T{match[2]}.o{match[3]}".encode())])
+    drawn = op.cases(regime, options[int(match[3])], T=int(match[2]), chunk=chunk_of(claim), rng=rng, form=form)
+    return Case(identity, {name: rounded(x, claim.io) for name, x in drawn.items()}, regime, chunk_of(claim))
+
+
+def given(op: Op, arguments: Mapping[str, Any], claim: Claim, name: str) -> Case:
+    """Make a case of given inputs, rounded to the input format."""
+    return Case(name, {k: rounded(x, claim.io) for k, x in arguments.items()}, None, chunk_of(claim))
+
+
+def rounded(x: Any, form: str) -> Any:
+    """Round the real and complex arrays among the arguments; leave options and integers."""
+    if not isinstance(x, np.ndarray) or x.dtype.kind not in "fc":
+        return x
+    if x.dtype.kind == "c":
+        return round_to(x.real, form) + 1j * round_to(x.imag, form)
+    return round_to(x, form)

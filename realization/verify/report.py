@@ -1,0 +1,213 @@
+"""The report: one line first, then the table, then how to see the failure again."""
+
+from __future__ import annotations
+
+import math
+import platform
+import shlex
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from realization.verify import properties
+from realization.verify.run import CONFORMING, LEFT_OUT, REFUSED, UNDECIDED, Report, Result, dominant_term
+from realization.verify.verdict import FAIL, PASS, UNINFORMATIVE
+
+SCHEMA = "realization-report/1"
+RULES = ("torch", "mamba", "fla", "flash")
+WORDS = {PASS: "pass", FAIL: "FAIL", UNINFORMATIVE: "uninformative"}
+
+
+def text(report: Report, *, quiet: bool = False) -> str:
+    """Return the report as text for a terminal of 100 columns.
+
+    Parameters
+    ----------
+    report : Report
+        What was found.
+    quiet : bool
+        Only the first line, and the failure.
+
+    Returns
+    -------
+    str
+    """
+    lines = [headline(report)]
+    if not quiet:
+        lines += ["", *_settings(report), "", *_table(report)]
+        if report.properties:
+            lines += ["", *_properties(report)]
+        lines += _aside(report)
+    failure = report.worst if report.worst is not None and report.worst.status == FAIL else None
+    if failure is not None:
+        lines += ["", *_failure(report, failure)]
+    return "\n".join(lines)
+
+
+def headline(report: Report) -> str:
+    """Return the verdict in one line."""
+    decided = sum(r.status in (PASS, FAIL) for r in report.results)
+    failed = sum(r.status == FAIL for r in report.results)
+    broken = [p.name for p in report.properties if p.status == properties.FAIL]
+    parts = []
+    if report.results:
+        parts.append(f"{failed} of {decided} decided cases fail" if failed else f"{decided} cases, worst err/tol {_ratio(report.ratio)}")
+    if broken:
+        parts.append(f"not {', '.join(PLAIN[b] for b in broken)}")
+    if report.interrupted:
+        parts.append("interrupted")
+    if report.verdict == UNDECIDED and report.results:
+        seen = next((r for r in report.results if r.status in (REFUSED, UNINFORMATIVE)), None)
+        parts.append(f"{seen.status}: {seen.sentence}" if seen else "no case could be run")
+    return f"{report.verdict.upper()}: {report.subject.name} as {report.subject.op.name}" + (f" ({'; '.join(parts)})" if parts else "")
+
+
+PLAIN = {
+    "causality": "causal",
+    "split": "the same when fed in pieces",
+    "packed": "the same packed and separate",
+    "batch": "the same alone and in a batch",
+    "repeat": "repeatable",
+    "linearity": "linear",
+}
+
+
+def _settings(report: Report) -> Iterator[str]:
+    claim = {k: v for k, v in asdict(report.claim).items() if v is not None}
+    yield "claim     " + ", ".join(f"{k}={v}" for k, v in claim.items())
+    yield "behaves   " + (f"as {report.tightest}" if report.tightest else "worse than every rung of the precision ladder")
+    if report.subject.note:
+        yield "adapter   " + report.subject.note
+
+
+def _table(report: Report) -> Iterator[str]:
+    """A row for each regime: cases, worst ratio, and what other rules accept."""
+    rows: dict[str, list[Result]] = {}
+    for r in report.results:
+        rows.setdefault(r.case.regime.name if r.case.regime else r.case.id, []).append(r)
+    if not rows:
+        return
+    yield f"{'regime':14} {'cases':>5}  {'verdict':13} {'max err/tol':>11}   what other rules would have said"
+    for name, results in rows.items():
+        ran = [r for r in results if r.status not in (REFUSED, LEFT_OUT)]
+        statuses = {r.status for r in ran}
+        word = next((w for w in (FAIL, PASS, UNINFORMATIVE) if w in statuses), None)
+        decided = [r.ratio for r in ran if r.status in (PASS, FAIL)]
+        ratio = _ratio(max(decided)) if decided else "-"
+        yield f"{name:14} {len(ran):>5}  {WORDS.get(word, 'refused'):13} {ratio:>11}   {_said(ran)}".rstrip()  # type: ignore[arg-type]
+
+
+def _said(results: list[Result]) -> str:
+    parts = []
+    for rule in RULES:
+        votes = [said[rule] for r in results for said in r.rules.values()]
+        if votes:
+            parts.append(f"{rule} {'accepts' if all(votes) else f'rejects {votes.count(False)}/{len(votes)}'}")
+    return ", ".join(parts)
+
+
+def _properties(report: Report) -> Iterator[str]:
+    for p in report.properties:
+        yield f"{p.name:14}        {p.status.upper() if p.status == properties.FAIL else p.status:13} {_ratio(p.ratio):>11}   {p.reason}"
+
+
+def _aside(report: Report) -> list[str]:
+    """Refused and left out cases, once for each reason."""
+    lines: list[str] = []
+    for status in (REFUSED, LEFT_OUT):
+        reasons: dict[str, list[str]] = {}
+        for r in report.results:
+            if r.status == status:
+                reasons.setdefault(r.sentence, []).append(r.case.id)
+        for reason, ids in reasons.items():
+            listed = ", ".join(ids[:3]) + (f" and {len(ids) - 3} more" if len(ids) > 3 else "")
+            lines.append(f"{status}: {listed}: {reason}")
+    return ["", *lines] if lines else []
+
+
+def _failure(report: Report, r: Result) -> Iterator[str]:
+    yield f"case {r.case.id}: {r.sentence}"
+    finding = next((f for f in r.findings if f.status == FAIL), None)
+    if finding is not None and finding.place and r.truth is not None:
+        place = "[" + ", ".join(map(str, finding.place)) + "]"
+        got, want = r.outputs[finding.output][finding.place], r.truth.value[finding.output][finding.place]
+        allowed = f", allowed {finding.tolerance[finding.place]:.3g}" if finding.layer == "B" else ""
+        yield f"  {finding.output}{place}: got {got:.9g}, certified {want:.9g}{allowed} (err/tol {_ratio(finding.ratio)})"
+        yield f"  largest part of the tolerance: {dominant_term(report.subject.op, r.case, finding, report.claim, r.truth)}"
+    yield f"  again: {reproduce(report, r)}"
+
+
+def reproduce(report: Report, result: Result) -> str:
+    """Return the command that judges one case again."""
+    s = report.subject
+    words = ["realization", "verify", s.name, "--op", s.op.name, *s.flags]
+    changed = [f"{k}={v}" for k, v in asdict(report.claim).items() if v != getattr(s.claim, k)]
+    if changed:
+        words += ["--claim", ",".join(changed)]
+    words += ["--case", result.case.id] if result.case.regime else ["--inputs", result.case.id]
+    return shlex.join(words)
+
+
+def _ratio(x: float) -> str:
+    return "inf" if math.isinf(x) else f"{x:.2f}" if 0.01 <= x < 1000 else f"{x:.1e}" if x else "0"
+
+
+# JSON -----------------------------------------------------------------------
+
+
+def as_json(report: Report) -> dict[str, Any]:
+    """Return the report as a JSON object; its members are documented in `docs/verify-your-kernel.md`.
+
+    Parameters
+    ----------
+    report : Report
+        What was found.
+
+    Returns
+    -------
+    dict
+        Numbers that JSON lacks (infinity) are null.
+    """
+    from realization import __version__
+
+    return {
+        "schema": SCHEMA,
+        "verdict": report.verdict,
+        "subject": report.subject.name,
+        "op": report.subject.op.name,
+        "claim": asdict(report.claim),
+        "behaves_as": report.tightest,
+        "max_ratio": _number(report.ratio),
+        "seed": report.seed,
+        "interrupted": report.interrupted,
+        "cases": [_case(report, r) for r in report.results],
+        "properties": [
+            {"name": p.name, "status": p.status, "ratio": _number(p.ratio), "difference": _number(p.difference),
+             "reason": p.reason, "first_step": p.first, "cut": list(p.cut) if p.cut else None}
+            for p in report.properties
+        ],
+        "versions": {"realization": __version__, "python": platform.python_version(), "numpy": np.__version__},
+    }  # fmt: skip
+
+
+def _case(report: Report, r: Result) -> dict[str, Any]:
+    return {
+        "id": r.case.id,
+        "status": r.status,
+        "sentence": r.sentence,
+        "again": reproduce(report, r),
+        "outputs": [
+            {"name": f.output, "status": f.status, "layer": f.layer, "ratio": _number(f.ratio),
+             "place": list(f.place), "reason": f.reason, "rules": dict(r.rules.get(f.output, {}))}
+            for f in r.findings
+        ],
+    }  # fmt: skip
+
+
+def _number(x: float) -> float | None:
+    return float(x) if math.isfinite(x) else None
+
+
+__all__ = ["CONFORMING", "SCHEMA", "as_json", "headline", "reproduce", "text"]

@@ -1,0 +1,351 @@
+"""A subject: the function that is judged, found by name and called with care.
+
+Whatever it does (raise, return a wrong shape, write into its inputs) becomes a sentence,
+never a traceback of ours.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.util
+import inspect
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from realization.core.claim import Claim
+from realization.core.errors import RealizationError, ShapeError
+from realization.core.ops import Op
+from realization.verify import adapters, demo
+from realization.verify.arrays import kind
+from realization.verify.verdict import output_format
+
+
+class UsageError(RealizationError):
+    """What was asked for does not exist or does not fit; exit status 2."""
+
+
+class MissingError(RealizationError):
+    """A package that is needed cannot be imported; exit status 3."""
+
+
+class RefusedError(RealizationError):
+    """The subject raised: it refuses the case."""
+
+
+class LeftOutError(RealizationError):
+    """The subject has no means to express the case."""
+
+
+class DefectError(RealizationError):
+    """The subject returned something that is no answer: a failure of the case."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Subject:
+    """A function, and how it is called as an op.
+
+    Parameters
+    ----------
+    name : str
+        As the user named it.
+    op : Op
+        What it is judged as.
+    call : callable
+        Canonical arguments as arrays of its kind -> outputs: an array, a tuple in the op's
+        order, or a mapping by name.
+    accepts : frozenset of str
+        Canonical arguments it takes ("complex" for complex numbers).
+    requires : frozenset of str
+        Optional ones it cannot do without.
+    changes : frozenset of str
+        Arguments it may change in place.
+    array : str
+        Kind of its arrays.
+    claim : Claim
+        Its own claim, or the fair one for the op.
+    note : str
+        How its convention differs.
+    flags : tuple of str
+        Options of the command that found it.
+    """
+
+    name: str
+    op: Op
+    call: Callable[..., Any]
+    accepts: frozenset[str]
+    requires: frozenset[str]
+    changes: frozenset[str]
+    array: str
+    claim: Claim
+    note: str = ""
+    flags: tuple[str, ...] = ()
+
+    def run(self, arguments: Mapping[str, Any], claim: Claim) -> dict[str, np.ndarray]:
+        """Call the function on fresh copies and return its outputs, checked.
+
+        Parameters
+        ----------
+        arguments : mapping
+            Canonical float64, complex128 or integer arrays, and options.
+        claim : Claim
+            Gives the formats of inputs and outputs.
+
+        Returns
+        -------
+        dict
+            Float64 or complex128 arrays by output name.
+
+        Raises
+        ------
+        RefusedError, LeftOutError, DefectError
+            With one line that says what came and what was needed.
+        """
+        arrays = kind(self.array)
+        encoded = {k: arrays.encode(x, claim.io) if isinstance(x, np.ndarray) else x for k, x in arguments.items()}
+        before = {k: np.array(arrays.decode(x)) for k, x in encoded.items() if isinstance(arguments[k], np.ndarray)}
+        try:
+            with np.errstate(all="ignore"):
+                returned = self.call(**encoded)
+        except NotImplementedError as e:
+            raise LeftOutError(str(e)) from e
+        except (KeyboardInterrupt, MemoryError):
+            raise
+        except BaseException as e:
+            raise RefusedError(f"{type(e).__name__}: {str(e).strip().splitlines()[0] if str(e).strip() else ''}") from e
+        outputs = _named(returned, self.op)
+        seen = {k: arrays.decode(encoded[k]) for k in before}
+        self._check_inputs(before, seen)
+        found = {k: self._check_output(k, x, arrays, seen, claim) for k, x in outputs.items()}
+        return found
+
+    def _check_inputs(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+        for name, x in before.items():
+            if name not in self.changes and not np.array_equal(x, after[name], equal_nan=True):
+                raise DefectError(f"the input {name} was changed, which is not declared")
+
+    def _check_output(self, name: str, x: Any, arrays: Any, inputs: Mapping[str, Any], claim: Claim) -> np.ndarray:
+        try:
+            y, dtype = arrays.decode(x), arrays.dtype(x)
+        except Exception as e:
+            raise DefectError(f"{name} is {type(x).__name__}, an array of kind {self.array} is needed") from e
+        wanted = arrays.native(output_format(self.op, name, claim).name)
+        if dtype.removeprefix("complex") == dtype and dtype != wanted:
+            raise DefectError(f"{name} has dtype {dtype}, {wanted} is needed (the claim's format)")
+        for other, given in inputs.items():
+            if other not in self.changes and y.size and np.shares_memory(y, given):
+                raise DefectError(f"{name} shares memory with the input {other}, which is not declared")
+        return y.astype(np.complex128 if y.dtype.kind == "c" else np.float64)
+
+
+def _named(returned: Any, op: Op) -> dict[str, Any]:
+    if isinstance(returned, Mapping):
+        unknown = set(returned) - set(op.outputs)
+        if unknown:
+            raise DefectError(f"outputs {', '.join(sorted(unknown))} came; {op.name} has {', '.join(op.outputs)}")
+        return dict(returned)
+    parts = returned if isinstance(returned, tuple | list) else (returned,)
+    if len(parts) > len(op.outputs):
+        raise DefectError(f"{len(parts)} outputs came; {op.name} has {len(op.outputs)}: {', '.join(op.outputs)}")
+    return {name: x for name, x in zip(op.outputs, parts, strict=False) if x is not None}
+
+
+def check_shapes(outputs: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    """Refuse outputs whose shapes are not those of the definition.
+
+    Raises
+    ------
+    DefectError
+        With both shapes.
+    """
+    for name, y in outputs.items():
+        if y.shape != np.shape(wanted[name]):
+            raise DefectError(f"{name} has shape {y.shape}, {np.shape(wanted[name])} is needed")
+
+
+# Finding a subject ----------------------------------------------------------
+
+
+def find(
+    name: str, ops: Mapping[str, Op], *, op: str | None = None, convention: str | None = None, array: str | None = None
+) -> Subject:
+    """Find a subject by name.
+
+    Parameters
+    ----------
+    name : str
+        `package.module:function`, `path/file.py:function`, or an embedded subject.
+    ops : mapping
+        The ops that are known.
+    op : str, optional
+        Name of the op, or `file.py:OP`; needed where no adapter names it.
+    convention : str, optional
+        Full name of a foreign function whose calling convention the subject follows, or "complex".
+    array : str, optional
+        Kind of array; the adapter's, or NumPy's.
+
+    Returns
+    -------
+    Subject
+
+    Raises
+    ------
+    UsageError, MissingError
+        With the nearest known names.
+    """
+    chosen = None if op is None else _op(op, ops)
+    if name in demo.SUBJECTS:
+        function, claim = demo.SUBJECTS[name]
+        return _plain(name, function, chosen or ops["selective_scan"], "numpy", claim=claim)
+    function = load(name)
+    if not callable(function):
+        raise UsageError(f"{name} is {type(function).__name__}, a function is needed")
+    borrowed = convention not in (None, "complex")
+    adapter = adapters.find(convention if borrowed else name, None if chosen is None else chosen.name)  # type: ignore[arg-type]
+    if adapter is None and borrowed:
+        raise UsageError(f"convention {convention!r} is unknown; known are {', '.join(conventions())}")
+    if adapter is None:
+        if chosen is None:
+            raise UsageError(f"nothing names the op of {name}; give --op, one of {', '.join(ops)}")
+        return _plain(name, function, chosen, array or "numpy", complexes=convention == "complex")
+    target = ops[adapter.op]
+    return Subject(
+        name, target, lambda **kw: adapter.call(function, **kw), adapter.accepts, adapter.requires, adapter.changes,
+        array or adapter.array, Claim(**{**(target.claim or {}), **adapter.claim}), adapter.note,
+    )  # fmt: skip
+
+
+def conventions() -> list[str]:
+    """Names that `--convention` knows."""
+    return ["complex", *sorted(adapters.known())]
+
+
+def _plain(name: str, function: Any, op: Op, array: str, *, complexes: bool = False, claim: Any = None) -> Subject:
+    takes = _parameters(function)
+    accepts = frozenset(op.arguments) if takes is None else frozenset(op.arguments) & takes
+    if op.required - accepts:
+        raise UsageError(
+            f"{name} takes ({', '.join(sorted(takes or ()))}), but {op.name} needs {', '.join(sorted(op.required - accepts))} too; "
+            "name them so, or give the --convention that the function follows"
+        )
+    accepts |= {"complex"} if complexes or name in demo.SUBJECTS else set()
+    return Subject(
+        name, op, function, accepts, frozenset(), frozenset(), array, claim or Claim(**(op.claim or {}))
+    )  # fmt: skip
+
+
+def _parameters(function: Any) -> frozenset[str] | None:
+    """Names a function takes by keyword; None if it takes any."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return None
+    if any(p.kind is p.VAR_KEYWORD for p in parameters):
+        return None
+    return frozenset(p.name for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD))
+
+
+def _op(name: str, ops: Mapping[str, Op]) -> Op:
+    if name in ops:
+        return ops[name]
+    if ":" in name:
+        found = load(name)
+        if isinstance(found, Op):
+            return found
+        raise UsageError(f"{name} is {type(found).__name__}, an Op is needed")
+    raise UsageError(f"op {name!r} is unknown; {_nearest(name, ops)}")
+
+
+def load(name: str) -> Any:
+    """Import `module:attribute` or `file.py:attribute`.
+
+    Raises
+    ------
+    UsageError
+        If file or attribute do not exist, or the file fails on import.
+    MissingError
+        If a package cannot be imported.
+    """
+    place, colon, attribute = name.rpartition(":")
+    if not colon:
+        known = ", ".join(demo.SUBJECTS)
+        raise UsageError(f"subject {name!r} is unknown; give module:function, file.py:function, or one of {known}")
+    module = _from_file(Path(place)) if place.endswith(".py") else _from_package(place)
+    for part in attribute.split("."):
+        if not hasattr(module, part):
+            raise UsageError(f"{place} has no {attribute!r}; {_nearest(part, [n for n in dir(module) if not n.startswith('_')])}")
+        module = getattr(module, part)
+    return module
+
+
+def _from_file(path: Path) -> Any:
+    if not path.is_file():
+        raise UsageError(f"there is no file {str(path)!r}")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]
+    sys.modules.setdefault(path.stem, module)
+    sys.path.insert(0, str(path.parent.resolve()))  # so that it finds its neighbours
+    return _executed(lambda: spec.loader.exec_module(module) or module, str(path))  # type: ignore[union-attr]
+
+
+def _from_package(name: str) -> Any:
+    sys.path.insert(0, os.getcwd())
+    return _executed(lambda: importlib.import_module(name), name)
+
+
+def _executed(run: Callable[[], Any], name: str) -> Any:
+    try:
+        return run()
+    except ImportError as e:
+        raise MissingError(f"{name} cannot be imported: {e}") from e
+    except Exception as e:
+        raise UsageError(f"{name} raises on import: {type(e).__name__}: {e}") from e
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    known = list(known)
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
+    return f"nearest: {', '.join(near)}" if near else f"known are {', '.join(known[:20])}"
+
+
+def read_inputs(path: str, op: Op) -> dict[str, Any]:
+    """Read the arguments of an op from an .npz file; options are stored as scalars or strings.
+
+    Raises
+    ------
+    UsageError
+        If the file cannot be read, names no argument of the op, or holds NaN or infinity.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = dict(stored)
+    except (OSError, ValueError) as e:
+        raise UsageError(f"{path} cannot be read as .npz: {e}") from e
+    unknown = set(arrays) - set(op.arguments)
+    if unknown:
+        raise UsageError(f"{path} has {', '.join(sorted(unknown))}; {op.name} takes {', '.join(op.arguments)}")
+    try:
+        axes = op.axes.arguments
+        checked = {k: finite_array(k, x) if k in axes else _option(x) for k, x in arrays.items()}
+        op.axes.check(checked)
+    except ShapeError as e:
+        raise UsageError(f"{path}: {e}") from e
+    return checked
+
+
+def finite_array(name: str, x: np.ndarray) -> np.ndarray:
+    """Return x in float64, complex128 or int64, refusing NaN and infinity."""
+    from realization.core.shapes import finite
+
+    x = finite(name, x)
+    return x.astype({"c": np.complex128, "i": np.int64, "u": np.int64}.get(x.dtype.kind, np.float64))
+
+
+def _option(x: np.ndarray) -> Any:
+    return tuple(x.tolist()) if x.ndim else x.item()

@@ -1,0 +1,230 @@
+"""The verdict on one output: two layers, both derived, neither tuned.
+
+Layer A: on exact inputs every partial sum is an integer that the claimed formats hold,
+so every right kernel, in any order, has the same bits.
+
+Layer B: on real inputs |got - exact| may not exceed a worst-case bound,
+
+    tol = e (1 + u_out) + u_out |y| + eta_out + radius
+
+with e the bound of the claim (`Err`), the rounding to the output format, and the radius
+of the certified value.  The bound carries its constants: the threshold of err/tol is 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from realization.core.claim import Claim
+from realization.core.ops import Op
+from realization.core.pair import Pair
+from realization.core.rounding import Format, round_to
+from realization.verify.cases import Case
+
+PASS, FAIL, UNINFORMATIVE = "pass", "fail", "uninformative"
+# The bound is evaluated in float64, whose own rounding changes it by less than this.
+EVALUATION = 1 + 1e-6
+# Of random mantissas 2**-13 end in 13 zeros; a state stored in a coarse format, all.
+LATTICE_SHARE = 0.99
+LATTICE_ENTRIES = 64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Finding:
+    """The verdict on one output of one case.
+
+    Parameters
+    ----------
+    output : str
+        Its name.
+    status : {"pass", "fail", "uninformative"}
+        A violated bound is a failure; a bound kept is a pass only if it is tight enough to
+        have meant something.
+    layer : {"A", "B"}
+        Bit equality on exact inputs, or the bound.
+    ratio : float
+        Largest err/tol (layer A: inf or 0).
+    place : tuple of int
+        Where it is reached.
+    reason : str
+        What was seen, in words, where it is not a pass.
+    error, tolerance : ndarray
+        For the localisation.
+    """
+
+    output: str
+    status: str
+    layer: str
+    ratio: float
+    place: tuple[int, ...]
+    reason: str
+    error: Any
+    tolerance: Any
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Truth:
+    """Certified outputs of a case: |exact - (value + low)| <= radius, real and imaginary part apart.
+
+    Parameters
+    ----------
+    value, low, radius : mapping
+        Arrays by output name.
+    """
+
+    value: Mapping[str, Any]
+    low: Mapping[str, Any]
+    radius: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, op: Op, case: Case) -> Truth:
+        """Certify the outputs of a case; on exact inputs plain float64 is exact."""
+        if case.exact:
+            outputs = dict(zip(op.outputs, op.definition(**case.arguments), strict=True))
+            zeros = {name: np.zeros(np.shape(x)) for name, x in outputs.items()}
+            return cls(outputs, zeros, zeros)
+        certified = op.certified(case.arguments)  # type: ignore[misc]
+        parts = {name: _complex(x, "hi", "lo", "radius") for name, x in certified.items()}
+        value, low, radius = ({name: p[i] for name, p in parts.items()} for i in range(3))
+        return cls(value, low, {name: np.abs(r) for name, r in radius.items()})
+
+
+def _complex(x: Any, *fields: str) -> list[Any]:
+    if isinstance(x, Pair):
+        return [getattr(x.real, f) + 1j * getattr(x.imag, f) for f in fields]
+    return [getattr(x, f) for f in fields]
+
+
+def output_format(op: Op, name: str, claim: Claim) -> Format:
+    """The format in which an output is returned: states as the claim says, the rest as its `out`."""
+    return claim.state_format if name.endswith("state") else claim.out_format
+
+
+def bounds(op: Op, case: Case, claim: Claim) -> dict[str, Any]:
+    """Worst-case error of every output under a claim, before the rounding to its format."""
+    found = op.bound(case.arguments, claim)  # type: ignore[misc]
+    return {name: np.hypot(x.real.error, x.imag.error) if isinstance(x, Pair) else x.error for name, x in found.items()}
+
+
+def tolerances(op: Op, case: Case, truth: Truth, claim: Claim) -> dict[str, Any]:
+    """tol = e (1 + u_out) + u_out |y| + eta_out + radius, for every output."""
+    out = {}
+    for name, e in bounds(op, case, claim).items():
+        form = output_format(op, name, claim)
+        size = np.abs(truth.value[name])
+        tol = (e * (1 + form.u) + form.u * size + form.tiny) * EVALUATION + truth.radius[name]
+        # Results that may leave the format's range have no bound.
+        out[name] = np.where(size + tol < form.largest, tol, np.inf)
+    return out
+
+
+def judge(op: Op, case: Case, got: Mapping[str, Any], claim: Claim, truth: Truth | None = None) -> list[Finding]:
+    """Judge the outputs of a kernel.
+
+    Parameters
+    ----------
+    op : Op
+        The operation.
+    case : Case
+        What the kernel was called with.
+    got : mapping
+        Its outputs by name, float64 or complex128; a kernel need not return all.
+    claim : Claim
+        What it says of its arithmetic.
+    truth : Truth, optional
+        Certified outputs, where they are at hand.
+
+    Returns
+    -------
+    list of Finding
+        One for each output.
+    """
+    truth = truth or Truth.of(op, case)
+    exact = exactly(op, case, claim) if case.exact else frozenset()
+    tol = tolerances(op, case, truth, claim) if set(got) - exact else {}
+    findings = []
+    for name, y in got.items():
+        if name in exact:
+            findings.append(_layer_a(name, y, truth.value[name], output_format(op, name, claim)))
+        else:
+            error = np.abs((y - truth.value[name]) - truth.low[name])
+            findings.append(_layer_b(name, y, error, tol[name], truth.value[name], case))
+    return [_lattice(f, got[f.output], case, claim) if f.output.endswith("state") else f for f in findings]
+
+
+def exactly(op: Op, case: Case, claim: Claim) -> frozenset[str]:
+    """Outputs that every kernel of this claim gets exactly on the integers of this case.
+
+    The same operation on absolute values bounds all partial sums; they are exact while the
+    accumulator holds them, the state's format the states, and the operands' format (where
+    scores and states are cast before a product) the read-out.
+    """
+    sizes = {k: np.abs(x) if isinstance(x, np.ndarray) and k not in EXPONENTS else x for k, x in case.arguments.items()}
+    y, *states = (np.abs(x).max(initial=0.0) for x in op.definition(**sizes))
+    largest = max([y, *states])
+    holds = lambda u, x: u == 0 or x <= 1 / u  # noqa: E731 - p bits hold integers up to 2**p = 1/u
+    safe = holds(claim.accumulator.u, largest) and holds(claim.u_state, max(states, default=0.0))
+    if not safe or largest > min(claim.out_format.largest, claim.state_format.largest):
+        return frozenset()
+    exact_y = holds(claim.u_operand, largest)
+    return frozenset(name for name in op.outputs if name.endswith("state") or exact_y)
+
+
+# Arguments that enter an exponential: their sign decides the decay.
+EXPONENTS = ("A", "delta", "dt", "delta_bias", "dt_bias")
+
+
+def _layer_a(name: str, y: Any, truth: Any, form: Format) -> Finding:
+    want = round_to(truth.real, form) + (1j * round_to(truth.imag, form) if np.iscomplexobj(truth) else 0.0)
+    error = np.abs(y - want)
+    wrong = ~(error == 0)
+    place = _first(wrong)
+    if not wrong.any():
+        mostly_zero = bool((want == 0).mean() > 0.9) if want.size else True
+        return Finding(name, UNINFORMATIVE if mostly_zero else PASS, "A", 0.0, place, "nearly all exact outputs are 0" * mostly_zero, error, 0 * error)
+    reason = f"{int(wrong.sum())} of {wrong.size} outputs differ from exact integers"
+    return Finding(name, FAIL, "A", np.inf, place, reason, error, np.zeros(error.shape))
+
+
+def _layer_b(name: str, y: Any, error: Any, tol: Any, truth: Any, case: Case) -> Finding:
+    if not error.size:
+        return Finding(name, UNINFORMATIVE, "B", 0.0, (), "there is no output", error, tol)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = np.where(np.isinf(tol), 0.0, error / tol)
+    ratio = np.where(np.isnan(ratio), np.inf, ratio)
+    place = tuple(int(i) for i in np.unravel_index(np.argmax(ratio), ratio.shape))
+    worst = float(ratio[place])
+    if worst > 1:
+        reason = "NaN came" if np.isnan(y[place]) else f"error {error[place]:.3g} where {tol[place]:.3g} is allowed"
+        return Finding(name, FAIL, "B", worst, place, reason, error, tol)
+    vague = float((tol > 0.1 * np.abs(truth)).mean())
+    if np.isinf(tol).mean() > 0.5:
+        return Finding(name, UNINFORMATIVE, "B", worst, place, "no bound: numbers may leave the range of a claimed format", error, tol)
+    if vague > 0.5:
+        return Finding(name, UNINFORMATIVE, "B", worst, place, f"the tolerance is over a tenth of {vague:.0%} of the outputs", error, tol)
+    return Finding(name, PASS, "B", worst, place, "", error, tol)
+
+
+def _lattice(finding: Finding, state: Any, case: Case, claim: Claim) -> Finding:
+    """Fail a float32 state all of whose entries are numbers of a coarser format: it was stored in it."""
+    if case.exact or finding.status == FAIL or claim.state_format.name not in ("float32", "float64"):
+        return finding
+    x = np.concatenate([np.ravel(state.real), np.ravel(state.imag)]) if np.iscomplexobj(state) else np.ravel(state)
+    x = x[(x != 0) & np.isfinite(x)]
+    given = [np.ravel(np.abs(v)) for k, v in case.arguments.items() if k.endswith("state")]
+    if x.size < LATTICE_ENTRIES or (given and np.isin(np.abs(x), np.concatenate(given)).mean() > 0.01):
+        return finding  # a state that was handed through proves nothing
+    for form in ("bfloat16", "tf32"):
+        if (round_to(x, form) == x).mean() > LATTICE_SHARE:
+            reason = f"{LATTICE_SHARE:.0%} of the state's entries are {form} numbers: it was stored so, claimed is {claim.state_format.name}"
+            return Finding(finding.output, FAIL, finding.layer, np.inf, (), reason, finding.error, finding.tolerance)
+    return finding
+
+
+def _first(mask: Any) -> tuple[int, ...]:
+    where = np.argwhere(mask)
+    return tuple(int(i) for i in where[0]) if len(where) else ()
