@@ -4,7 +4,7 @@
     python3 dev.py test [--real] [PYTEST ARGS]   the tests; --real first installs the kernels they judge
     python3 dev.py check                         ruff, mypy, docstrings, direction of imports
     python3 dev.py docs                          build the documentation into docs/_build/html
-    python3 dev.py bench [PYTEST ARGS]           the benchmarks
+    python3 dev.py bench                         ratios of run times; first installs what is compared with
 
 The first run installs with your own pip or uv configuration; later runs need no network.
 """
@@ -35,7 +35,7 @@ GROUPS = {
     "test": ["test"],
     "check": ["test", "dev"],
     "docs": ["docs"],
-    "bench": ["test", "bench"],
+    "bench": [],
 }
 
 
@@ -107,8 +107,8 @@ def create() -> None:
                          "distribution (on Debian and Ubuntu python3-venv) and run again") from None
 
 
-def prepare(groups: list[str], real: bool) -> None:
-    """Bring the environment to hold the package and the groups; it keeps what else it holds."""
+def prepare(groups: list[str], subjects: str) -> None:
+    """Bring the environment to hold the package, the groups, and what it can of the group of subjects."""
     table = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["dependency-groups"]
     here = installed()
     if here is None:
@@ -120,13 +120,13 @@ def prepare(groups: list[str], real: bool) -> None:
             raise SetupError(f"cannot install what the task needs ({reason}); check the network and the "
                              f"configuration of pip, then run again; the full log is {LOG.name}")
         remember(here := {*(here or ()), *groups})
-    for subject in (table["real"] if real else []):
+    for subject in (table[subjects] if subjects else []):
         if subject in here:
             continue
         print(f"dev.py: installing {subject}", file=sys.stderr, flush=True)
         # pip, whose configuration may know a small build; singly, so that a missing one loses no other
         if reason := install([subject], with_uv=False):
-            print(f"dev.py: no {subject}, its tests are skipped ({reason})", file=sys.stderr, flush=True)
+            print(f"dev.py: no {subject}, what needs it is skipped ({reason})", file=sys.stderr, flush=True)
         else:
             remember(here := {*here, subject})
 
@@ -144,7 +144,7 @@ def perform(task: str, rest: list[str]) -> int:
             ["-m", "pytest", "-q", *(f"theory_tests/contracts/{name}" for name in contracts)],
         ],
         "docs": [["-m", "sphinx", "-W", "--keep-going", "-q", "docs", html], ["docs/_external.py", html]],
-        "bench": [["-m", "pytest", "benchmarks", *rest]],
+        "bench": [["benchmarks/scan.py", *rest]],
     }[task]
     # verify names files of its caller; every other task is about this folder
     folder = None if task == "verify" else ROOT
@@ -160,7 +160,7 @@ def main(argv: list[str]) -> int:
         return 0 if asked else 2
     real = task == "test" and "--real" in rest
     try:
-        prepare(GROUPS[task], real)
+        prepare(GROUPS[task], "real" if real else "bench" if task == "bench" else "")
         return perform(task, [word for word in rest if not (real and word == "--real")])
     except SetupError as error:
         print(f"dev.py: {error}", file=sys.stderr)

@@ -41,6 +41,7 @@ INF = math.inf
 U = 2.0**-53
 GROW = 1.0 + 2.0**-48
 TINY = 2.0**-1070
+LOST = 2.0**-900  # numbers below it may lose second words
 
 
 @small
@@ -66,12 +67,6 @@ def claim(hi: float, lo: float, rad: float) -> Triple:
 
 
 @small
-def exact(x: float) -> Triple:
-    """The float64 x itself."""
-    return x, 0.0, 0.0 if abs(x) < INF else INF
-
-
-@small
 def negative(x: float, x_lo: float, x_rad: float) -> Triple:
     """-x, exactly."""
     return -x, -x_lo, x_rad
@@ -79,14 +74,18 @@ def negative(x: float, x_lo: float, x_rad: float) -> Triple:
 
 @small
 def add(x: float, x_lo: float, x_rad: float, y: float, y_lo: float, y_rad: float) -> Triple:
-    """x + y; own error at most 3 u**2 |x + y|, also under cancellation (Joldes et al., algorithm 6)."""
+    """x + y; own error at most 3 u**2 |x + y|, also under cancellation (Joldes et al., algorithm 6).
+
+    Where 4 u**2 |hi| underflows, so does the error, which is a multiple of the smallest subnormal.
+    """
     s, e = two_sum(x, y)
     t, f = two_sum(x_lo, y_lo)
     c = e + t
     s, d = fast_two_sum(s, c)
     w = f + d
     hi, lo = fast_two_sum(s, w)
-    return claim(hi, lo, U * (abs(c) + abs(w)) + (x_rad + y_rad))
+    own = min(U * (abs(c) + abs(w)), 4.0 * U * U * abs(hi))
+    return claim(hi, lo, own + (x_rad + y_rad))
 
 
 @small
@@ -105,10 +104,12 @@ def product(x: float, x_lo: float, x_rad: float, y: float, y_lo: float, y_rad: f
     p, e = two_prod(x, y)
     first, second = x * y_lo, x_lo * y
     low = e + (first + second)
+    own = U * (3.0 * abs(first) + (2.0 * abs(second) + abs(low))) + TINY
     x_size, y_size = abs(x) + x_rad, abs(y) + y_rad
-    tiny = TINY if min(x_size, y_size) > 0.0 else 0.0  # 0 times anything is exact
-    rounded = 3.0 * abs(first) + (2.0 * abs(second) + abs(low))
-    return p, low, U * rounded + (abs(x) * y_rad + y_size * x_rad) + tiny
+    # 0 times anything is exact, and so are p + e of two float64 numbers above the underflow of e
+    blurred = (abs(x_lo) + x_rad) + (abs(y_lo) + y_rad) > 0.0 or abs(p) < LOST
+    inherited = abs(x) * y_rad + y_size * x_rad
+    return p, low, inherited + (own if blurred and min(x_size, y_size) > 0.0 else 0.0)
 
 
 @small
@@ -161,7 +162,8 @@ def divide(x: float, x_lo: float, x_rad: float, y: float, y_lo: float, y_rad: fl
     hi, lo = fast_two_sum(q, r)
     # |x / y - X / Y| <= (x_rad + |X / Y| y_rad) / |y|  for any y of the interval
     nearest = abs(y) * (1.0 - 2.0**-50) - y_rad
-    tiny = TINY if abs(x) + x_rad > 0.0 else 0.0
+    blurred = (abs(x_lo) + x_rad) + (abs(y_lo) + y_rad) + abs(d) > 0.0 or min(abs(p), abs(q)) < LOST
+    tiny = TINY if blurred and abs(x) + x_rad > 0.0 else 0.0
     own = (U * (abs(t) + abs(m)) + tiny) / abs(y) + 3.0 * U * abs(r)
     inherited = (x_rad + (abs(hi) + own) * y_rad) / nearest
     return claim(hi, lo, own + inherited + tiny if nearest > 0.0 else INF)
@@ -185,7 +187,7 @@ def sqrt(x: float, x_lo: float, x_rad: float) -> Triple:
     twice = 2.0 * s if s > 0.0 else 1.0
     r = t / twice
     hi, lo = fast_two_sum(s, r)
-    tiny = TINY if x > 0.0 else 0.0
+    tiny = TINY if x > 0.0 and (t != 0.0 or x < LOST) else 0.0
     own = (U * abs(t) + r * r + tiny) / twice + U * abs(r) + tiny
     # |sqrt(x) - sqrt(X)| = |x - X| / (sqrt(x) + sqrt(X)) is at most |x - X| / sqrt(X)
     inherited = x_rad / (s * (1.0 - 2.0**-50)) if x_rad > 0.0 else 0.0
@@ -390,7 +392,7 @@ def log1p(x: float, x_lo: float, x_rad: float) -> Triple:
     tiny = abs(x) < 2.0**-40
     y, y_lo, y_rad = z if tiny else y, z_lo if tiny else y_lo, z_rad if tiny else y_rad
     nearest = s * (1.0 - 2.0**-50) - x_rad  # lower bound of 1 + x in the interval
-    valid = nearest > 0.0 and abs(d) < 2.0**-40 or tiny and x_rad < 0.5
+    valid = (nearest > 0.0 and abs(d) < 2.0**-40) or (tiny and x_rad < 0.5)
     return claim(y, y_lo, y_rad + x_rad / nearest if valid else INF)
 
 

@@ -148,7 +148,7 @@ def _advance(S, rows, token, v, count, decay, weight, key, query, place):  # typ
 
 @jit
 def _input(rows, weight, weight_im, token, v, count, p, pairs, c, d):  # type: ignore[no-untyped-def]
-    """rows[6] + i rows[7] = w o v (c + id), for no weight, a real weight (of columns p and pairs + p) or a complex one."""
+    """rows[6] + i rows[7] = w o v (c + id): no weight, a real one (columns p and pairs + p), or a complex one."""
     value, w, b, b_im = rows[0], rows[3], rows[4], rows[5]
     if weight[1] == 0:
         _scale(rows[6], value, c)

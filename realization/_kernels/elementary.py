@@ -18,7 +18,6 @@ that a plain function that calls them can be compiled as it stands.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 from numba.extending import overload
@@ -87,7 +86,7 @@ def exp(x: float) -> float:
     """exp(x), at most 1 unit in the last place; 0 below -745.2, inf above 709.8."""
     q, n = reduce_exponent(clamp(x, -760.0, 720.0))
     y = scale(1.0 + q, n)
-    return y if x == x else x  # noqa: PLR0124  NaN
+    return y if x == x else x
 
 
 @small
@@ -220,6 +219,6 @@ for _name, _compiled in {
     _give(_name, _compiled)
 
 
-@overload(functions.softplus, inline="always")  # type: ignore[untyped-decorator]
+@overload(functions.softplus, inline="always")
 def _softplus(x, threshold=functions.SOFTPLUS_THRESHOLD):  # type: ignore[no-untyped-def]
     return lambda x, threshold=functions.SOFTPLUS_THRESHOLD: softplus(x, threshold)

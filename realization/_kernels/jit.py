@@ -173,7 +173,7 @@ def _has_fma() -> bool:
 HAS_FMA = _has_fma()
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def fma(typing_context, a, b, c):  # type: ignore[no-untyped-def]
     """a b + c, rounded once.
 

@@ -1,4 +1,4 @@
-"""Number types that certify: `DD` (double-double with a radius), `Err` (error bound), `Tape` (gradient), and ball arithmetic.
+"""Number types that certify: `DD` (double-double with radius), `Err` (error bound), `Tape` (gradient); and balls.
 
 Import the module that is needed; the package itself loads nothing.
 """

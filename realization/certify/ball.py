@@ -17,18 +17,22 @@ import numpy as np
 from realization.core.errors import RealizationError
 
 
+class MissingPackage(RealizationError, ImportError):  # noqa: N818 - it names what is wrong
+    """An optional package is not installed."""
+
+
 def flint() -> Any:
     """Return the module python-flint.
 
     Raises
     ------
-    RealizationError
+    MissingPackage
         If it is not installed.
     """
     try:
         return importlib.import_module("flint")
     except ImportError as error:
-        raise RealizationError(
+        raise MissingPackage(
             "ball arithmetic needs python-flint, which is not installed: install realization[certify]"
         ) from error
 
@@ -103,4 +107,4 @@ def _nearest(x: Any) -> float:
         value = math.ldexp(whole, exponent + places)
     except OverflowError:
         value = math.inf
-    return math.copysign(value, mantissa)
+    return -value if mantissa < 0 else value

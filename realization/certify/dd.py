@@ -193,7 +193,7 @@ class DD:
 
 def _equal(x: np.ndarray, given: np.ndarray) -> bool:
     """Whether the conversion to float64 was exact; NumPy would compare integers after the same conversion."""
-    if given.dtype.kind not in "iu" or (np.abs(x) <= 2.0**53).all():
+    if given.dtype.kind not in "iu" or (np.abs(x) < 2.0**53).all():
         return True
     return all(int(a) == int(b) for a, b in zip(x.flat, given.flat, strict=True))
 
@@ -215,4 +215,4 @@ def _cast(x: DD, form: str | Format) -> DD:
         middle = round_to(x.hi, form)
         value = np.where(low == high, low, np.clip(middle, low, high))
         radius = np.where(low == high, 0.0, np.maximum(high - value, value - low))
-    return DD(value, 0.0, radius)
+    return DD(value, np.zeros(value.shape), radius)

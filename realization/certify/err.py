@@ -33,7 +33,8 @@ class Err:
 
     def __init__(self, value: Any, error: Any = 0.0, *, claim: Claim) -> None:
         self.value = np.asarray(value, dtype=np.float64)
-        self.error = np.broadcast_to(np.asarray(error, dtype=np.float64), self.value.shape)
+        error = np.broadcast_to(np.asarray(error, dtype=np.float64), self.value.shape)
+        self.error = np.where(np.isnan(error), np.inf, error)  # inf - inf and 0 inf know nothing
         self.claim = claim
 
     def __repr__(self) -> str:
@@ -51,10 +52,10 @@ class Err:
 
     # Arithmetic -------------------------------------------------------------
 
-    def _rounded(self, value: Any, error: Any, underflow: Any = 1.0) -> Err:
+    def _rounded(self, value: Any, error: Any) -> Err:
         """Add the rounding of one operation with this result."""
         u, eta = self.claim.u, self.claim.accumulator.tiny
-        return Err(value, error + u * (np.abs(value) + error) + eta * underflow, claim=self.claim)
+        return Err(value, _fitting(value, error + u * (np.abs(value) + error) + eta, self.claim), claim=self.claim)
 
     def __add__(self, other: Any) -> Err:
         y, ey = _parts(other)
@@ -62,7 +63,8 @@ class Err:
 
     def __mul__(self, other: Any) -> Err:
         (x, ex), (y, ey) = _parts(self), _parts(other)
-        return self._rounded(x * y, np.abs(x) * ey + np.abs(y) * ex + ex * ey)
+        with np.errstate(invalid="ignore", over="ignore"):
+            return self._rounded(x * y, np.abs(x) * ey + np.abs(y) * ex + ex * ey)
 
     def __truediv__(self, other: Any) -> Err:
         return self * functions.reciprocal(other if isinstance(other, Err) else Err(other, claim=self.claim))
@@ -97,9 +99,9 @@ class Err:
             varies = row.variation(*uncertain, y, *values)
             rounds = row.roundings(claim.u, y, *values)
             # The kernel rounds at x + d: of every row, roundings(x + d) <= exp(2 |d|) roundings(x) + 8 u variation(d).
-            rounds = rounds * np.exp(2 * errors[0]) + 8 * claim.u * varies
+            rounds = rounds * np.exp(2 * np.minimum(errors[0], 300)) + 8 * claim.u * varies
             error = varies + rounds + claim.accumulator.tiny * row.underflow(y, *values)
-        return Err(y, np.where(np.isnan(error), np.inf, error), claim=claim)
+            return Err(y, _fitting(y, error, claim), claim=claim)
 
     # Arrangement ------------------------------------------------------------
 
@@ -126,6 +128,11 @@ def _parts(x: Any) -> tuple[Any, Any]:
         return x.value, x.error
     x = np.asarray(x, dtype=np.float64)
     return x, np.zeros(x.shape)
+
+
+def _fitting(value: Any, error: Any, claim: Claim) -> Any:
+    """The error, infinite where the result may overflow."""
+    return np.where(np.abs(value) + error < claim.accumulator.largest, error, np.inf)
 
 
 def _cast(x: Any, e: Any, form: Any, claim: Claim) -> Err:

@@ -71,6 +71,13 @@ def _softplus_roundings(u: float, y: Array, x: Array, threshold: float) -> Array
     return np.where(x > threshold + 1, 0.0, error)
 
 
+def _silu_variation(e: Array, y: Array, x: Array) -> Array:
+    # silu'' = s' (2 + x (1 - 2 s)) is at most 1/2; and s'(x + e) <= s'(x) exp(e), as for the sigmoid s.
+    with np.errstate(over="ignore", invalid="ignore"):
+        local = sigmoid(x) * sigmoid(-x) * np.exp(e) * (2 + np.abs(x) + e)
+    return e * np.abs(_silu_derivative(x)) + np.fmin(0.5, local) * e * e / 2
+
+
 def _silu_derivative(x: Array) -> Array:
     s = sigmoid(x)
     return s * (1 + x * (1 - s))
@@ -92,11 +99,12 @@ TABLE: Mapping[str, Row] = {
         variation=lambda e, y, x: -np.log1p(-np.minimum(e / (1 + x), 1)),
         roundings=lambda u, y, x: 4 * u * np.abs(y),
     ),
-    # (log phi1)' lies in (0, 1): phi1(x + e) <= phi1(x) exp(e).
+    # phi1 is the average of exp(s x) over s in [0, 1], so (log phi1')' lies in (0, 1): phi1'(x + e) <= phi1'(x) exp(e).
+    # The roundings are those of expm1(x) / x, as long as exp(x) does not overflow.
     "phi1": Row(
         derivative=lambda y, x: (_phi1_derivative(y, x),),
-        variation=lambda e, y, x: y * np.expm1(e),
-        roundings=lambda u, y, x: 6 * u * y + np.expm1(2 * u * np.abs(x)) * np.where(x == 0, 1, np.exp(x) / np.abs(x)),
+        variation=lambda e, y, x: _phi1_derivative(y, x) * np.expm1(e),
+        roundings=lambda u, y, x: 6 * u * y + 2 * u * np.exp(x) * phi1(2 * u * np.abs(x)),
     ),
     "softplus": Row(
         derivative=lambda y, x, threshold: (np.where(x > threshold, 1.0, sigmoid(x)),),
@@ -109,17 +117,17 @@ TABLE: Mapping[str, Row] = {
         variation=lambda e, y, x: np.minimum(y * sigmoid(-x) * np.expm1(e), 1.0),
         roundings=lambda u, y, x: y * (4 * u + _exp_error(u, x) * sigmoid(-x)),
     ),
-    # |silu''| <= 1/2.  Formed as x / (1 + exp(-x)) it becomes 0 as soon as exp(-x)
+    # Formed as x / (1 + exp(-x)) it becomes 0 as soon as exp(-x)
     # overflows, where it is still |x| times the smallest normal number.
     "silu": Row(
         derivative=lambda y, x: (_silu_derivative(x),),
-        variation=lambda e, y, x: e * np.abs(_silu_derivative(x)) + e * e / 4,
+        variation=_silu_variation,
         roundings=lambda u, y, x: np.abs(y) * (5 * u + _exp_error(u, x) * sigmoid(-x)),
         underflow=lambda y, x: 1 + np.abs(x),
     ),
     "sqrt": Row(
         derivative=lambda y, x: (0.5 / y,),
-        variation=lambda e, y, x: e / np.maximum(np.maximum(y, np.sqrt(e)), 5e-324),
+        variation=lambda e, y, x: np.where(x > e, e / (y + np.sqrt(np.maximum(x - e, 0))), np.sqrt(e)),
         roundings=lambda u, y, x: 2 * u * y,
     ),
     "reciprocal": Row(

@@ -1,1 +1,1 @@
-"""What every other package may use: shapes, errors, roundings, elementary functions, claims, the Op record. NumPy only."""
+"""What every other package may use: shapes, errors, roundings, elementary functions, claims, Op. NumPy only."""

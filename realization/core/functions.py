@@ -36,92 +36,92 @@ def elementary(value: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @elementary
-def exp(x):
+def exp(x: Any) -> Any:
     """exp(x)."""
     return np.exp(x)
 
 
 @elementary
-def expm1(x):
+def expm1(x: Any) -> Any:
     """exp(x) - 1, accurate near 0."""
     return np.expm1(x)
 
 
 @elementary
-def log1p(x):
+def log1p(x: Any) -> Any:
     """log(1 + x), accurate near 0."""
     return np.log1p(x)
 
 
 @elementary
-def sin(x):
+def sin(x: Any) -> Any:
     """sin(x)."""
     return np.sin(x)
 
 
 @elementary
-def cos(x):
+def cos(x: Any) -> Any:
     """cos(x)."""
     return np.cos(x)
 
 
 @elementary
-def sqrt(x):
+def sqrt(x: Any) -> Any:
     """sqrt(x)."""
     return np.sqrt(x)
 
 
 @elementary
-def reciprocal(x):
+def reciprocal(x: Any) -> Any:
     """1 / x."""
     return 1 / x
 
 
 @elementary
-def phi1(x):
+def phi1(x: Any) -> Any:
     """(exp(x) - 1) / x, and 1 at 0: the average of exp over [0, x]."""
     zero = x == 0
     return np.where(zero, 1, np.expm1(x) / np.where(zero, 1, x))
 
 
 @elementary
-def softplus(x, threshold=SOFTPLUS_THRESHOLD):
+def softplus(x: Any, threshold: float = SOFTPLUS_THRESHOLD) -> Any:
     """log(1 + exp(x)) up to the threshold, x beyond it.
 
     The threshold belongs to the definition: at 20 it costs 2e-9, which is 9e6
     units in the last place of a float64.
     """
-    below = np.where(x > threshold, threshold, x)
+    below = np.where(x > threshold, -x, x)  # not used beyond the threshold, where exp(x) would overflow
     return np.where(x > threshold, x, np.log1p(np.exp(below)))
 
 
 @elementary
-def sigmoid(x):
+def sigmoid(x: Any) -> Any:
     """1 / (1 + exp(-x)), without overflow."""
     e = np.exp(np.where(x > 0, -x, x))
     return np.where(x > 0, 1, e) / (1 + e)
 
 
 @elementary
-def silu(x):
+def silu(x: Any) -> Any:
     """x / (1 + exp(-x))."""
     return x * sigmoid(x)
 
 
 @elementary
-def maximum(x, y):
+def maximum(x: Any, y: Any) -> Any:
     """The larger of x and y."""
     return np.where(x > y, x, y)
 
 
 @elementary
-def minimum(x, y):
+def minimum(x: Any, y: Any) -> Any:
     """The smaller of x and y."""
     return np.where(x < y, x, y)
 
 
 @elementary
-def cast(x, form):
+def cast(x: Any, form: Any) -> Any:
     """Round to a number format once, to nearest, ties to even (see `rounding`)."""
     from realization.core.rounding import round_to
 

@@ -98,7 +98,9 @@ class Op:
         return (self.kernel or self.definition)(**arguments)
 
 
-def operation(signature: str, *, integers: Iterable[str] = ()) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def operation(
+    signature: str, *, integers: Iterable[str] = (), like: Callable[..., Any] | None = None
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Make a function of number types a public function: shapes checked once, at the door.
 
     Arrays become float64, complex ones a `Pair` inside and complex128 again outside;
@@ -110,22 +112,31 @@ def operation(signature: str, *, integers: Iterable[str] = ()) -> Callable[[Call
         Axes of the arguments, as in `core.shapes`.
     integers : iterable of str
         Arguments that stay integers.
+    like : callable, optional
+        The definition of which the function is a compiled form: it lends its keywords, their
+        defaults and its docstring, and takes over where numbers are not floats.
     """
     axes = Signature.parse(signature)
     integers = frozenset(integers)
 
     def decorate(body: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(body)
+        model = like or body
+        parameters = inspect.signature(model).parameters
+        defaults = {name: p.default for name, p in parameters.items() if p.default is not p.empty}
+
+        @functools.wraps(model)
         def public(**arguments: Any) -> Any:
-            unknown = set(arguments) - set(inspect.signature(body).parameters)
+            unknown = set(arguments) - set(parameters)
             if unknown:
-                known = ", ".join(inspect.signature(body).parameters)
-                raise ShapeError(f"{body.__name__} has no argument {', '.join(sorted(unknown))}; it takes {known}")
+                known = ", ".join(parameters)
+                raise ShapeError(f"{model.__name__} has no argument {', '.join(sorted(unknown))}; it takes {known}")
             for name in axes.arguments:
                 if arguments.get(name) is not None:
                     arguments[name] = _enter(arguments[name], name in integers)
             axes.check(arguments)
-            return type_preserving(body(**arguments))
+            if like is not None and not all(_floats(arguments.get(name)) for name in axes.arguments):
+                return like(**arguments)
+            return type_preserving(body(**defaults | arguments))
 
         return public
 
@@ -138,6 +149,12 @@ def type_preserving(outputs: Any) -> Any:
     return type(outputs)(*leave)
 
 
+def _floats(x: Any) -> bool:
+    """Whether compiled code can read x, as it comes from `_enter`."""
+    x = x.real if isinstance(x, Pair) else x
+    return x is None or (isinstance(x, np.ndarray) and x.dtype != object)
+
+
 def _enter(x: Any, integer: bool) -> Any:
     if isinstance(x, Pair) or hasattr(type(x), "__elementary__"):
         return x
@@ -145,9 +162,9 @@ def _enter(x: Any, integer: bool) -> Any:
     if x.dtype == object:
         return x
     if integer:
-        return x.astype(np.int64)
+        return x.astype(np.int64, copy=False)
     if x.dtype.kind == "c":
         return Pair(x.real.astype(np.float64), x.imag.astype(np.float64))
     if x.dtype.kind not in "fiub":
         raise ShapeError(f"an array of dtype {x.dtype} was given, an array of numbers is needed")
-    return x.astype(np.float64)
+    return x.astype(np.float64, copy=False)

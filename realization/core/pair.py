@@ -17,8 +17,10 @@ class Pair:
 
     @classmethod
     def of(cls, x: Any) -> Pair:
-        """Read a complex array, a real array (imaginary part 0) or a Pair."""
-        return x if isinstance(x, cls) else cls(x.real, x.imag)
+        """Read a complex array, a real array or number type (imaginary part 0), or a Pair."""
+        if isinstance(x, cls):
+            return x
+        return cls(x.real, x.imag) if isinstance(x, np.ndarray) else cls(x, np.zeros(x.shape))
 
     @property
     def shape(self) -> tuple[int, ...]:

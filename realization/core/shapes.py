@@ -100,7 +100,8 @@ def _fits(axes: tuple[str, ...], shape: tuple[int, ...], sizes: Mapping[str, int
         if len(shape) < len(axes) or (batch is not None and tuple(lead) != batch):
             return False
         shape = shape[len(lead) :]
-    return len(shape) == len(axes) and all(sizes.get(a, n) == n for a, n in zip(axes, shape, strict=True))
+    known = dict(sizes)  # a letter that comes twice, as in (n, n), must agree with itself
+    return len(shape) == len(axes) and all(known.setdefault(a, n) == n for a, n in zip(axes, shape, strict=True))
 
 
 def _spell(axes: tuple[str, ...]) -> str:
@@ -133,5 +134,8 @@ def finite(name: str, x: Any) -> np.ndarray:
     bad = ~np.isfinite(x) if x.dtype.kind in "fc" else np.zeros(x.shape, bool)
     if bad.any():
         place = tuple(int(i) for i in np.argwhere(bad)[0])
-        raise ShapeError(f"{name} has {int(bad.sum())} entries that are NaN or infinite, the first at {place}; finite numbers are needed")
+        raise ShapeError(
+            f"{name} has {int(bad.sum())} entries that are NaN or infinite, the first at {place}; "
+            "finite numbers are needed"
+        )
     return x

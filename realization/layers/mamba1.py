@@ -18,10 +18,11 @@ from realization.core.functions import concatenate
 from realization.core.ops import Op, operation
 from realization.core.pair import Pair
 from realization.layers import regimes
-from realization.layers.maps import gated, step_size
+from realization.layers.maps import gated, scaled, step_size
 from realization.layers.readings import complete
 from realization.layers.realize import Realization, decays_and_writes, diagonal_system, states, vec
 from realization.layers.recurrence import recurrence
+from realization.layers.recurrence.kernel import kernel, trailing
 
 SIGNATURE = (
     "u: *b T d; delta: *b T d; A: d n; B: *b T n; C: *b T n; D?: d; z?: *b T d; delta_bias?: d;"
@@ -36,11 +37,11 @@ class Scan(NamedTuple):
     final_state: Any
 
 
-def drive(u, delta, A, B, C, delta_bias, delta_softplus, discretization, initial_state) -> dict[str, Any]:
-    """The arguments of the recurrence."""
-    step = step_size(delta, delta_bias, delta_softplus or None, None, None)
+def drive(value, step, A, B, C, discretization, initial_state) -> dict[str, Any]:
+    """The arguments of the recurrence, from Delta u and Delta."""
+    regimes.require_one_of("discretization", discretization, ("euler", "zoh"))
     log_decay = step[..., None, :, None]
-    core = {"value": (step * u)[..., None, :], "log_decay": log_decay, "hold": discretization == "zoh"}
+    core = {"value": value[..., None, :], "log_decay": log_decay, "hold": discretization == "zoh"}
     if not isinstance(A, Pair):
         start = None if initial_state is None else initial_state[..., None, :, :]
         return core | {"key": B[..., None, :], "query": C[..., None, :], "rate": A[None], "initial": start}
@@ -53,6 +54,12 @@ def drive(u, delta, A, B, C, delta_bias, delta_softplus, discretization, initial
         "spin": A.imag[None],
         "initial": None if S is None else concatenate([Pair.of(S).real, Pair.of(S).imag], -1)[..., None, :, :],
     }
+
+
+def result(y, final, A) -> Scan:
+    """Drop the axis of the one head; with a complex A, columns become complex numbers."""
+    final, n = final[..., 0, :, :], A.shape[-1]
+    return Scan(y, Pair(final[..., :n], final[..., n:]) if isinstance(A, Pair) else final)
 
 
 @operation(SIGNATURE)
@@ -108,13 +115,21 @@ def selective_scan(
     >>> bool(abs(held.y[0, -1, 0] - 1) < 1e-15)
     True
     """
-    regimes.require_one_of("discretization", discretization, ("euler", "zoh"))
-    run = recurrence(**drive(u, delta, A, B, C, delta_bias, delta_softplus, discretization, initial_state))
-    final, n = run.final[..., 0, :, :], A.shape[-1]
-    return Scan(
-        gated(run.y[..., 0, :], u, D, z),
-        Pair(final[..., :n], final[..., n:]) if isinstance(A, Pair) else final,
+    step = step_size(delta, delta_bias, delta_softplus or None, None, None)
+    run = recurrence(**drive(scaled(u, step), step, A, B, C, discretization, initial_state))
+    return result(gated(run.y[..., 0, :], u, D, z), run.final, A)
+
+
+@operation(SIGNATURE, like=selective_scan)
+def compiled(u, delta, A, B, C, D, z, delta_bias, delta_softplus, discretization, initial_state) -> Any:
+    # the same in one pass
+    run = kernel(
+        **drive(u, delta, A, B, C, discretization, initial_state),
+        step=(step_size, trailing(delta_bias), delta_softplus or None, None, None),
+        write=scaled,
+        after=(gated, u[..., None, :], D, None if z is None else z[..., None, :]),
     )
+    return result(run.y[..., 0, :], run.final, A)
 
 
 def direct(
@@ -162,7 +177,8 @@ def as_realization(
     A, shape = (Pair.of(A), (1, d, 2 * n)) if turning else (A, (1, d, n))
 
     def core(u: Any, delta: Any, B: Any, C: Any) -> dict[str, Any]:
-        return drive(np.asarray(u), np.asarray(delta), A, B, C, delta_bias, delta_softplus, discretization, None)
+        step = step_size(np.asarray(delta), delta_bias, delta_softplus or None, None, None)
+        return drive(scaled(np.asarray(u), step), step, A, B, C, discretization, None)
 
     def schedule(*, u: Any, delta: Any, B: Any) -> np.ndarray:
         return decays_and_writes(core(u, delta, B, B), shape)
@@ -194,7 +210,7 @@ def cases(regime, options, *, T, chunk, rng, form, batch=2) -> dict[str, Any]:
     (d, n), have = options["size"], frozenset(options["with"])
     draw = regimes.Draw(regime, T, chunk, rng, form)
     step, A = draw.steps((batch, T, d)), -draw.rates((d, n), stay="discretization" not in have)
-    out = {"u": draw.signal((batch, T, d)), "B": draw.signal((batch, T, n)), "C": draw.reader((batch, T, n))}
+    out: dict[str, Any] = {"u": draw.values((batch, T, d)), "B": draw.signal((batch, T, n)), "C": draw.reader((batch, T, n))}
     if "initial_state" in have:
         out["initial_state"] = draw.state((batch, d, n))
     if regime.name == "cancelling":
@@ -218,6 +234,7 @@ SELECTIVE_SCAN = complete(
         title="Mamba-1: selective scan with diagonal decay",
         signature=SIGNATURE,
         definition=selective_scan,
+        kernel=compiled,
         direct=direct,
         as_realization=as_realization,
         cases=cases,

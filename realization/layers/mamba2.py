@@ -18,10 +18,11 @@ from realization.core.errors import ShapeError
 from realization.core.ops import Op, operation
 from realization.layers import regimes
 from realization.layers.mamba1 import Scan
-from realization.layers.maps import gated, step_size
+from realization.layers.maps import gated, scaled, step_size
 from realization.layers.readings import complete
 from realization.layers.realize import Realization, decays_and_writes, diagonal_system, states, vec
 from realization.layers.recurrence import recurrence
+from realization.layers.recurrence.kernel import kernel, trailing
 
 SIGNATURE = (
     "x: *b T h p; dt: *b T h; A: h; B: *b T g n; C: *b T g n; D?: h | h p; z?: *b T h p; dt_bias?: h;"
@@ -30,17 +31,36 @@ SIGNATURE = (
 )
 
 
-def drive(x, dt, A, B, C, dt_bias, dt_softplus, dt_limit) -> dict[str, Any]:
-    """The arguments of the recurrence."""
+def limits(dt_softplus, dt_limit) -> tuple[Any, Any, Any]:
+    """What `step_size` leaves out is None."""
     low, high = dt_limit
-    step = step_size(dt, dt_bias, dt_softplus or None, low, None if high == np.inf else high)
-    return {
-        "value": step[..., None] * x,
+    return dt_softplus or None, low, None if high == np.inf else high
+
+
+def drive(value, step, A, B, C, initial_state=None, seq_idx=None, cu_seqlens=None) -> dict[str, Any]:
+    """The arguments of the recurrence, from Delta x and Delta."""
+    heads, groups, T, batch = value.shape[-2], B.shape[-2], value.shape[-3], value.shape[:-3]
+    if groups == 0 or heads % groups:
+        raise ShapeError(f"B has {groups} groups, x {heads} heads; the number of groups must divide that of heads")
+    core = {
+        "value": value,
         "key": B,
         "query": C,
         "log_decay": step[..., None, None],
         "rate": A[:, None, None],
+        "initial": initial_state,
     }
+    if seq_idx is not None:
+        core["reset"] = np.concatenate([np.zeros_like(seq_idx[..., :1]), np.diff(seq_idx, axis=-1)], axis=-1) != 0
+    if cu_seqlens is not None:
+        check_offsets(cu_seqlens, batch, T, initial_state)
+        return core | {"offsets": cu_seqlens, "initial": None if initial_state is None else initial_state[:, None]}
+    if initial_state is not None and initial_state.shape[:-3] != batch:
+        raise ShapeError(
+            f"initial_state has batch axes {initial_state.shape[:-3]}, x {batch}; "
+            "they must be equal, unless cu_seqlens packs several sequences"
+        )
+    return core
 
 
 @operation(SIGNATURE, integers=("seq_idx", "cu_seqlens"))
@@ -102,23 +122,25 @@ def ssd(
     >>> packed.y.ravel().round(6).tolist()
     [1.0, 2.0, 1.0, 2.0]
     """
-    heads, groups, T = x.shape[-2], B.shape[-2], x.shape[-3]
-    if groups == 0 or heads % groups:
-        raise ShapeError(f"B has {groups} groups, x {heads} heads; the number of groups must divide that of heads")
-    core = drive(x, dt, A, B, C, dt_bias, dt_softplus, dt_limit)
-    if seq_idx is not None:
-        core["reset"] = np.concatenate([np.zeros_like(seq_idx[..., :1]), np.diff(seq_idx, axis=-1)], axis=-1) != 0
-    if cu_seqlens is not None:
-        check_offsets(cu_seqlens, x.shape[:-3], T, initial_state)
-        core["offsets"] = cu_seqlens
-    start = initial_state if cu_seqlens is None or initial_state is None else initial_state[:, None]
-    run = recurrence(**core, initial=start)
-    skip = D if D is None or len(D.shape) == 2 else D[:, None]
-    y = gated(run.y, x, skip, z)
+    step = step_size(dt, dt_bias, *limits(dt_softplus, dt_limit))
+    run = recurrence(**drive(scaled(x, step[..., None]), step, A, B, C, initial_state, seq_idx, cu_seqlens))
+    y = gated(run.y, x, D if D is None or len(D.shape) == 2 else D[:, None], z)
     if cu_seqlens is None:
         return Scan(y, run.final)
-    inside = (np.arange(T) < cu_seqlens[-1])[:, None, None]
+    inside = (np.arange(x.shape[-3]) < cu_seqlens[-1])[:, None, None]
     return Scan(y * (1.0 * inside) if not inside.all() else y, run.final[:, 0])
+
+
+@operation(SIGNATURE, integers=("seq_idx", "cu_seqlens"), like=ssd)
+def compiled(x, dt, A, B, C, D, z, dt_bias, dt_softplus, dt_limit, initial_state, seq_idx, cu_seqlens) -> Any:
+    # the same in one pass
+    run = kernel(
+        **drive(x, dt, A, B, C, initial_state, seq_idx, cu_seqlens),
+        step=(step_size, trailing(dt_bias, 2), *limits(dt_softplus, dt_limit)),
+        write=scaled,
+        after=(gated, x, D if D is None or len(D.shape) == 2 else D[:, None], z),
+    )
+    return Scan(run.y, run.final if cu_seqlens is None else run.final[:, 0])
 
 
 def check_offsets(offsets: np.ndarray, batch: tuple[int, ...], T: int, initial_state: Any) -> None:
@@ -131,11 +153,15 @@ def check_offsets(offsets: np.ndarray, batch: tuple[int, ...], T: int, initial_s
     """
     if batch != (1,):
         raise ShapeError(f"cu_seqlens was given with batch axes {batch}; packed sequences need a batch axis of size 1")
-    if offsets.size < 1 or offsets[0] != 0 or (np.diff(offsets) < 0).any() or offsets[-1] > T:
-        raise ShapeError(f"cu_seqlens is {offsets.tolist()}; offsets that start at 0, ascend and end at most at T={T} are needed")
+    if offsets.size < 2 or offsets[0] != 0 or (np.diff(offsets) < 0).any() or offsets[-1] > T:
+        raise ShapeError(
+            f"cu_seqlens is {offsets.tolist()}; at least two offsets that start at 0, ascend and end "
+            f"at most at T={T} are needed"
+        )
     if initial_state is not None and initial_state.shape[0] != offsets.size - 1:
         raise ShapeError(
-            f"initial_state has {initial_state.shape[0]} states, cu_seqlens {offsets.size - 1} sequences; one for each is needed"
+            f"initial_state has {initial_state.shape[0]} states, cu_seqlens {offsets.size - 1} sequences; "
+            "one for each is needed"
         )
 
 
@@ -189,7 +215,8 @@ def as_realization(
     skip = None if D is None else np.asarray(D).reshape(A.size, -1)
 
     def schedule(*, x: Any, dt: Any, B: Any) -> np.ndarray:
-        return decays_and_writes(drive(np.asarray(x), np.asarray(dt), A, B, B, dt_bias, dt_softplus, dt_limit), shape)
+        step = step_size(np.asarray(dt), dt_bias, *limits(dt_softplus, dt_limit))
+        return decays_and_writes(drive(scaled(np.asarray(x), step[..., None]), step, A, B, B), shape)
 
     def readout(y: np.ndarray, *, x: Any, C: Any, z: Any = None) -> np.ndarray:
         query = np.repeat(np.asarray(C), A.size // g, axis=-2)
@@ -219,7 +246,7 @@ def cases(regime, options, *, T, chunk, rng, form, batch=2) -> dict[str, Any]:
     draw = regimes.Draw(regime, T, chunk, rng, form)
     b = 1 if "cu_seqlens" in have else batch
     step, A = draw.steps((b, T, h)), -draw.rates((h,))
-    out = {"x": draw.signal((b, T, h, p)), "B": draw.signal((b, T, g, n)), "C": draw.reader((b, T, g, n))}
+    out: dict[str, Any] = {"x": draw.values((b, T, h, p)), "B": draw.signal((b, T, g, n)), "C": draw.reader((b, T, g, n))}
     if "cu_seqlens" in have:
         out["cu_seqlens"] = regimes.offsets(T, chunk, rng)
     if "seq_idx" in have:
@@ -237,7 +264,8 @@ def cases(regime, options, *, T, chunk, rng, form, batch=2) -> dict[str, Any]:
         out["z"] = draw.gate((b, T, h, p))
     if "dt_limit" in have:
         middle = float(np.median(step)) if step.size else 1.0
-        out["dt_limit"] = (0.0, 32.0) if regime.exact else (float(np.float32(middle / 2)), float(np.float32(middle * 2)))
+        near = (float(np.float32(middle / 2)), float(np.float32(middle * 2)))
+        out["dt_limit"] = (0.0, 32.0) if regime.exact else near
     raw = draw.raw_steps(step, h, have, "dt_bias", "dt_softplus")
     return out | {"A": A, "dt": raw.pop("raw")} | raw
 
@@ -248,6 +276,7 @@ SSD = complete(
         title="Mamba-2: scan with one decay per head (state-space duality)",
         signature=SIGNATURE,
         definition=ssd,
+        kernel=compiled,
         direct=direct,
         as_realization=as_realization,
         cases=cases,

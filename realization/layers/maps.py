@@ -27,3 +27,8 @@ def gated(y: Any, x: Any, skip: Any, gate: Any) -> Any:
     if gate is not None:
         y = y * silu(gate)
     return y
+
+
+def scaled(x: Any, step: Any) -> Any:
+    """Delta x: the input that a step of this length admits."""
+    return step * x

@@ -59,9 +59,8 @@ def diagonal_system(n: int, *, rotating: bool = False) -> BilinearSSM:
     diagonal = E[:, :, None] * E[:, None, :]
     if rotating:
         P = n // 2
-        x, y = E[:P], E[P:]
-        outer = lambda a, b: a[:, :, None] * b[:, None, :]  # noqa: E731 - one line of algebra
-        diagonal = np.concatenate([outer(x, x) + outer(y, y), outer(y, x) - outer(x, y)])
+        xx, xy, yx, yy = (a[:, :, None] * b[:, None, :] for a in (E[:P], E[P:]) for b in (E[:P], E[P:]))
+        diagonal = np.concatenate([xx + yy, yx - xy])
     N = np.concatenate([diagonal, np.zeros((n, n, n))])
     B = np.concatenate([np.zeros((n, len(diagonal))), E], axis=1)
     return BilinearSSM(A=np.zeros((n, n)), N=N, B=B, C=np.zeros((n, n)), M=N, D=B)
@@ -79,8 +78,8 @@ def decays_and_writes(core: Mapping[str, Any], shape: tuple[int, int, int]) -> n
     """The inputs (a, w) of the system from the arguments of a recurrence with state (H, V, K)."""
     H, V, K = shape
     value, key = core["value"], share(core["key"], H)
-    names = ("log_decay", "rate", "angle", "spin")
-    a, weight = transition(*(core.get(name) for name in names), core.get("hold", False))
+    log_decay, rate, angle, spin = (core.get(name) for name in ("log_decay", "rate", "angle", "spin"))
+    a, weight = transition(log_decay, rate, angle, spin, core.get("hold", False))
     write = times(value[..., :, None] * key[..., None, :], weight)
     P = K // 2 if isinstance(a, Pair) else K
     parts = [a.real, a.imag] if isinstance(a, Pair) else [1.0 if a is None else a]

@@ -49,12 +49,13 @@ REGIMES = (
     Regime("near-unit", lambda c: 1e6, "a decay that a coarse format rounds to 1"),
     Regime("strong-decay", lambda c: 3.0 * c, "log decays of -0.01 to -1e4 in one chunk: differences of sums cancel"),
     Regime("reset", lambda c: 3.0 * c, "a long memory wiped out at some steps"),
+    Regime("impulse", lambda c: c / 16, "single tokens read long after: the decays themselves, undiluted"),
     Regime("cancelling", lambda c: 3.0 * c, "outputs that are small differences of large states"),
     Regime("positive", lambda c: 3.0 * c, "terms of one sign: rounding that leans one way adds up"),
     Regime("tiny", lambda c: 3.0 * c, "close to the subnormal range"),
     Regime("huge", lambda c: 3.0 * c, "close to overflow"),
     Regime("exact", lambda c: np.inf, "integers, kept or wiped out: structure, bit for bit", exact=True),
-    Regime("exact-wide", lambda c: np.inf, "integers that outgrow 16-bit formats: width of the state, bit for bit", exact=True),
+    Regime("exact-wide", lambda c: np.inf, "integers that outgrow 16-bit formats: the state's width, bit for bit", exact=True),
 )
 
 
@@ -81,6 +82,8 @@ class Draw:
         if self.regime.exact:
             return (self.rng.uniform(size=shape) < 0.9).astype(np.float64)
         steps = np.exp(0.3 * self.rng.standard_normal(shape)) / self.memory
+        if self.regime.name == "impulse":  # constant steps: their rounding adds up
+            return steps * 0 + steps[:, :1]
         if self.regime.name == "strong-decay":
             return np.where(self.rng.uniform(size=shape) < 0.3, 10 ** self.rng.uniform(-2, 4, shape), steps)
         if self.regime.name == "reset":
@@ -115,6 +118,15 @@ class Draw:
             return np.abs(x) + 0.1
         small, large = 2.0 ** min(self.form.emin // 2 + 12, 0), 2.0 ** max(self.form.emax // 2 - 12, 0)
         return x * {"tiny": small, "huge": large}.get(self.regime.name, 1.0)
+
+    def values(self, shape: Any) -> np.ndarray:
+        """Values (b, T, ...); in the impulse regime nearly all are 0."""
+        x = self.signal(shape)
+        if self.regime.name == "impulse":
+            rare = self.rng.uniform(size=self.T) < 1 / self.chunk
+            rare[:1] = True
+            x[:, ~rare] = 0.0
+        return x
 
     def reader(self, shape: Any) -> np.ndarray:
         """Queries, scaled so that a state written with step 1/memory is read at order 1."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from realization.core.frozen import describe, freeze
-from realization.systems.linear import Response, signal, initial, response
+from realization.systems.linear import Response, initial, response, signal
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -73,7 +73,7 @@ class BilinearSSM:
             If u or x0 does not fit.
         """
         u = signal("u", u, self.B.shape[-1])
-        x, ys = [initial(x0, u, self.A.shape[-1])], []
+        x, ys = [initial(x0, self.A.shape[-1], (), u.shape[:-2])], []
         for t in range(u.shape[-2]):
             v = u[..., t, :]
             # sum_i v_i N_i as one matrix per batch entry

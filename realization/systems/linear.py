@@ -73,7 +73,8 @@ class LinearSSM:
             If u or x0 does not fit.
         """
         u = signal("u", u, self.B.shape[-1])
-        return _run(u, x0, self.A.shape[-1], self.C.shape[-2], lambda t: (self.A, self.B, self.C, self.D))
+        x0 = initial(x0, self.A.shape[-1], self.A.shape[:-2], u.shape[:-2])
+        return _run(u, x0, self.C.shape[-2], lambda t: (self.A, self.B, self.C, self.D))
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -127,7 +128,8 @@ class TimeVaryingSSM:
         if u.shape[-2] != self.A.shape[-3]:
             raise ShapeError(f"u has {u.shape[-2]} steps, the system {self.A.shape[-3]}; they must be equal")
         at = [np.moveaxis(M, -3, 0) for M in (self.A, self.B, self.C, self.D)]
-        return _run(u, x0, self.A.shape[-1], self.C.shape[-2], lambda t: tuple(M[t] for M in at))
+        x0 = initial(x0, self.A.shape[-1], self.A.shape[:-3], u.shape[:-2])
+        return _run(u, x0, self.C.shape[-2], lambda t: tuple(M[t] for M in at))
 
 
 def signal(name: str, u: Any, m: int) -> np.ndarray:
@@ -138,18 +140,23 @@ def signal(name: str, u: Any, m: int) -> np.ndarray:
     return u
 
 
-def initial(x0: Any, u: np.ndarray, n: int) -> np.ndarray:
-    """Return the state at time 0 with the batch axes of u, checked."""
-    if x0 is None:
-        return np.zeros((*u.shape[:-2], n))
-    x0 = np.asarray(x0)
+def initial(x0: Any, n: int, system: tuple[int, ...], signal: tuple[int, ...]) -> np.ndarray:
+    """Return the state at time 0 with the common batch axes of system, input and x0, checked."""
+    x0 = np.zeros(n) if x0 is None else np.asarray(x0)
     if x0.shape[-1:] != (n,):
         raise ShapeError(f"x0 has shape {x0.shape}, but (..., {n}) is needed; n={n} (from A)")
-    return x0
+    try:
+        batch = np.broadcast_shapes(system, signal, x0.shape[:-1])
+    except ValueError:
+        raise ShapeError(
+            f"batch axes {system} of the system, {signal} of u and {x0.shape[:-1]} of x0 given; "
+            "axes that broadcast are needed"
+        ) from None
+    return np.broadcast_to(x0, (*batch, n))
 
 
-def _run(u: np.ndarray, x0: Any, n: int, p: int, matrices: Any) -> Response:
-    x, ys = [initial(x0, u, n)], []
+def _run(u: np.ndarray, x0: np.ndarray, p: int, matrices: Any) -> Response:
+    x, ys = [x0], []
     for t in range(u.shape[-2]):
         A, B, C, D = matrices(t)
         v = u[..., t, :, None]
@@ -160,6 +167,6 @@ def _run(u: np.ndarray, x0: Any, n: int, p: int, matrices: Any) -> Response:
 
 def response(ys: list[Any], xs: list[Any], p: int) -> Response:
     """Stack steps to signals; p is the width of the output, also where there is no step."""
-    x = np.stack(np.broadcast_arrays(*xs), axis=-2)
+    x = np.stack(xs, axis=-2)
     y = np.stack(ys, axis=-2) if ys else np.zeros((*x.shape[:-2], 0, p))
     return Response(y, x)

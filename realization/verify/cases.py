@@ -109,9 +109,9 @@ def plan(op: Op, claim: Claim, accepts: Iterable[str], *, requires: Iterable[str
     long, *edges = lengths(c)
     rows = []
     for i, regime in enumerate(op.regimes):
-        combos = [(long, i), (long, i + 1), (edges[i % len(edges)], i + 2)]
-        if regime.exact:
-            combos = [(T, j) for j in range(len(options)) for T in (long, edges[(i + j) % len(edges)])]
+        # Every option, by turns far beyond and just beyond the end of a chunk; and the edges of the chunk.
+        combos = [((long, edges[0])[(i + j) % 2], j) for j in range(len(options))]
+        combos += [(edges[(i + k) % len(edges)], i + k) for k in range(len(options) if regime.exact else 1)]
         rows.append([f"{regime.name}.T{T}.o{options[j % len(options)]}" for T, j in combos])
     one_round = list(dict.fromkeys(x for turn in itertools.zip_longest(*rows) for x in turn if x))
     count = len(one_round) if count is None else count
@@ -150,5 +150,5 @@ def rounded(x: Any, form: str) -> Any:
     if not isinstance(x, np.ndarray) or x.dtype.kind not in "fc":
         return x
     if x.dtype.kind == "c":
-        return round_to(x.real, form) + 1j * round_to(x.imag, form)
-    return round_to(x, form)
+        return rounded(x.real, form) + 1j * rounded(x.imag, form)
+    return round_to(x, form, overflow="saturate")

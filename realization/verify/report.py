@@ -40,9 +40,8 @@ def text(report: Report, *, quiet: bool = False) -> str:
         if report.properties:
             lines += ["", *_properties(report)]
         lines += _aside(report)
-    failure = report.worst if report.worst is not None and report.worst.status == FAIL else None
-    if failure is not None:
-        lines += ["", *_failure(report, failure)]
+    if report.worst is not None:
+        lines += ["", *_failure(report, report.worst)]
     return "\n".join(lines)
 
 
@@ -110,7 +109,7 @@ def _said(results: list[Result]) -> str:
 
 def _properties(report: Report) -> Iterator[str]:
     for p in report.properties:
-        yield f"{p.name:14}        {p.status.upper() if p.status == properties.FAIL else p.status:13} {_ratio(p.ratio):>11}   {p.reason}"
+        yield f"{p.name:14} {'':5}  {WORDS.get(p.status, p.status):13} {_ratio(p.ratio):>11}   {p.reason}"
 
 
 def _aside(report: Report) -> list[str]:

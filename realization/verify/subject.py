@@ -123,6 +123,7 @@ class Subject:
         seen = {k: arrays.decode(encoded[k]) for k in before}
         self._check_inputs(before, seen)
         found = {k: self._check_output(k, x, arrays, seen, claim) for k, x in outputs.items()}
+        _check_shapes(self.op, arguments, found)
         return found
 
     def _check_inputs(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
@@ -151,22 +152,24 @@ def _named(returned: Any, op: Op) -> dict[str, Any]:
             raise DefectError(f"outputs {', '.join(sorted(unknown))} came; {op.name} has {', '.join(op.outputs)}")
         return dict(returned)
     parts = returned if isinstance(returned, tuple | list) else (returned,)
+    if all(x is None for x in parts):
+        raise DefectError(f"no output came; {op.name} has {', '.join(op.outputs)}")
     if len(parts) > len(op.outputs):
         raise DefectError(f"{len(parts)} outputs came; {op.name} has {len(op.outputs)}: {', '.join(op.outputs)}")
     return {name: x for name, x in zip(op.outputs, parts, strict=False) if x is not None}
 
 
-def check_shapes(outputs: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    """Refuse outputs whose shapes are not those of the definition.
+def _check_shapes(op: Op, arguments: Mapping[str, Any], outputs: Mapping[str, Any]) -> None:
+    """Refuse outputs whose shapes are not those of the definition."""
+    for name, shape in zip(op.outputs, _shapes(op, arguments), strict=True):
+        if name in outputs and outputs[name].shape != shape:
+            raise DefectError(f"{name} has shape {outputs[name].shape}, {shape} is needed")
 
-    Raises
-    ------
-    DefectError
-        With both shapes.
-    """
-    for name, y in outputs.items():
-        if y.shape != np.shape(wanted[name]):
-            raise DefectError(f"{name} has shape {y.shape}, {np.shape(wanted[name])} is needed")
+
+def _shapes(op: Op, arguments: Mapping[str, Any]) -> list[tuple[int, ...]]:
+    """Shapes of the outputs: those that the definition gives for zeros."""
+    zeros = {k: x * 0 if isinstance(x, np.ndarray) and x.dtype.kind in "fc" else x for k, x in arguments.items()}
+    return [np.shape(y) for y in op.definition(**zeros)]
 
 
 # Finding a subject ----------------------------------------------------------

@@ -122,7 +122,9 @@ def tolerances(op: Op, case: Case, truth: Truth, claim: Claim) -> dict[str, Any]
     return out
 
 
-def judge(op: Op, case: Case, got: Mapping[str, Any], claim: Claim, truth: Truth | None = None) -> list[Finding]:
+def judge(
+    op: Op, case: Case, got: Mapping[str, Any], claim: Claim, truth: Truth | None = None, *, allowed: Allowed | None = None
+) -> list[Finding]:
     """Judge the outputs of a kernel.
 
     Parameters
@@ -137,6 +139,8 @@ def judge(op: Op, case: Case, got: Mapping[str, Any], claim: Claim, truth: Truth
         What it says of its arithmetic.
     truth : Truth, optional
         Certified outputs, where they are at hand.
+    allowed : Allowed, optional
+        What the claim allows on this case, where it is at hand.
 
     Returns
     -------
@@ -144,16 +148,30 @@ def judge(op: Op, case: Case, got: Mapping[str, Any], claim: Claim, truth: Truth
         One for each output.
     """
     truth = truth or Truth.of(op, case)
-    exact = exactly(op, case, claim) if case.exact else frozenset()
-    tol = tolerances(op, case, truth, claim) if set(got) - exact else {}
+    allowed = allowed or Allowed.of(op, case, truth, claim)
     findings = []
     for name, y in got.items():
-        if name in exact:
+        if name in allowed.exact:
             findings.append(_layer_a(name, y, truth.value[name], output_format(op, name, claim)))
         else:
-            error = np.abs((y - truth.value[name]) - truth.low[name])
-            findings.append(_layer_b(name, y, error, tol[name], truth.value[name], case))
+            with np.errstate(invalid="ignore"):
+                error = np.abs((y - truth.value[name]) - truth.low[name])
+            findings.append(_layer_b(name, y, error, allowed.tolerance[name], truth.value[name]))
     return [_lattice(f, got[f.output], case, claim) if f.output.endswith("state") else f for f in findings]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Allowed:
+    """What a claim allows on a case: outputs that must have the exact bits, tolerances of the rest."""
+
+    exact: frozenset[str]
+    tolerance: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, op: Op, case: Case, truth: Truth, claim: Claim) -> Allowed:
+        """Derive it from the claim."""
+        exact = exactly(op, case, claim) if case.exact else frozenset()
+        return cls(exact, tolerances(op, case, truth, claim) if set(op.outputs) - exact else {})
 
 
 def exactly(op: Op, case: Case, claim: Claim) -> frozenset[str]:
@@ -190,7 +208,7 @@ def _layer_a(name: str, y: Any, truth: Any, form: Format) -> Finding:
     return Finding(name, FAIL, "A", np.inf, place, reason, error, np.zeros(error.shape))
 
 
-def _layer_b(name: str, y: Any, error: Any, tol: Any, truth: Any, case: Case) -> Finding:
+def _layer_b(name: str, y: Any, error: Any, tol: Any, truth: Any) -> Finding:
     if not error.size:
         return Finding(name, UNINFORMATIVE, "B", 0.0, (), "there is no output", error, tol)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -213,16 +231,21 @@ def _lattice(finding: Finding, state: Any, case: Case, claim: Claim) -> Finding:
     """Fail a float32 state all of whose entries are numbers of a coarser format: it was stored in it."""
     if case.exact or finding.status == FAIL or claim.state_format.name not in ("float32", "float64"):
         return finding
-    x = np.concatenate([np.ravel(state.real), np.ravel(state.imag)]) if np.iscomplexobj(state) else np.ravel(state)
+    x = _entries(state)
     x = x[(x != 0) & np.isfinite(x)]
-    given = [np.ravel(np.abs(v)) for k, v in case.arguments.items() if k.endswith("state")]
-    if x.size < LATTICE_ENTRIES or (given and np.isin(np.abs(x), np.concatenate(given)).mean() > 0.01):
+    given = np.concatenate([np.zeros(1), *(_entries(v) for k, v in case.arguments.items() if k.endswith("state"))])
+    if x.size < LATTICE_ENTRIES or np.isin(x, given).mean() > 0.01:
         return finding  # a state that was handed through proves nothing
     for form in ("bfloat16", "tf32"):
         if (round_to(x, form) == x).mean() > LATTICE_SHARE:
             reason = f"{LATTICE_SHARE:.0%} of the state's entries are {form} numbers: it was stored so, claimed is {claim.state_format.name}"
             return Finding(finding.output, FAIL, finding.layer, np.inf, (), reason, finding.error, finding.tolerance)
     return finding
+
+
+def _entries(x: Any) -> np.ndarray:
+    """Real and imaginary parts of all entries, in a row."""
+    return np.concatenate([np.ravel(x.real), np.ravel(x.imag)]) if np.iscomplexobj(x) else np.ravel(x)
 
 
 def _first(mask: Any) -> tuple[int, ...]:

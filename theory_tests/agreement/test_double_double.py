@@ -11,6 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from realization._kernels import dd, jit
+from realization.certify.ball import balls, correctly_rounded, precision
 from realization.certify.dd import DD
 from realization.core import functions
 from realization.core.errors import ShapeError
@@ -318,3 +319,29 @@ def test_operators_defer_and_arrays_broadcast():
     assert ((1 / (x + 1)).hi == [1, 0.5, 1 / 3]).all()
     with pytest.raises(ValueError, match="read-only"):
         x.hi[0] = 7
+
+
+# Balls ------------------------------------------------------------------------------------------------
+
+
+@given(st.integers(-(2**130), 2**130), st.integers(-1200, 800))
+@example(2**53 + 1, 0)
+@example(2**54 + 2, -1100)
+@example(3, -1075)
+def test_a_ball_is_rounded_once(mantissa, exponent):
+    """Also to subnormal numbers, where rounding to 53 bits first would round twice."""
+    exact = Fraction(mantissa) * Fraction(2) ** exponent
+    value, decided = correctly_rounded(arb(mantissa) * arb(2) ** exponent)
+    assert decided
+    assert value == float(exact)
+
+
+def test_an_interval_and_a_ball_round_to_the_same_float64():
+    x = np.linspace(-700, 700, 99)
+    value, decided = functions.exp(DD.exact(x)).rounded()
+    with precision(200):
+        exact = [correctly_rounded(ball) for ball in np.exp(balls(x))]
+    assert decided.all()
+    assert exact == [(y, True) for y in value]
+    with precision(20):
+        assert not correctly_rounded(balls([1.0])[0].exp())[1], "the control: 20 bits decide nothing"

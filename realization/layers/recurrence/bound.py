@@ -11,7 +11,9 @@ of one step.  The order in which the terms are summed changes no more than the n
 roundings of a term, which the read-out charges once:
 
     e(y) = (|q| + e(q))' E + e(q)' H + kappa (|q| + e(q))' (H + E)
-    kappa = (K + chunk + log2 T + splits + 3) u + 3 u(operand)
+    kappa = (K + chunk + log2 T + splits + 3) u + 4 u(operand)
+
+(q, k, v and the score q'k or the state may each be cast.)
 
 A rotation is bounded by the modulus of its complex numbers, since entrywise absolute
 values would grow by up to sqrt(2) at each step.
@@ -20,6 +22,10 @@ A kernel that forms decays as exp(L(t) - L(s)) from cumulative sums L of a chunk
 further relative error u R(t) in every term, R = 2 (D + L), with D the error of the sums:
 the `slack` below.  With a state stored more coarsely than it is summed, its rounding
 enters at each step, or at each end of a chunk.
+
+What underflows is lost before it meets the other factors of its term: a decay over many
+steps before |v| |k|', a score before |v|.  Hence eta times their sums without decay.
+Where the envelope may overflow there is no bound, from there to the next reset.
 """
 
 from __future__ import annotations
@@ -33,6 +39,7 @@ from realization.certify.err import Err
 from realization.core.claim import Claim
 from realization.core.functions import stack
 from realization.core.pair import Pair
+from realization.core.rounding import format_of
 from realization.layers.recurrence import Run
 from realization.layers.recurrence.transition import at, packed, share, times, transition, zeros
 
@@ -57,11 +64,13 @@ def _run(
     size = np.abs if angle is None else _modulus
     u, eta = claim.u, claim.accumulator.tiny
     once = claim.splits + (claim.chunk or 0) + math.ceil(math.log2(T + 1)) + 3
-    kappa_y = _gamma((once + query.shape[-1]) * u + 3 * claim.u_operand)
+    kappa_y = _gamma((once + query.shape[-1]) * u + 4 * claim.u_operand)
     kappa_S = _gamma(once * u + 2 * claim.u_operand)
-    S = Err(zeros(value, key), claim=claim) if initial is None else initial
-    S, H, E = S.value, size(S.value), size(S.error)
-    late = E
+    start = Err(zeros(value, key), claim=claim) if initial is None else initial
+    S, H, E = start.value, size(start.value), size(start.error)
+    late, writes, values = E, H, np.zeros(1)
+    eta_operand = format_of(claim.operand).tiny if claim.operand and claim.u_operand else 0.0
+    eta_state = claim.state_format.tiny if claim.u_state else 0.0
     ys, after = [], []
 
     def state() -> Err:
@@ -80,14 +89,18 @@ def _run(
         S = times(S, _value(a)) + write.value
         growth = (1 + u) ** r - 1
         excess = decay_error * (1 + growth) + decay * growth  # A - |a|
-        E = (decay + excess) * E + excess * H + size(write.error) + u * size(write.value) + 3 * eta
+        E = (decay + excess) * E + excess * H + (1 + u) * size(write.error) + u * size(write.value) + 3 * eta
         H = decay * H + size(write.value)
+        writes, values = writes + size(write.value), values + np.abs(v.value)
+        E = E + eta_operand * (np.abs(v.value)[..., None] + size(k.value)[..., None, :])
 
         # Late errors: of decays that are differences, and of storing the state at the end of a chunk.
-        late = E + np.expm1(u * at(slack, t, 3)) * (H + E)
-        E = np.where(at(ends, t, 0)[..., None, None, None], late + claim.u_state * (H + late), E)
+        late = _bounded(E + np.expm1(u * at(slack, t, 3)) * (H + E) + eta * writes, H, claim)
+        stored = late + claim.u_state * (H + late) + eta_state
+        E = np.where(at(ends, t, 0)[..., None, None, None], stored, _bounded(E, H, claim))
         Q, q_error = size(q.value)[..., None, :], size(q.error)[..., None, :]
-        error = ((Q + q_error) * (late + kappa_y * (H + late)) + q_error * H).sum(-1) + (query.shape[-1] + 1) * eta
+        error = ((Q + q_error) * (late + kappa_y * (H + late)) + q_error * H + eta_operand * (Q + H)).sum(-1)
+        error = error + ((query.shape[-1] + 1) * eta + eta_operand) * (1 + values)
         ys.append(Err((S * q.value[..., None, :]).sum(-1), _bounded(error, (Q * H).sum(-1), claim), claim=claim))
         if states:
             after.append(state())
@@ -166,9 +179,9 @@ def _gamma(x: float) -> float:
 
 
 def _bounded(error: Any, envelope: Any, claim: Claim) -> Any:
-    """No bound where the sum of absolute values may overflow."""
-    safe = (envelope + error < claim.accumulator.largest / 2) & ~np.isnan(error)
-    return np.where(safe, error, np.inf)
+    """The error, infinite where the sum of absolute values may overflow."""
+    largest = min(claim.accumulator.largest, claim.state_format.largest) / 2
+    return np.where(envelope + error < largest, error, np.inf)
 
 
 def _lift(x: Any, claim: Claim) -> Any:

@@ -50,7 +50,9 @@ def chunked(*, chunk: int, decay: str = "product", states: bool = False, **array
         If `decay` is unknown or `chunk` is not positive.
     """
     if decay not in ("product", "logdiff") or chunk < 1:
-        raise ShapeError(f"decay={decay!r}, chunk={chunk} given; 'product' or 'logdiff' and a positive length are needed")
+        raise ShapeError(
+            f"decay={decay!r}, chunk={chunk} given; 'product' or 'logdiff' and a positive length are needed"
+        )
     names = ("log_decay", "rate", "angle", "spin", "reset", "initial")
     return _run(**{**dict.fromkeys(names), "hold": False, **arrays}, chunk=chunk, decay=decay, states=states)
 
@@ -107,7 +109,7 @@ def _decays(g: Any, reset: Any, decay: str) -> Any:
 
 def _log(log_decay: Any, rate: Any, angle: Any, spin: Any, value: Any) -> Any:
     """The logarithm of the transition, complex where it turns."""
-    none = np.zeros((*value.shape[:-1], 1, 1))
+    none = np.zeros((*value.shape[:-1], 1, 1), value.dtype)
     g = none if log_decay is None else log_decay if rate is None else log_decay * rate
     return g if angle is None else g + 1j * (angle if spin is None else angle * spin)
 

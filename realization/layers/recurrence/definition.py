@@ -28,7 +28,7 @@ def run(
         v, k, q = at(value, t, 2), share(at(key, t, 2), H), share(at(query, t, 2), H)
         a, w = transition(at(log_decay, t, 3), rate, at(angle, t, 3), spin, hold)
         if reset is not None:
-            S = where(at(reset, t, 0)[..., None, None, None], 0.0, S)
+            S = where(at(reset, t, 0)[..., None, None, None], 0, S)
         S = times(S, a) + times(v[..., :, None] * k[..., None, :], w)
         ys.append((S * q[..., None, :]).sum(-1))
         after.append(S)

@@ -73,8 +73,11 @@ def packed(run: Callable[..., Run]) -> Callable[..., Run]:
         value = arrays["value"]
         rest = value.shape[-3] - int(offsets[-1])
         y = concatenate([r.y for r in runs] + [np.zeros((*value.shape[:-3], rest, *value.shape[-2:]))], axis=-3)
-        after = concatenate([r.states for r in runs], axis=-4) if states else None
-        return Run(y, stack([r.final for r in runs], axis=0), after)
+        finals = stack([r.final for r in runs], axis=0)
+        if not states:
+            return Run(y, finals)
+        outside = np.zeros((*value.shape[:-3], rest, *finals.shape[-3:]))
+        return Run(y, finals, concatenate([r.states for r in runs] + [outside], axis=-4))
 
     return whole
 
@@ -86,7 +89,9 @@ def slices(offsets: Any) -> list[slice]:
 
 def zeros(value: Any, key: Any) -> np.ndarray:
     """The state 0 that fits value and key."""
-    return np.zeros((*value.shape[:-3], *value.shape[-2:], key.shape[-1]))
+    # In the type of value: an integer 0 among objects leaves rationals what they are.
+    dtype = getattr(value, "dtype", np.float64)
+    return np.zeros((*value.shape[:-3], *value.shape[-2:], key.shape[-1]), dtype)
 
 
 def _value(x: Any) -> Any:

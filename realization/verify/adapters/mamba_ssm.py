@@ -11,13 +11,16 @@ from typing import Any
 
 from realization.verify.adapters import Adapter
 
-__all__ = ["ADAPTERS", "scan", "scan_by_steps", "ssd", "ssd_by_steps"]
+__all__ = ["ADAPTERS", "STEPS", "scan", "scan_by_steps", "ssd", "ssd_by_steps"]
 
 
 # Foreign: torch's arrays and functions, known here by what they do and not by type (torch is not imported).
 Foreign = Any
 Function = Callable[..., Foreign]
 Outputs = dict[str, Foreign]
+
+# What an update applied step by step claims, whatever is fair for the op's other kernels.
+STEPS = {"chunk": None, "decay": "product"}
 
 
 def scan(
@@ -129,6 +132,7 @@ ADAPTERS = {
             call=ssd_by_steps,
             accepts=_SSD,
             array="torch",
+            claim=STEPS,
             requires=frozenset({"D", "dt_bias"}),
             changes=frozenset({"initial_state"}),
             note="one call for each step; what a head shares is expanded; the state is changed in place.",

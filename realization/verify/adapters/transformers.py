@@ -7,6 +7,7 @@ under these names.
 
 from realization.verify.adapters import Adapter
 from realization.verify.adapters.mamba_ssm import (
+    STEPS,
     Foreign,
     Function,
     Outputs,
@@ -65,6 +66,7 @@ ADAPTERS = {
             call=ssd_by_steps,
             accepts=_SSD | {"z"},
             array="torch",
+            claim=STEPS,
             changes=frozenset({"initial_state"}),
             note="one call for each step; what a head shares is expanded; the state is changed in place.",
         ),

@@ -1,0 +1,154 @@
+"""Run times of the compiled selective scan, as ratios to what others need for the same: python3 dev.py bench.
+
+One process on one core.  The two sides of a comparison take turns, so that another load on the
+machine meets both; a ratio is the median over the rounds.  Layouts are prepared beforehand.
+"""
+
+import argparse
+import importlib.util
+import os
+import statistics
+import sys
+import time
+
+if hasattr(os, "sched_setaffinity"):  # before any thread pool is sized
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+
+import numpy as np
+
+from realization.layers import SELECTIVE_SCAN
+
+ROUNDS = 7
+SIZE = {"batch": 2, "d": 768, "T": 2048, "n": 16}
+# double-double keeps three words of every decay
+SHORT = SIZE | {"T": 128}
+
+
+def draw(*, batch, d, T, n, bare=False):
+    """Arguments as in a layer at random parameters; bare: step sizes given, no skip and no gate."""
+    rng = np.random.default_rng(0)
+    normal = rng.standard_normal
+    case = {
+        "u": normal((batch, T, d)), "delta": normal((batch, T, d)), "A": -np.exp(normal((d, n)) / 2),
+        "B": normal((batch, T, n)), "C": normal((batch, T, n)),
+    }  # fmt: skip
+    if bare:
+        return case | {"delta": np.log1p(np.exp(case["delta"] - 2))}
+    return case | {
+        "D": normal(d), "z": normal((batch, T, d)), "delta_bias": normal(d) - 2, "delta_softplus": True
+    }  # fmt: skip
+
+
+def ours(case):
+    return lambda: SELECTIVE_SCAN(**case).y
+
+
+def with_transformers(case):
+    """The scan of transformers in float32 torch, channel first."""
+    import torch
+    from transformers.models.mamba.modeling_mamba import mamba_selective_scan
+
+    torch.set_num_threads(1)
+    case = dict(case)
+    flip = {n: case.pop(n).swapaxes(1, 2) for n in ("u", "delta", "B", "C", "z")}
+    softplus = case.pop("delta_softplus")
+    tensors = {n: torch.tensor(np.ascontiguousarray(x), dtype=torch.float32) for n, x in (flip | case).items()}
+    tensors["hidden_states"], tensors["dt"] = tensors.pop("u"), tensors.pop("delta")
+
+    def run():
+        with torch.no_grad():
+            return mamba_selective_scan(**tensors, delta_softplus=softplus).numpy().swapaxes(1, 2)
+
+    return run
+
+
+def with_jax(case):
+    """jax.lax.scan over time in float64, compiled."""
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+    jnp = jax.numpy
+
+    def step(S, now):
+        u, delta, B, C = now
+        S = jnp.exp(delta[:, :, None] * case["A"]) * S + (delta * u)[:, :, None] * B[:, None, :]
+        return S, (S * C[:, None, :]).sum(-1)
+
+    over_time = [jnp.asarray(np.moveaxis(case[name], 1, 0)) for name in ("u", "delta", "B", "C")]
+    S = jnp.zeros((case["u"].shape[0], *case["A"].shape))
+    scan = jax.jit(lambda *xs: jax.lax.scan(step, S, xs)[1])
+    return lambda: np.moveaxis(np.asarray(scan(*over_time).block_until_ready()), 0, 1)
+
+
+def by_hand(case):
+    """The kernel of `hand_fused`."""
+    from hand_fused import selective_scan
+
+    A = np.ascontiguousarray(case["A"].T)
+    rest = [case[name] for name in ("B", "C", "D", "z", "delta_bias")]
+
+    def run():
+        y, final = np.zeros(case["u"].shape), np.empty((case["u"].shape[0], *case["A"].shape))
+        selective_scan(case["u"], case["delta"], A, *rest, y, final)
+        return y
+
+    return run
+
+
+def certified_core(case):
+    """The double-double recurrence with given decays."""
+    from realization._kernels.dd_recurrence import recurrence
+    from realization.certify.dd import DD
+
+    decay = np.exp(case["delta"][..., None] * case["A"])[:, :, None]
+    words = {"value": (case["delta"] * case["u"])[..., None, :], "key": case["B"][..., None, :]}
+    words |= {"query": case["C"][..., None, :], "decay": decay}
+    words = {name: DD.exact(x).words for name, x in words.items()}
+    return lambda: recurrence(**words)[0][0][..., 0, :]
+
+
+def certified(case):
+    """The certified op."""
+    return lambda: SELECTIVE_SCAN.certified(case)["y"].hi
+
+
+def compare(first, second):
+    """Median times of both, taking turns, and the median of second / first."""
+    assert np.abs(first() - second()).max() < 1e-3, "the two sides compute different things"
+    times = []
+    for _ in range(ROUNDS):
+        pair = []
+        for run in (first, second):
+            start = time.perf_counter()
+            run()
+            pair.append(time.perf_counter() - start)
+        times.append(pair)
+    return *map(statistics.median, zip(*times, strict=True)), statistics.median(b / a for a, b in times)
+
+
+# what is compared, packages it needs, its other side, its case, and the target for its time divided by ours
+COMPARISONS = (
+    ("transformers' scan, float32", ("torch", "transformers"), with_transformers, draw(**SIZE), "at least", 7.0),
+    ("bare, jax.lax.scan, float64", ("jax",), with_jax, draw(**SIZE, bare=True), "at least", 1.0),
+    ("fused by hand", (), by_hand, draw(**SIZE), "at least", 1 / 1.3),
+    ("certified, decays given, short", (), certified_core, draw(**SHORT, bare=True), "at most", 15.0),
+    ("certified op, short", (), certified, draw(**SHORT), "", None),
+)
+
+
+def main(argv):
+    argparse.ArgumentParser(prog="dev.py bench", description=__doc__).parse_args(argv)
+    print(f"float64 selective scan, {SIZE} (short: T={SHORT['T']}), medians of {ROUNDS}, one core\n")
+    print(f"{'the other side':32}{'ours ms':>10}{'theirs ms':>11}{'theirs/ours':>13}   target")
+    for name, packages, other, case, sense, target in COMPARISONS:
+        if absent := [package for package in packages if importlib.util.find_spec(package) is None]:
+            print(f"{name:32}   skipped: {', '.join(absent)} not installed")
+            continue
+        a, b, ratio = compare(ours(case), other(case))
+        met = target is None or (ratio >= target if sense == "at least" else ratio <= target)
+        goal = f"{sense} {target:.2f}{'' if met else '   MISSED'}" if target else "none"
+        print(f"{name:32}{1e3 * a:10.1f}{1e3 * b:11.1f}{ratio:13.2f}   {goal}", flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

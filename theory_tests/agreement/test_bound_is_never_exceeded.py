@@ -1,0 +1,109 @@
+"""Low precision, simulated by rounding every result once, never exceeds the bound of its claim."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from realization.certify.rounded import Rounded
+from realization.core.claim import Claim
+from realization.core.rounding import format_of, round_to
+from realization.layers import OPS
+from realization.layers.readings import lift, read
+
+FORMATS = ("float32", "tf32", "bfloat16")
+T, CHUNK = 24, 8
+# Regimes in which a tolerance has to be useful: moderate memory, no cancellation, no extreme numbers.
+ORDINARY = ("fading-3", "fading-c/2", "fading-c", "positive")
+
+
+def parts(x):
+    """Real and imaginary parts of an output of any number type."""
+    return [x.real, x.imag] if hasattr(x, "imag") and not isinstance(x, np.ndarray) else [x]
+
+
+def draw(op, regime, options, form, seed):
+    """A case whose numbers are numbers of the format: inputs carry no rounding."""
+    case = op.cases(regime, options, T=T, chunk=CHUNK, rng=np.random.default_rng(seed), form=format_of(form))
+
+    def shorten(x):
+        x = np.asarray(x)
+        if x.dtype.kind == "c":
+            return round_to(x.real, form) + 1j * round_to(x.imag, form)
+        return round_to(x, form) if x.dtype.kind == "f" else x
+
+    case = {name: shorten(x) if name in op.axes.arguments else x for name, x in case.items()}
+    if "dt_limit" in case:
+        case["dt_limit"] = tuple(float(round_to(x, form)) for x in case["dt_limit"])
+    return case
+
+
+def ratios(op, case, form, *, wrong=1.0):
+    """err/tol of every entry of the outputs, of a kernel that works in the format throughout."""
+    low = op.definition(**lift(op, {name: wrong * x if name == "A" else x for name, x in case.items()}, lambda x: Rounded(x, form)))
+    bounds = op.bound(case, Claim(io=form, accumulate=form))
+    found = []
+    for got, allowed in zip(low, bounds.values(), strict=True):
+        for g, b in zip(parts(got), parts(allowed), strict=True):
+            with np.errstate(invalid="ignore", divide="ignore"):
+                ratio = np.abs(g.value - b.value) / b.error
+            decided = np.isfinite(b.error) & (b.error > 0)
+            assert (np.abs(g.value - b.value)[b.error == 0] == 0).all()
+            found.append(np.where(decided, ratio, 0.0).ravel())
+    return np.concatenate(found)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("op", OPS.values(), ids=OPS)
+def test_no_regime_and_no_option_exceeds_the_bound(op, form, record_property):
+    """Every regime with every combination of options; the ordinary ones are not bounded absurdly loosely."""
+    worst = {}
+    for regime in op.regimes:
+        for i, options in enumerate(op.options):
+            worst[regime.name, i] = ratios(op, draw(op, regime, options, form, 0), form).max(initial=0.0)
+    where = max(worst, key=worst.get)
+    ordinary = float(np.median([x for (name, _), x in worst.items() if name in ORDINARY]))
+    record_property("worst", f"{worst[where]:.3f} at {where}")
+    record_property("ordinary", f"{ordinary:.3f}")
+    assert worst[where] <= 1, where
+    assert ordinary > 0.005
+
+
+@given(
+    name=st.sampled_from(sorted(OPS)),
+    form=st.sampled_from(FORMATS),
+    regime=st.integers(0, len(OPS["ssd"].regimes) - 1),
+    options=st.integers(0, 6),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_no_draw_exceeds_the_bound(name, form, regime, options, seed):
+    """Whatever the seed."""
+    op = OPS[name]
+    assert ratios(op, draw(op, op.regimes[regime], op.options[options], form, seed), form).max(initial=0.0) <= 1
+
+
+@pytest.mark.parametrize("op", OPS.values(), ids=OPS)
+def test_a_decay_that_is_a_percent_off_exceeds_it(op):
+    """The control: float32 with A 1 % off is beyond the bound by orders of magnitude."""
+    case = draw(op, op.regimes[3], op.options[0], "float32", 0)
+    assert ratios(op, case, "float32").max() < 1
+    assert ratios(op, case, "float32", wrong=1.01).max() > 100
+
+
+@pytest.mark.parametrize("op", OPS.values(), ids=OPS)
+def test_arithmetic_coarser_than_claimed_exceeds_it(op):
+    """The control: bfloat16 arithmetic is not within the bound of a float32 claim."""
+    case = draw(op, op.regimes[3], op.options[0], "bfloat16", 0)
+    low, allowed = read(op, case, lambda x: Rounded(x, "bfloat16")), op.bound(case, Claim())
+    assert (np.abs(low["y"].value - allowed["y"].value) > 100 * allowed["y"].error).any()
+
+
+def test_where_numbers_overflow_there_is_no_bound():
+    """A state beyond the largest float32 has the bound infinity, also in outputs after it has faded again."""
+    op = OPS["selective_scan"]
+    steps = np.ones((1, 4, 1))
+    huge = np.array([1e25, 0, 0, 0])[None, :, None]
+    case = {"u": huge, "delta": 40 * steps, "A": -np.ones((1, 1)), "B": np.full((1, 4, 1), 1e15), "C": steps * 1e-20}
+    error = op.bound(case, Claim())["y"].error
+    assert np.isinf(error).all()
+    assert np.isfinite(op.bound(case | {"u": huge * 1e-6}, Claim())["y"].error).all()

@@ -1,0 +1,99 @@
+"""The certified verdict on functions that nobody here wrote, on chosen and on real input."""
+
+import numpy as np
+import pytest
+
+from realization.layers import OPS
+from realization.verify import cases, run
+from realization.verify.properties import split_invariance
+from realization.verify.subject import find
+
+MAMBA = "transformers.models.mamba.modeling_mamba"
+MAMBA2 = "transformers.models.mamba2.modeling_mamba2"
+SUBJECTS = {
+    f"{MAMBA}:mamba_selective_scan": None,
+    f"{MAMBA}:mamba_selective_state_update": None,
+    f"{MAMBA2}:mamba2_chunk_scan": None,
+    f"{MAMBA2}:mamba2_selective_state_update": None,
+    "examples/jax_scan.py:selective_scan": "selective_scan",
+    "examples/torch_scan.py:selective_scan": "selective_scan",
+}
+NEEDS = {"examples/jax_scan.py:selective_scan": ("jax",), "examples/torch_scan.py:selective_scan": ("torch",)}
+SCANS = {"mamba": f"{MAMBA}:mamba_selective_scan", "mamba2": f"{MAMBA2}:mamba2_chunk_scan"}
+
+# What they cannot be asked for: functions without initial state have no split to test.
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+def subject(name, root):
+    """Find a subject; files are given relative to the root of the project."""
+    path = str(root / name) if ".py:" in name else name
+    return find(path, OPS, op=SUBJECTS.get(name), array="torch" if "torch" in name else None)
+
+
+def judged(kernel, claim=None, count=24):
+    """The report on the first cases of the plan and all properties."""
+    claim = claim or kernel.claim
+    ids = cases.plan(kernel.op, claim, kernel.accepts, requires=kernel.requires, count=count)
+    makers = [lambda i=i: cases.draw(kernel.op, i, claim, kernel.accepts, kernel.requires) for i in ids]
+    return run.verify(kernel, claim, makers, ask_for=kernel.op.properties, rules=False)
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.real(*NEEDS.get(n, ("torch", "transformers")))) for n in SUBJECTS]
+)
+def test_real_subjects_conform(name, pytestconfig, record_property):
+    """Each meets the float32 claim of its adapter, with every property that it can be asked for."""
+    report = judged(subject(name, pytestconfig.rootpath))
+    record_property("max_ratio", report.ratio)
+    assert report.verdict == run.CONFORMING, [r.sentence for r in report.results if r.status == "fail"]
+    assert report.tightest.startswith("fp32")
+
+
+@pytest.mark.real("torch", "transformers")
+def test_the_chunked_scan_does_not_multiply_its_decays(pytestconfig):
+    """Control: the claim of products of decays is refuted, and so is that of float64 sums."""
+    kernel = subject(SCANS["mamba2"], pytestconfig.rootpath)
+    for wrong in ({"decay": "product"}, {"accumulate": "float64", "state": "float32"}):
+        assert judged(kernel, kernel.claim.replace(**wrong)).verdict == run.NOT_CONFORMING
+
+
+@pytest.mark.real("torch", "transformers")
+@pytest.mark.parametrize("kind", SCANS)
+def test_scans_conform_on_what_a_model_feeds_them(kind, pytestconfig, record_property):
+    """Activations of four layers over the bytes of the standard library's sources."""
+    from realization.verify.adapters.activations import record
+
+    kernel = subject(SCANS[kind], pytestconfig.rootpath)
+    for layer, arguments in enumerate(record(kind, layers=4, length=512)):
+        case = cases.given(kernel.op, arguments, kernel.claim, f"layer {layer}")
+        result = run.run_case(kernel, kernel.claim, case)
+        record_property(f"layer {layer}", result.ratio)
+        assert result.status == "pass", result.sentence
+        # Control: a step size that is 0.1 % off would have been seen.
+        off = {k: v * (1.001 if k in ("delta", "dt") else 1) if isinstance(v, np.ndarray) else v for k, v in arguments.items()}
+        wrong = kernel.run(cases.given(kernel.op, off, kernel.claim, "off").arguments, kernel.claim)
+        assert any(f.status == "fail" for f in run.judge(kernel.op, case, wrong, kernel.claim, result.truth))
+
+
+@pytest.mark.real("torch", "transformers")
+def test_a_prompt_fed_in_two_pieces_goes_astray_in_mamba1():
+    """The multi-token path of the Mamba-1 mixer starts from a zero state: the first step after the cut is off.
+
+    Token by token the same mixer agrees with itself to float32 rounding, and Mamba-2 does
+    in two pieces as well: the property tells these apart.
+    """
+    from realization.verify.adapters.activations import model
+    from realization.verify.adapters.mixer import mixer
+
+    T, cut = 40, 23
+    hidden = np.random.default_rng(0).standard_normal((1, T, 32)).astype(np.float32)
+    first = mixer(model("mamba"))
+    size = np.abs(first(hidden, None)[0]).max()
+    # Rounding of 40 steps and a few dozen sums of 64 float32 products each, against the largest output.
+    tolerance = 1e-5 * size
+    ask = lambda f, at: split_invariance(f, hidden, at=[at], tolerance=tolerance, state_tolerance=np.inf)  # noqa: E731
+    pieces, tokens = ask(first, (cut,)), ask(first, tuple(range(1, T)))
+    assert (pieces.status, pieces.first) == ("fail", cut) and pieces.ratio > 50
+    assert tokens.status == "pass"
+    assert ask(mixer(model("mamba2")), (cut,)).status == "pass"
