@@ -23,11 +23,15 @@ nb_execution_mode = "cache"
 nb_execution_raise_on_error = True
 # the first cell of a page may compile kernels
 nb_execution_timeout = 300
+# what one cell prints is one block
+nb_merge_streams = True
 
 html_theme = "pydata_sphinx_theme"
 html_title = f"realization {release}"
 html_show_sourcelink = False
 html_theme_options = {"show_prev_next": False, "secondary_sidebar_items": ["page-toc"]}
+# the pages at the top have no neighbours to list, and code wants the width
+html_sidebars = {"*": []}
 exclude_patterns = ["_build", "jupyter_execute"]
 
 _ops.write(HERE / "ops")

@@ -15,7 +15,7 @@ def selective_scan(
     """Return (y, final_state): S_t = exp(step A) S_{t-1} + step u B_t, y_t = <C_t, S_t> + D u."""
     step = delta if delta_bias is None else delta + delta_bias
     step = softplus(step) if delta_softplus else step
-    state = u.new_zeros(u.shape[0], *A.shape) if initial_state is None else initial_state
+    state = u.new_zeros(u.shape[0], *A.shape) if initial_state is None else initial_state.clone()
     y = torch.empty_like(u)
     for t in range(u.shape[1]):
         decay = torch.exp(step[:, t, :, None] * A)

@@ -210,7 +210,8 @@ def cases(regime, options, *, T, chunk, rng, form, batch=2) -> dict[str, Any]:
     (d, n), have = options["size"], frozenset(options["with"])
     draw = regimes.Draw(regime, T, chunk, rng, form)
     step, A = draw.steps((batch, T, d)), -draw.rates((d, n), stay="discretization" not in have)
-    out: dict[str, Any] = {"u": draw.values((batch, T, d)), "B": draw.signal((batch, T, n)), "C": draw.reader((batch, T, n))}
+    out: dict[str, Any] = {"u": draw.values((batch, T, d))}
+    out |= {"B": draw.signal((batch, T, n)), "C": draw.reader((batch, T, n))}
     if "initial_state" in have:
         out["initial_state"] = draw.state((batch, d, n))
     if regime.name == "cancelling":

@@ -246,7 +246,8 @@ def cases(regime, options, *, T, chunk, rng, form, batch=2) -> dict[str, Any]:
     draw = regimes.Draw(regime, T, chunk, rng, form)
     b = 1 if "cu_seqlens" in have else batch
     step, A = draw.steps((b, T, h)), -draw.rates((h,))
-    out: dict[str, Any] = {"x": draw.values((b, T, h, p)), "B": draw.signal((b, T, g, n)), "C": draw.reader((b, T, g, n))}
+    out: dict[str, Any] = {"x": draw.values((b, T, h, p))}
+    out |= {"B": draw.signal((b, T, g, n)), "C": draw.reader((b, T, g, n))}
     if "cu_seqlens" in have:
         out["cu_seqlens"] = regimes.offsets(T, chunk, rng)
     if "seq_idx" in have:

@@ -55,7 +55,7 @@ REGIMES = (
     Regime("tiny", lambda c: 3.0 * c, "close to the subnormal range"),
     Regime("huge", lambda c: 3.0 * c, "close to overflow"),
     Regime("exact", lambda c: np.inf, "integers, kept or wiped out: structure, bit for bit", exact=True),
-    Regime("exact-wide", lambda c: np.inf, "integers that outgrow 16-bit formats: the state's width, bit for bit", exact=True),
+    Regime("exact-wide", lambda c: np.inf, "integers that outgrow 16 bits: the width of a state", exact=True),
 )
 
 

@@ -76,7 +76,8 @@ PLAIN = {
 def _settings(report: Report) -> Iterator[str]:
     claim = {k: v for k, v in asdict(report.claim).items() if v is not None}
     yield "claim     " + ", ".join(f"{k}={v}" for k, v in claim.items())
-    yield "behaves   " + (f"as {report.tightest}" if report.tightest else "worse than every rung of the precision ladder")
+    if report.results:
+        yield "behaves   " + (f"as {report.tightest}" if report.tightest else "worse than every rung of the precision ladder")
     if report.subject.note:
         yield "adapter   " + report.subject.note
 

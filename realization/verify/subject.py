@@ -205,7 +205,7 @@ def find(
     chosen = None if op is None else _op(op, ops)
     if name in demo.SUBJECTS:
         function, claim = demo.SUBJECTS[name]
-        return _plain(name, function, chosen or ops["selective_scan"], "numpy", claim=claim)
+        return plain(name, function, chosen or ops["selective_scan"], "numpy", claim=claim)
     function = load(name)
     if not callable(function):
         raise UsageError(f"{name} is {type(function).__name__}, a function is needed")
@@ -216,7 +216,7 @@ def find(
     if adapter is None:
         if chosen is None:
             raise UsageError(f"nothing names the op of {name}; give --op, one of {', '.join(ops)}")
-        return _plain(name, function, chosen, array or "numpy", complexes=convention == "complex")
+        return plain(name, function, chosen, array or "numpy", complexes=convention == "complex")
     target = ops[adapter.op]
     return Subject(
         name, target, lambda **kw: adapter.call(function, **kw), adapter.accepts, adapter.requires, adapter.changes,
@@ -229,7 +229,35 @@ def conventions() -> list[str]:
     return ["complex", *sorted(adapters.known())]
 
 
-def _plain(name: str, function: Any, op: Op, array: str, *, complexes: bool = False, claim: Any = None) -> Subject:
+def plain(
+    name: str, function: Any, op: Op, array: str = "numpy", *, complexes: bool = False, claim: Claim | None = None
+) -> Subject:
+    """Return the subject of a function that takes the op's own arguments.
+
+    Parameters
+    ----------
+    name : str
+        How it is called in reports.
+    function : callable
+        Takes canonical arguments by keyword; those it does not take are left out of the cases.
+    op : Op
+        What it computes.
+    array : {"numpy", "torch", "jax"}
+        Arrays that it takes.
+    complexes : bool
+        Whether it takes complex numbers.
+    claim : Claim, optional
+        Its arithmetic.  Default: what is fair for the op.
+
+    Returns
+    -------
+    Subject
+
+    Raises
+    ------
+    UsageError
+        If it does not take an argument that the op cannot do without.
+    """
     takes = _parameters(function)
     accepts = frozenset(op.arguments) if takes is None else frozenset(op.arguments) & takes
     if op.required - accepts:

@@ -40,7 +40,8 @@ def draw(op, regime, options, form, seed):
 
 def ratios(op, case, form, *, wrong=1.0):
     """err/tol of every entry of the outputs, of a kernel that works in the format throughout."""
-    low = op.definition(**lift(op, {name: wrong * x if name == "A" else x for name, x in case.items()}, lambda x: Rounded(x, form)))
+    kernel = lift(op, case | {"A": wrong * case["A"]}, lambda x: Rounded(x, form))
+    low = op.definition(**kernel)
     bounds = op.bound(case, Claim(io=form, accumulate=form))
     found = []
     for got, allowed in zip(low, bounds.values(), strict=True):

@@ -57,13 +57,13 @@ def push_forward(op, case, directions):
 
 
 def allowance(gradient, v):
-    """Both sides are sums of products along paths of some 10 T roundings, without cancellation beyond |gradient| |v|."""
+    """Both sides are sums along paths of some 10 T roundings, without cancellation beyond |gradient| |v|."""
     return 10 * T * 2.0**-53 * np.linalg.norm(gradient) * np.linalg.norm(v)
 
 
 @every_case
 def test_gradients_are_complex_steps(op, index):
-    """<cotangent, J v> = <gradient, v> in each argument by itself, initial states included; and no other gradient has it."""
+    """<cotangent, J v> = <gradient, v> in each argument by itself, initial states included; no other has it."""
     case, cotangents, rng = draw(op, index)
     gradients = op.adjoint(case, cotangents)
     assert set(gradients) == set(differentiable(case))
@@ -89,8 +89,9 @@ def test_adjoint_identity(op, index):
         backward = sum(inner(gradients[name], v[name]) for name in v)
         tolerance = sum(allowance(gradients[name], v[name]) for name in v)
         assert abs(sum(inner(x, tangents[k]) for k, x in chosen.items()) - backward) <= tolerance
-    half = {k: x / 2 for k, x in cotangents.items()}
-    assert abs(sum(inner(x, tangents[k]) for k, x in half.items()) - sum(inner(op.adjoint(case, cotangents)[k], v[k]) for k in v)) > tolerance
+    gradients = op.adjoint(case, {k: x * (1 + 1e-9) for k, x in cotangents.items()})  # the control
+    forward = sum(inner(x, tangents[k]) for k, x in cotangents.items())
+    assert abs(forward - sum(inner(gradients[k], v[k]) for k in v)) > tolerance
 
 
 def test_what_is_cut_off_has_no_gradient():
@@ -129,8 +130,9 @@ def torch_step(raw, bias, softly, low=None, high=None):
 
 
 def torch_selective_scan(
-    *, u, delta, A, B, C, D=None, z=None, delta_bias=None, delta_softplus=False, discretization="euler", initial_state=None
-):
+    *, u, delta, A, B, C, D=None, z=None, delta_bias=None, delta_softplus=False, discretization="euler",
+    initial_state=None,
+):  # fmt: skip
     """The loop over steps, on tensors."""
     import torch
 
@@ -157,7 +159,9 @@ def torch_ssd(
     b, T, h, p = x.shape
     step = torch_step(dt, dt_bias, dt_softplus, *dt_limit)
     B, C = (torch.repeat_interleave(X, h // X.shape[2], dim=2) for X in (B, C))
-    rows = [(i, 0, T) for i in range(b)] if cu_seqlens is None else [(0, *ab) for ab in zip(cu_seqlens, cu_seqlens[1:], strict=False)]
+    rows = [(i, 0, T) for i in range(b)]
+    if cu_seqlens is not None:
+        rows = [(0, *ends) for ends in zip(cu_seqlens, cu_seqlens[1:], strict=False)]
     ys, finals = [[torch.zeros(h, p, dtype=x.dtype)] * T for _ in range(b)], []
     for r, (i, begin, end) in enumerate(rows):
         S = torch.zeros(h, p, B.shape[-1], dtype=x.dtype) if initial_state is None else initial_state[r]
@@ -183,9 +187,8 @@ def test_gradients_are_those_of_autograd(op, index):
     tensors = {k: torch.tensor(x, requires_grad=True) for k, x in differentiable(case).items()}
     loop = {"selective_scan": torch_selective_scan, "ssd": torch_ssd}[op.name]
     outputs = loop(**case | tensors)
-    loss = sum((torch.view_as_real(y) * torch.view_as_real(torch.tensor(c))).sum() if y.is_complex() else (y * torch.tensor(c)).sum()
-               for y, c in zip(outputs, cotangents.values(), strict=True))  # fmt: skip
-    loss.backward()
+    pairs = zip(outputs, cotangents.values(), strict=True)
+    sum((y * torch.tensor(c).conj()).real.sum() for y, c in pairs).backward()
     for name, gradient in op.adjoint(case, cotangents).items():
         other = tensors[name].grad.numpy()
         assert np.abs(gradient - other).max() <= allowance(gradient, 1.0), name

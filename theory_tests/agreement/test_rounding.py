@@ -12,7 +12,8 @@ RNG = np.random.default_rng(0)
 # all bit patterns are as likely: every exponent, subnormal numbers and infinities
 SINGLES = RNG.integers(0, 2**32, 200_000, dtype=np.uint32).view(np.float32)
 SINGLES = SINGLES[~np.isnan(SINGLES)]
-DOUBLES = np.concatenate([RNG.integers(0, 2**64, 10**5, dtype=np.uint64).view(np.float64), SINGLES, RNG.standard_normal(10**5)])
+DOUBLES = RNG.integers(0, 2**64, 10**5, dtype=np.uint64).view(np.float64)
+DOUBLES = np.concatenate([DOUBLES, SINGLES, RNG.standard_normal(10**5)])
 EIGHT_BIT = {"float8_e5m2": ml_dtypes.float8_e5m2, "float8_e4m3fn": ml_dtypes.float8_e4m3fn}
 
 

@@ -54,7 +54,7 @@ def test_missing_and_unknown_arguments(op, case):
     """A missing array is named with its axes, an unknown one beside those that are known."""
     with pytest.raises(ShapeError, match=r"B is missing; an array with axes \(\*b, T, .*n\) is needed"):
         op(**{k: v for k, v in case.items() if k != "B"})
-    with pytest.raises(ShapeError, match="has no argument Delta; it takes .*B, C, D, z"):
+    with pytest.raises(ShapeError, match=r"has no argument Delta; it takes .*B, C, D, z"):
         op(**case, Delta=1.0)
 
 
@@ -75,7 +75,7 @@ def test_ssd_refuses(change, message):
 @pytest.mark.parametrize("offsets", [[0, 5, 3], [1, 7], [0, 8], [0], []])
 def test_offsets_must_ascend_within_the_sequence(offsets):
     """And start at 0, with one sequence at least; an empty sequence is welcome."""
-    case = {k: v[:1] if k not in ("A", "D", "dt_bias") else v for k, v in DUAL.items() if k not in ("initial_state", "seq_idx")}
+    case = {k: v[:1] if v.ndim > 1 else v for k, v in DUAL.items() if k not in ("initial_state", "seq_idx")}
     with pytest.raises(ShapeError, match=r"start at 0, ascend and end at most at T=7"):
         ssd(**case, cu_seqlens=np.array(offsets, int))
     assert ssd(**case, cu_seqlens=[0, 3, 3, 7]).final_state.shape == (3, 6, 3, 5)
@@ -130,7 +130,7 @@ def test_systems_check_their_matrices(kind):
     """Each matrix with a wrong size, and with an entry that is not finite."""
     good = matrices(kind)
     for name, X in good.items():
-        with pytest.raises(ShapeError, match="has shape .* is needed"):
+        with pytest.raises(ShapeError, match=r"has shape .* is needed"):
             kind(**good | {name: np.concatenate([X, X, X], axis=-1)})
         for bad in (np.nan, np.inf):
             with pytest.raises(ShapeError, match=f"{name} has entries that are NaN or infinite"):

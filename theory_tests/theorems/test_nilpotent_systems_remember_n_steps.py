@@ -13,7 +13,11 @@ whole = st.integers(-3, 3)
 def nilpotent_systems(draw):
     """Strictly upper triangular integer matrices in permuted coordinates: A**n is exactly 0."""
     n = draw(st.integers(1, 6))
-    fill = lambda *shape: np.array(draw(st.lists(whole, min_size=int(np.prod(shape)), max_size=int(np.prod(shape))))).reshape(shape)  # noqa: E731
+
+    def fill(rows, columns):
+        entries = st.lists(whole, min_size=rows * columns, max_size=rows * columns)
+        return np.array(draw(entries)).reshape(rows, columns)
+
     order = draw(st.permutations(range(n)))
     A = np.triu(fill(n, n), k=1)[np.ix_(order, order)]
     return LinearSSM(A=A, B=fill(n, 2), C=fill(2, n), D=fill(2, 2))
