@@ -145,7 +145,7 @@ def operation(
 
 def type_preserving(outputs: Any) -> Any:
     """Turn pairs of plain arrays back to complex arrays; leave other number types."""
-    leave = [x.array() if isinstance(x, Pair) and _plain(x.real) else x for x in outputs]
+    leave = [x.array() if isinstance(x, Pair) and _floats(x) else x for x in outputs]
     return type(outputs)(*leave)
 
 
@@ -153,10 +153,6 @@ def _floats(x: Any) -> bool:
     """Whether compiled code can read x, as it comes from `_enter`."""
     x = x.real if isinstance(x, Pair) else x
     return x is None or (isinstance(x, np.ndarray) and x.dtype != object)
-
-
-def _plain(x: Any) -> bool:
-    return isinstance(x, np.ndarray) and x.dtype != object
 
 
 def _enter(x: Any, integer: bool) -> Any:
