@@ -34,7 +34,7 @@ _HOME = {
     "golden": "certify.golden",
 }
 
-__all__ = sorted([*_HOME, "__version__"])  # noqa: PLE0605 - a list of names, kept in one place
+__all__ = sorted([*_HOME, "__version__"])
 
 
 def __getattr__(name: str) -> Any:

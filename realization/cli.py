@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from realization.core.claim import Claim
+    from realization.core.ops import Op
     from realization.verify.run import Report
     from realization.verify.subject import Subject
 
@@ -64,7 +65,9 @@ def _status(e: Exception) -> int | None:
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
-    top = argparse.ArgumentParser(prog="realization", description="Judge sequence-model kernels against certified truth.")
+    top = argparse.ArgumentParser(
+        prog="realization", description="Judge sequence-model kernels against certified truth."
+    )
     commands = top.add_subparsers(required=True, metavar="COMMAND")
 
     list_ = commands.add_parser("list", help="ops, embedded subjects, claims and conventions")
@@ -75,21 +78,23 @@ def parser() -> argparse.ArgumentParser:
     verify = commands.add_parser(
         "verify",
         help="judge a kernel",
-        description="Judge a kernel. Without SUBJECT: judge the embedded `demo`, and show what a failure looks like on `demo-bug`.",
+        description="Judge a kernel. Without SUBJECT: judge the embedded `demo`, and show on `demo-bug` what a "
+        "failure looks like.",
         epilog="exit status: 0 conforming, 1 not conforming or nothing decided, 2 usage, 3 environment",
     )
-    verify.add_argument("subject", nargs="?", metavar="SUBJECT", help="package.module:function, path/file.py:function, demo or demo-bug")
-    verify.add_argument("--op", help="what the function computes (see `realization list`), or file.py:OP")
-    verify.add_argument("--claim", default="", metavar="k=v,...", help="what the kernel says of its arithmetic, or the name of a claim")
-    verify.add_argument("--convention", metavar="NAME", help="calling convention that it follows (see `list --conventions`)")
-    verify.add_argument("--array", choices=("numpy", "torch", "jax"), help="arrays that it takes")
-    verify.add_argument("--inputs", metavar="FILE.npz", help="judge on these arguments of the op")
-    verify.add_argument("--property", metavar="NAME", help="ask for this property only")
-    verify.add_argument("--cases", type=_positive, metavar="N", help="how many cases")
-    verify.add_argument("--seed", type=int, default=0, metavar="S", help="seed of the cases")
-    verify.add_argument("--case", metavar="ID", help="judge this case only")
-    verify.add_argument("--json", metavar="FILE", help="write the report as JSON, - for standard output")
-    verify.add_argument("--quiet", action="store_true", help="only the verdict, and the failure")
+    option = verify.add_argument
+    option("subject", nargs="?", metavar="SUBJECT", help="package.module:function, file.py:function, demo or demo-bug")
+    option("--op", help="what the function computes (see `realization list`), or file.py:OP")
+    option("--claim", default="", metavar="k=v,...", help="what the kernel says of its arithmetic, or a claim's name")
+    option("--convention", metavar="NAME", help="calling convention that it follows (see `list --conventions`)")
+    option("--array", choices=("numpy", "torch", "jax"), help="arrays that it takes")
+    option("--inputs", metavar="FILE.npz", help="judge on these arguments of the op")
+    option("--property", metavar="NAME", help="ask for this property only")
+    option("--cases", type=_positive, metavar="N", help="how many cases")
+    option("--seed", type=int, default=0, metavar="S", help="seed of the cases")
+    option("--case", metavar="ID", help="judge this case only")
+    option("--json", metavar="FILE", help="write the report as JSON, - for standard output")
+    option("--quiet", action="store_true", help="only the verdict, and the failure")
     verify.set_defaults(run=run_verify)
 
     doctor = commands.add_parser("doctor", help="versions and settings of this machine, to paste into an issue")
@@ -117,11 +122,10 @@ def run_list(arguments: argparse.Namespace) -> int:
         content: Any = subject.conventions()
     else:
         content = {
-            "ops": {name: {"title": op.title, "signature": op.signature, "arguments": op.arguments,
-                           "regimes": [r.name for r in op.regimes], "properties": op.properties} for name, op in OPS.items()},
+            "ops": {name: _described(op) for name, op in OPS.items()},
             "subjects": list(demo.SUBJECTS),
             "claims": list(NAMED),
-        }  # fmt: skip
+        }
     if arguments.json:
         print(json.dumps(content, indent=2))
     elif arguments.conventions:
@@ -131,6 +135,16 @@ def run_list(arguments: argparse.Namespace) -> int:
             print(f"{name:16} {op['title']}\n{'':16} {', '.join(op['arguments'])}")
         print(f"{'subjects':16} {', '.join(content['subjects'])}\n{'claims':16} {', '.join(content['claims'])}")
     return OK
+
+
+def _described(op: Op) -> dict[str, Any]:
+    return {
+        "title": op.title,
+        "signature": op.signature,
+        "arguments": op.arguments,
+        "regimes": [r.name for r in op.regimes],
+        "properties": op.properties,
+    }
 
 
 # verify ---------------------------------------------------------------------
@@ -174,16 +188,23 @@ def _report(arguments: argparse.Namespace, name: str) -> Report:
     asked = judged.op.properties if not (arguments.case or arguments.inputs) else ()
     if arguments.property:
         if arguments.property not in judged.op.properties:
-            raise subject.UsageError(f"property {arguments.property!r} is unknown; {judged.op.name} has {', '.join(judged.op.properties)}")
+            known = ", ".join(judged.op.properties)
+            raise subject.UsageError(f"property {arguments.property!r} is unknown; {judged.op.name} has {known}")
         asked = (arguments.property,)
     makers = _makers(arguments, judged, claim, cases, subject)
     with Progress(len(makers) + len(asked)) as progress:
         return run.verify(judged, claim, makers, ask_for=asked, seed=arguments.seed, progress=progress.step)
 
 
-def _makers(arguments: argparse.Namespace, judged: Subject, claim: Claim, cases: Any, subject: Any) -> list[Callable[[], Any]]:
+def _makers(
+    arguments: argparse.Namespace, judged: Subject, claim: Claim, cases: Any, subject: Any
+) -> list[Callable[[], Any]]:
     """What draws each case that was asked for."""
-    draw = lambda i: lambda: cases.draw(judged.op, i, claim, judged.accepts, judged.requires)  # noqa: E731
+    asked = (judged.op, claim, judged.accepts)
+
+    def draw(identity: str) -> Callable[[], Any]:
+        return lambda: cases.draw(judged.op, identity, claim, judged.accepts, judged.requires)
+
     if arguments.inputs:
         given = subject.read_inputs(arguments.inputs, judged.op)
         return [lambda: cases.given(judged.op, given, claim, arguments.inputs)]
@@ -192,8 +213,8 @@ def _makers(arguments: argparse.Namespace, judged: Subject, claim: Claim, cases:
         return [draw(arguments.case)]
     if arguments.property:
         return []
-    ids = cases.plan(judged.op, claim, judged.accepts, requires=judged.requires, count=arguments.cases, seed=arguments.seed)
-    return [draw(i) for i in ids]
+    ids = cases.plan(*asked, requires=judged.requires, count=arguments.cases, seed=arguments.seed)
+    return [draw(identity) for identity in ids]
 
 
 class Progress:

@@ -2,8 +2,9 @@
 
 Such a value is unique: it depends neither on the platform nor on the order of any sum.
 Double-double decides nearly every entry (Ziv's test: the interval rounds to one number);
-balls of growing precision decide the rest, apart from exact ties and exact zeros, which
-no precision decides: these keep their value and radius, and a flag.
+balls of growing precision decide the rest.  An exact zero takes more than 1075 bits, where all
+that it can be rounds to 0; an exact tie that hangs on rounded numbers no precision decides:
+it keeps its value and radius, and a flag.
 """
 
 from __future__ import annotations

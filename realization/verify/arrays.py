@@ -15,7 +15,13 @@ import numpy as np
 from realization.core.errors import ShapeError
 
 # NumPy has no bfloat16 and no tf32: their numbers travel in float32.
-NUMPY = {"float64": np.float64, "float32": np.float32, "float16": np.float16, "tf32": np.float32, "bfloat16": np.float32}
+NUMPY = {
+    "float64": np.float64,
+    "float32": np.float32,
+    "float16": np.float16,
+    "tf32": np.float32,
+    "bfloat16": np.float32,
+}
 COMPLEX = {"float64": np.complex128, "float32": np.complex64}
 
 

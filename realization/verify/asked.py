@@ -13,7 +13,7 @@ import numpy as np
 
 from realization.core.claim import Claim
 from realization.verify import properties
-from realization.verify.cases import Case, chunk_of, draw, rounded, usable
+from realization.verify.cases import Case, chunk_of, draw, usable
 from realization.verify.properties import NOTE, Property
 from realization.verify.subject import DefectError, LeftOutError, RefusedError, Subject
 from realization.verify.verdict import Truth, tolerances
@@ -40,8 +40,8 @@ def ask(subject: Subject, claim: Claim, name: str, *, seed: int = 0) -> Property
     Property
         The worst over the inputs asked; a note where it cannot be asked.
     """
-    found = [_ask_case(subject, claim, name, case) for case in _cases(subject, claim, name, seed)]
-    found = [p for p in found if p is not None]
+    answers = [_ask_case(subject, claim, name, case) for case in _cases(subject, claim, name, seed)]
+    found = [p for p in answers if p is not None]
     if not found:
         return Property(name, NOTE, 0.0, 0.0, "not asked: " + NEEDS.get(name, "no case fits"))
     order = {properties.FAIL: 2, properties.PASS: 1, NOTE: 0 if name != "repeat" else 1.5}
@@ -70,7 +70,9 @@ def _cases(subject: Subject, claim: Claim, name: str, seed: int) -> list[Case]:
 
 
 def _ask_case(subject: Subject, claim: Claim, name: str, case: Case) -> Property | None:
-    run = lambda **changed: subject.run({**case.arguments, **changed}, claim)  # noqa: E731
+    def run(**changed: Any) -> dict[str, Any]:
+        return subject.run({**case.arguments, **changed}, claim)
+
     try:
         return QUESTIONS[name](subject, claim, case, run)
     except (RefusedError, LeftOutError):
@@ -79,7 +81,9 @@ def _ask_case(subject: Subject, claim: Claim, name: str, case: Case) -> Property
         return Property(name, properties.FAIL, np.inf, np.inf, str(e))
 
 
-def _tolerance(subject: Subject, case: Case, claim: Claim, arguments: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def _tolerance(
+    subject: Subject, case: Case, claim: Claim, arguments: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     case = case if arguments is None else Case(case.id, arguments, case.regime, case.chunk)
     return tolerances(subject.op, case, Truth.of(subject.op, case), claim)
 
@@ -126,7 +130,8 @@ def _packed(subject: Subject, claim: Claim, case: Case, run: Callable[..., Any])
     worst = Property("packed", properties.PASS, 0.0, 0.0, "no sequence")
     for row, steps, start in _sequences(case):
         alone = {k: x[row : row + 1, steps] for k, x in _over_time(subject, case).items()}
-        separate = subject.run({**_unpacked(case), **alone, "initial_state": start} if start is not None else {**_unpacked(case), **alone}, claim)[y]
+        state = {} if start is None else {"initial_state": start}
+        separate = subject.run({**_unpacked(case), **alone, **state}, claim)[y]
         about = f"row {row}, steps {steps.start} to {steps.stop}: "
         found = properties.agreement(
             "packed", together[row : row + 1, steps], separate, tolerance=2 * tol[row : row + 1, steps], about=about
@@ -190,8 +195,8 @@ def _linearity(subject: Subject, claim: Claim, case: Case, run: Callable[..., An
 
 
 def _eighths(x: Any, rng: np.random.Generator) -> Any:
-    draw_ = lambda: rng.integers(-31, 32, x.shape) / 8.0  # noqa: E731
-    return draw_() + 1j * draw_() if np.iscomplexobj(x) else rounded(draw_(), "bfloat16")
+    eighths = rng.integers(-31, 32, (2, *x.shape)) / 8.0
+    return eighths[0] + 1j * eighths[1] if np.iscomplexobj(x) else eighths[0]
 
 
 QUESTIONS: Mapping[str, Callable[..., Property | None]] = {

@@ -69,7 +69,8 @@ def lengths(chunk: int) -> tuple[int, ...]:
 
 def usable(op: Op, accepts: Iterable[str], requires: Iterable[str] = ()) -> list[Mapping[str, Any]]:
     """The options of an op that a kernel can be given: what it does not take is left out, once each."""
-    accepts, seen = frozenset(accepts), {}
+    accepts = frozenset(accepts)
+    seen: dict[Any, Mapping[str, Any]] = {}
     for i, option in enumerate(op.options):
         if ("complex" in option["with"] and "complex" not in accepts) or _packs(option) - accepts:
             continue
@@ -83,7 +84,10 @@ def _packs(option: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(option["with"]) & {"cu_seqlens", "seq_idx"}
 
 
-def plan(op: Op, claim: Claim, accepts: Iterable[str], *, requires: Iterable[str] = (), count: int | None = None, seed: int = 0) -> list[str]:
+def plan(
+    op: Op, claim: Claim, accepts: Iterable[str], *,
+    requires: Iterable[str] = (), count: int | None = None, seed: int = 0,
+) -> list[str]:  # fmt: skip
     """Return identities of cases that together cover every regime, length and option.
 
     Parameters

@@ -27,9 +27,9 @@ def demo_bug(**arguments: Any) -> tuple[Any, Any]:
 
 
 def _chunked(
-    u, delta, A, B, C, D=None, z=None, delta_bias=None, delta_softplus=False,
-    discretization="euler", initial_state=None, boundary=0,
-):  # fmt: skip
+    u: Any, delta: Any, A: Any, B: Any, C: Any, D: Any = None, z: Any = None, delta_bias: Any = None,
+    delta_softplus: bool = False, discretization: str = "euler", initial_state: Any = None, boundary: int = 0,
+) -> tuple[Any, Any]:  # fmt: skip
     """S = exp(step A) S + step u B, chunk by chunk; `boundary` shifts the decay at a chunk's first step."""
     step = delta if delta_bias is None else delta + delta_bias
     if delta_softplus:
@@ -55,9 +55,8 @@ def _chunked(
     return y, state
 
 
-def _held(z, step):
+def _held(z: Any, step: Any) -> Any:
     """The weight of a held input, step (exp(z) - 1)/z; step where z is 0."""
-    z = np.broadcast_to(z, z.shape)
     return np.where(z == 0, step, step * np.expm1(z) / np.where(z == 0, 1, z))
 
 

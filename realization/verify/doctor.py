@@ -21,7 +21,8 @@ def diagnose() -> dict[str, str]:
     """
     from realization._kernels import jit
 
-    found = {"realization": __version__, "python": platform.python_version(), "machine": f"{platform.system()} {platform.machine()}"}
+    found = {"realization": __version__, "python": platform.python_version()}
+    found["machine"] = f"{platform.system()} {platform.machine()}"
     found |= {name: _version(name) for name in PACKAGES}
     found["cores"] = str(os.cpu_count())
     found["fma"] = "yes" if jit.HAS_FMA else "no (Dekker's product instead)"

@@ -52,7 +52,7 @@ Stateful = Callable[[Any, Any], tuple[Any, Any]]
 
 def cuts(T: int, *, rng: Any = None, sampled: int = 8, every_below: int = 12) -> list[int]:
     """All places to cut a sequence of T steps in two if it is short, else the ends and a sample."""
-    if T < every_below:
+    if every_below > T:
         return list(range(T + 1))
     inner = np.random.default_rng(rng).choice(np.arange(2, T - 1), size=min(sampled, T - 3), replace=False)
     return sorted({0, 1, T // 2, T - 1, T, *map(int, inner)})
@@ -119,8 +119,9 @@ def split_invariance(
             pieces.append(y)
         joined = _join(pieces, axis)
         found = _compare("split", whole, joined, tolerance, axis, f"{_spell(places, T)}: ", tuple(places))
-        states = _compare("split", last, current, state_tolerance, None, f"{_spell(places, T)}, last state: ", tuple(places))
-        worst = max(worst, found, states, key=lambda p: (p.status == FAIL, p.ratio))
+        about = f"{_spell(places, T)}, last state: "
+        states = _compare("split", last, current, state_tolerance, None, about, tuple(places))
+        worst = max(worst, found, states, key=_rank)
     if worst.cut is None and at:
         return Property("split", PASS, 0.0, 0.0, f"{len(at)} ways to cut {T} steps agree bit for bit")
     return worst
@@ -170,7 +171,8 @@ def causality(
         mixed = _join([take(inputs, slice(0, t), axis), take(other, slice(t, T), axis)], axis)
         before = [take(x, slice(0, t), axis) for x in (base, function(mixed))]
         limit = tolerance if np.ndim(tolerance) == 0 else take(tolerance, slice(0, t), axis)
-        worst = max(worst, _compare("causality", *before, limit, axis, f"inputs changed from step {t} on: ", (t,)), key=_rank)
+        about = f"inputs changed from step {t} on: "
+        worst = max(worst, _compare("causality", before[0], before[1], limit, axis, about, (t,)), key=_rank)
     return worst
 
 
@@ -193,7 +195,8 @@ def repeatability(function: Callable[[], Any], *, times: int = 3) -> Property:
     worst = max((_compare("repeat", first, function(), 0.0, None, "", None) for _ in range(times - 1)), key=_rank)
     if worst.status == PASS:
         return Property("repeat", PASS, 0.0, 0.0, f"{times} runs agree bit for bit")
-    return Property("repeat", NOTE, 0.0, worst.difference, f"bits differ from run to run, by up to {worst.difference:.3g}")
+    reason = f"bits differ from run to run, by up to {worst.difference:.3g}"
+    return Property("repeat", NOTE, 0.0, worst.difference, reason)
 
 
 def agreement(name: str, one: Any, other: Any, *, tolerance: Any, axis: int | None = 1, about: str = "") -> Property:
@@ -243,7 +246,8 @@ def _compare(name: str, one: Any, other: Any, tolerance: Any, axis: int | None, 
             first = int(np.argmax(ratio.max(rest) > 1))
         where = "" if first is None else f", from step {first} on"
         reason = f"{about}off by up to {difference.max():.3g}{where}" if top > 1 else f"{about}within tolerance"
-        worst = max(worst, Property(name, FAIL if top > 1 else PASS, top, float(difference.max()), reason, first, cut), key=_rank)
+        status = FAIL if top > 1 else PASS
+        worst = max(worst, Property(name, status, top, float(difference.max()), reason, first, cut), key=_rank)
     return worst
 
 

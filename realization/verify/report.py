@@ -52,7 +52,8 @@ def headline(report: Report) -> str:
     broken = [p.name for p in report.properties if p.status == properties.FAIL]
     parts = []
     if report.results:
-        parts.append(f"{failed} of {decided} decided cases fail" if failed else f"{decided} cases, worst err/tol {_ratio(report.ratio)}")
+        fine = f"{decided} cases, worst err/tol {_ratio(report.ratio)}"
+        parts.append(f"{failed} of {decided} decided cases fail" if failed else fine)
     if broken:
         parts.append(f"not {', '.join(PLAIN[b] for b in broken)}")
     if report.interrupted:
@@ -60,7 +61,8 @@ def headline(report: Report) -> str:
     if report.verdict == UNDECIDED and report.results:
         seen = next((r for r in report.results if r.status in (REFUSED, UNINFORMATIVE)), None)
         parts.append(f"{seen.status}: {seen.sentence}" if seen else "no case could be run")
-    return f"{report.verdict.upper()}: {report.subject.name} as {report.subject.op.name}" + (f" ({'; '.join(parts)})" if parts else "")
+    verdict = f"{report.verdict.upper()}: {report.subject.name} as {report.subject.op.name}"
+    return verdict + (f" ({'; '.join(parts)})" if parts else "")
 
 
 PLAIN = {
@@ -77,7 +79,8 @@ def _settings(report: Report) -> Iterator[str]:
     claim = {k: v for k, v in asdict(report.claim).items() if v is not None}
     yield "claim     " + ", ".join(f"{k}={v}" for k, v in claim.items())
     if report.results:
-        yield "behaves   " + (f"as {report.tightest}" if report.tightest else "worse than every rung of the precision ladder")
+        worse = "worse than every rung of the precision ladder"
+        yield "behaves   " + (f"as {report.tightest}" if report.tightest else worse)
     if report.subject.note:
         yield "adapter   " + report.subject.note
 
@@ -134,8 +137,10 @@ def _failure(report: Report, r: Result) -> Iterator[str]:
         place = "[" + ", ".join(map(str, finding.place)) + "]"
         got, want = r.outputs[finding.output][finding.place], r.truth.value[finding.output][finding.place]
         allowed = f", allowed {finding.tolerance[finding.place]:.3g}" if finding.layer == "B" else ""
-        yield f"  {finding.output}{place}: got {got:.9g}, certified {want:.9g}{allowed} (err/tol {_ratio(finding.ratio)})"
-        yield f"  largest part of the tolerance: {dominant_term(report.subject.op, r.case, finding, report.claim, r.truth)}"
+        term = dominant_term(report.subject.op, r.case, finding, report.claim, r.truth)
+        ratio = f"err/tol {_ratio(finding.ratio)}"
+        yield f"  {finding.output}{place}: got {got:.9g}, certified {want:.9g}{allowed} ({ratio})"
+        yield f"  largest part of the tolerance: {term}"
     yield f"  again: {reproduce(report, r)}"
 
 

@@ -20,7 +20,7 @@ from realization.verify.localise import localise
 from realization.verify.properties import Property
 from realization.verify.rules import others
 from realization.verify.subject import DefectError, LeftOutError, RefusedError, Subject
-from realization.verify.verdict import FAIL, PASS, UNINFORMATIVE, Finding, Truth, exactly, judge
+from realization.verify.verdict import FAIL, PASS, UNINFORMATIVE, Finding, Truth, judge, tolerances
 
 REFUSED, LEFT_OUT = "refused", "left out"
 CONFORMING, NOT_CONFORMING, UNDECIDED = "conforming", "not conforming", "nothing decided"
@@ -212,7 +212,8 @@ def tightest(op: Op, results: Iterable[Result], claim: Claim) -> str | None:
     done = [r for r in results if r.outputs]
     for rung, tighter in ladder(claim).items() if done else ():
         if not any(_fails(op, r, tighter) for r in done):
-            product = tighter.decay == "product" or not any(_fails(op, r, tighter.replace(decay="product")) for r in done)
+            multiplied = tighter.replace(decay="product")
+            product = tighter == multiplied or not any(_fails(op, r, multiplied) for r in done)
             return f"{rung}, decays as {'products' if product else 'differences of cumulative sums'}"
     return None
 
@@ -223,22 +224,21 @@ def _fails(op: Op, result: Result, claim: Claim) -> bool:
 
 def dominant_term(op: Op, case: Case, finding: Finding, claim: Claim, truth: Truth) -> str:
     """The term of the claim that makes up most of the tolerance where an output fails."""
-    from realization.verify.verdict import tolerances
-
     if finding.layer == "A" or not finding.place:
         return "exact integers: nothing is allowed"
-    total = float(finding.tolerance[finding.place])
+    returned = "state" if finding.output.endswith("state") else "out"
     without = {
         "operands": claim.replace(operand=None),
         "differences of cumulative decays": claim.replace(decay="product"),
         "storing the state": claim.replace(state=claim.accumulator.name),
-        "rounding of the output": claim.replace(out="float64", state="float64") if finding.output.endswith("state") else claim.replace(out="float64"),
+        "rounding of the output": claim.replace(**{returned: "float64"}),
     }
-    share = {
-        term: total - float(tolerances(op, case, truth, less)[finding.output][finding.place]) for term, less in without.items()
-    }
+
+    def allowed(c: Claim) -> float:
+        return float(tolerances(op, case, truth, c)[finding.output][finding.place])
+
+    total = allowed(claim)
+    share = {term: total - allowed(less) for term, less in without.items()}
     share["accumulation and decays"] = total - sum(share.values())
     return max(share, key=lambda term: share[term])
 
-
-__all__ = ["Report", "Result", "dominant_term", "exactly", "run_case", "tightest", "verify"]

@@ -262,8 +262,8 @@ def plain(
     accepts = frozenset(op.arguments) if takes is None else frozenset(op.arguments) & takes
     if op.required - accepts:
         raise UsageError(
-            f"{name} takes ({', '.join(sorted(takes or ()))}), but {op.name} needs {', '.join(sorted(op.required - accepts))} too; "
-            "name them so, or give the --convention that the function follows"
+            f"{name} takes ({', '.join(sorted(takes or ()))}), but {op.name} needs "
+            f"{', '.join(sorted(op.required - accepts))} too; name them so, or give the --convention that it follows"
         )
     accepts |= {"complex"} if complexes or name in demo.SUBJECTS else set()
     return Subject(
@@ -310,7 +310,8 @@ def load(name: str) -> Any:
     module = _from_file(Path(place)) if place.endswith(".py") else _from_package(place)
     for part in attribute.split("."):
         if not hasattr(module, part):
-            raise UsageError(f"{place} has no {attribute!r}; {_nearest(part, [n for n in dir(module) if not n.startswith('_')])}")
+            public = [n for n in dir(module) if not n.startswith("_")]
+            raise UsageError(f"{place} has no {attribute!r}; {_nearest(part, public)}")
         module = getattr(module, part)
     return module
 

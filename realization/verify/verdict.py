@@ -123,8 +123,9 @@ def tolerances(op: Op, case: Case, truth: Truth, claim: Claim) -> dict[str, Any]
 
 
 def judge(
-    op: Op, case: Case, got: Mapping[str, Any], claim: Claim, truth: Truth | None = None, *, allowed: Allowed | None = None
-) -> list[Finding]:
+    op: Op, case: Case, got: Mapping[str, Any], claim: Claim, truth: Truth | None = None, *,
+    allowed: Allowed | None = None,
+) -> list[Finding]:  # fmt: skip
     """Judge the outputs of a kernel.
 
     Parameters
@@ -184,7 +185,11 @@ def exactly(op: Op, case: Case, claim: Claim) -> frozenset[str]:
     sizes = {k: np.abs(x) if isinstance(x, np.ndarray) and k not in EXPONENTS else x for k, x in case.arguments.items()}
     y, *states = (np.abs(x).max(initial=0.0) for x in op.definition(**sizes))
     largest = max([y, *states])
-    holds = lambda u, x: u == 0 or x <= 1 / u  # noqa: E731 - p bits hold integers up to 2**p = 1/u
+
+    def holds(u: float, x: float) -> bool:
+        """Whether p bits hold the integers up to x: 1/u = 2**p; u = 0 stands for no rounding."""
+        return u == 0 or x <= 1 / u
+
     safe = holds(claim.accumulator.u, largest) and holds(claim.u_state, max(states, default=0.0))
     if not safe or largest > min(claim.out_format.largest, claim.state_format.largest):
         return frozenset()
@@ -202,8 +207,9 @@ def _layer_a(name: str, y: Any, truth: Any, form: Format) -> Finding:
     wrong = ~(error == 0)
     place = _first(wrong)
     if not wrong.any():
-        mostly_zero = bool((want == 0).mean() > 0.9) if want.size else True
-        return Finding(name, UNINFORMATIVE if mostly_zero else PASS, "A", 0.0, place, "nearly all exact outputs are 0" * mostly_zero, error, 0 * error)
+        mostly_zero = not want.size or bool((want == 0).mean() > 0.9)
+        reason = "nearly all exact outputs are 0" if mostly_zero else ""
+        return Finding(name, UNINFORMATIVE if mostly_zero else PASS, "A", 0.0, place, reason, error, 0 * error)
     reason = f"{int(wrong.sum())} of {wrong.size} outputs differ from exact integers"
     return Finding(name, FAIL, "A", np.inf, place, reason, error, np.zeros(error.shape))
 
@@ -220,10 +226,11 @@ def _layer_b(name: str, y: Any, error: Any, tol: Any, truth: Any) -> Finding:
         reason = "NaN came" if np.isnan(y[place]) else f"error {error[place]:.3g} where {tol[place]:.3g} is allowed"
         return Finding(name, FAIL, "B", worst, place, reason, error, tol)
     vague = float((tol > 0.1 * np.abs(truth)).mean())
-    if np.isinf(tol).mean() > 0.5:
-        return Finding(name, UNINFORMATIVE, "B", worst, place, "no bound: numbers may leave the range of a claimed format", error, tol)
     if vague > 0.5:
-        return Finding(name, UNINFORMATIVE, "B", worst, place, f"the tolerance is over a tenth of {vague:.0%} of the outputs", error, tol)
+        out_of_range = np.isinf(tol).mean() > 0.5
+        reason = "numbers may leave the range of a claimed format" if out_of_range else "the tolerance is large"
+        reason += f": over a tenth of the value in {vague:.0%} of the outputs"
+        return Finding(name, UNINFORMATIVE, "B", worst, place, reason, error, tol)
     return Finding(name, PASS, "B", worst, place, "", error, tol)
 
 
@@ -238,7 +245,8 @@ def _lattice(finding: Finding, state: Any, case: Case, claim: Claim) -> Finding:
         return finding  # a state that was handed through proves nothing
     for form in ("bfloat16", "tf32"):
         if (round_to(x, form) == x).mean() > LATTICE_SHARE:
-            reason = f"{LATTICE_SHARE:.0%} of the state's entries are {form} numbers: it was stored so, claimed is {claim.state_format.name}"
+            claimed = claim.state_format.name
+            reason = f"{LATTICE_SHARE:.0%} of the state are {form} numbers: stored so, while {claimed} is claimed"
             return Finding(finding.output, FAIL, finding.layer, np.inf, (), reason, finding.error, finding.tolerance)
     return finding
 

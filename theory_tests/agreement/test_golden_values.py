@@ -1,5 +1,7 @@
 """Certified truth against ball arithmetic: the definition on balls is the independent route."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
@@ -60,7 +62,8 @@ def test_golden_values_are_the_correctly_rounded_ones(name):
         plain = dict(zip(op.outputs, op.definition(**arguments), strict=True))
         for output, parts in truth.items():
             real, imag = ([float(flint.arb(x).mid()) for x in p.ravel()] for p in (parts * 2)[:2])
-            want = np.reshape(np.array(real) + (1j * np.array(imag) if len(parts) == 2 else 0), found[output].value.shape)
+            want = np.array(real) + (1j * np.array(imag) if len(parts) == 2 else 0)
+            want = want.reshape(found[output].value.shape)
             assert found[output].decided.all()
             np.testing.assert_array_equal(found[output].value, want)
             different += int((plain[output] != want).sum())
@@ -75,17 +78,31 @@ def test_balls_decide_what_double_double_cannot():
     arguments = {"u": u, "delta": one, "A": np.zeros((1, 1)), "B": one, "C": one}
     assert not op.certified(arguments)["y"].rounded()[1].all()
     found = golden(op, arguments)["y"]
-    assert found.value[0, 2, 0] == 1 + 2.0**-52 and found.decided[0, 2, 0] and "balls" in found.method
+    assert (found.value[0, 2, 0], found.decided[0, 2, 0]) == (1 + 2.0**-52, True)
+    assert "balls" in found.method
 
 
-def test_exact_zeros_keep_their_flag():
-    """Two equal states read with opposite signs: exp(-1) - exp(-1) is 0, which no precision decides."""
-    op = OPS["selective_scan"]
-    one = np.ones((1, 2, 1))
-    pair = np.ones((1, 2, 2))
-    y = golden(op, {"u": one, "delta": one, "A": -np.ones((1, 2)), "B": pair, "C": pair * [1, -1]})["y"]
+def cancelling_states(**more):
+    """Two equal states read with opposite signs: exp(-1) - exp(-1), plus D u."""
+    one, pair = np.ones((1, 2, 1)), np.ones((1, 2, 2))
+    return {"u": one, "delta": one, "A": -np.ones((1, 2)), "B": pair, "C": pair * [1, -1]} | more
+
+
+def test_exact_zeros_need_more_bits_than_float64_has_exponents():
+    """Below 2**-1075 everything rounds to 0: balls of 2048 bits decide what 1024 do not."""
+    y = golden(OPS["selective_scan"], cancelling_states())["y"]
+    assert (y.value[0, 1, 0], y.decided[0, 1, 0]) == (0.0, True)
+    assert y.method.endswith("2048 bits")
+
+
+def test_ties_that_hang_on_rounded_numbers_keep_their_flag():
+    """(1 + 2**-26)(1 + 2**-27) lies half way between two numbers; a zero that is not exact comes on top."""
+    u = np.full((1, 2, 1), 1 + 2.0**-27)
+    y = golden(OPS["selective_scan"], cancelling_states(u=u, D=np.array([1 + 2.0**-26])))["y"]
     assert not y.decided[0, 1, 0]
-    assert abs(y.value[0, 1, 0] + y.low[0, 1, 0]) <= y.radius[0, 1, 0] < 2.0**-90
+    exact = Fraction(1 + 2.0**-27) * Fraction(1 + 2.0**-26)
+    got = Fraction(y.value[0, 1, 0]) + Fraction(y.low[0, 1, 0])
+    assert abs(exact - got) <= Fraction(y.radius[0, 1, 0]) < Fraction(1, 2**90)
 
 
 def test_exact_ties_are_decided_where_nothing_was_rounded():

@@ -68,8 +68,7 @@ def _run(
     kappa_S = _gamma(once * u + 2 * claim.u_operand)
     start = Err(zeros(value, key), claim=claim) if initial is None else initial
     S, H, E = start.value, size(start.value), size(start.error)
-    late, writes, values = E, H, np.zeros(1)
-    eta_operand = format_of(claim.operand).tiny if claim.operand and claim.u_operand else 0.0
+    late, writes, casts = E, H, _Casts(claim, size)
     eta_state = claim.state_format.tiny if claim.u_state else 0.0
     ys, after = [], []
 
@@ -89,18 +88,18 @@ def _run(
         S = times(S, _value(a)) + write.value
         growth = (1 + u) ** r - 1
         excess = decay_error * (1 + growth) + decay * growth  # A - |a|
-        E = (decay + excess) * E + excess * H + (1 + u) * size(write.error) + u * size(write.value) + 3 * eta
-        H = decay * H + size(write.value)
-        writes, values = writes + size(write.value), values + np.abs(v.value)
-        E = E + eta_operand * (np.abs(v.value)[..., None] + size(k.value)[..., None, :])
+        local = (1 + u) * size(write.error) + u * size(write.value) + 3 * eta + casts.write(v, k)
+        E = _bounded((decay + excess) * E + excess * H + local, H, claim)
+        H, writes = decay * H + size(write.value), writes + size(write.value)
 
-        # Late errors: of decays that are differences, and of storing the state at the end of a chunk.
-        late = _bounded(E + np.expm1(u * at(slack, t, 3)) * (H + E) + eta * writes, H, claim)
-        stored = late + claim.u_state * (H + late) + eta_state
-        E = np.where(at(ends, t, 0)[..., None, None, None], stored, _bounded(E, H, claim))
+        # Late errors: of decays that are differences, and of storing the state, from which it is then read.
+        late = E + np.expm1(u * at(slack, t, 3)) * (H + E) + eta * writes
+        end = at(ends, t, 0)[..., None, None, None]
+        late = _bounded(np.where(end, late + claim.u_state * (H + late) + eta_state, late), H, claim)
+        E = np.where(end, late, E)
         Q, q_error = size(q.value)[..., None, :], size(q.error)[..., None, :]
-        error = ((Q + q_error) * (late + kappa_y * (H + late)) + q_error * H + eta_operand * (Q + H)).sum(-1)
-        error = error + ((query.shape[-1] + 1) * eta + eta_operand) * (1 + values)
+        error = ((Q + q_error) * (late + kappa_y * (H + late)) + q_error * H).sum(-1)
+        error = error + (query.shape[-1] + 1) * eta * (1 + casts.values) + casts.read(q, H)
         ys.append(Err((S * q.value[..., None, :]).sum(-1), _bounded(error, (Q * H).sum(-1), claim), claim=claim))
         if states:
             after.append(state())
@@ -108,6 +107,32 @@ def _run(
     none = np.zeros((*value.shape[:-3], 0, *S.shape[-3:]))
     everything = (stack(after, axis=-4) if T else Err(none, claim=claim)) if states else None
     return Run(y, state(), everything)
+
+
+class _Casts:
+    """What casts of operands cost beyond their relative rounding, and sums of what was cast.
+
+    A kernel casts one factor of a write; of the read-out q, the state, and the scores q'k of
+    all steps so far, which then meet |v|.  Below the normal range of the format a cast errs by
+    half of its smallest number; beyond its range there is no bound.
+    """
+
+    def __init__(self, claim: Claim, size: Any) -> None:
+        form = format_of(claim.operand) if claim.operand and claim.u_operand else None
+        self.eta, self.largest = (form.smallest, form.largest / 2) if form else (0.0, math.inf)
+        self.size, self.values, self.keys = size, np.zeros(1), np.zeros(1)
+
+    def write(self, v: Err, k: Err) -> Any:
+        """Error of the write v k' of one step, (*b, H, V, K)."""
+        v_size, k_size = np.abs(v.value)[..., None], self.size(k.value)[..., None, :]
+        self.values, self.keys = self.values + v_size[..., 0], np.maximum(self.keys, k_size)
+        return np.where(np.maximum(v_size, k_size) < self.largest, self.eta * (v_size + k_size), np.inf)
+
+    def read(self, q: Err, H: Any) -> Any:
+        """Error of the read-out S q of one step, (*b, H, V)."""
+        Q = self.size(q.value)[..., None, :]
+        largest = np.maximum((Q * self.keys).sum(-1), np.maximum(Q, H).max(-1, initial=0.0))
+        return np.where(largest < self.largest, self.eta * ((Q + H).sum(-1) + 1 + self.values), np.inf)
 
 
 def _chunks(lift: dict[str, Any], offsets: Any, claim: Claim) -> tuple[Any, Any]:

@@ -16,7 +16,7 @@ from realization.certify.dd import DD
 from realization.core.functions import concatenate
 from realization.core.pair import Pair
 from realization.layers.recurrence import Run
-from realization.layers.recurrence.transition import at, packed, transition, zeros
+from realization.layers.recurrence.transition import BEHIND_TIME, at, packed, transition, zeros
 
 BLOCK = 2_000_000  # decays of a block: three words and some temporaries of each
 
@@ -28,18 +28,16 @@ def run(
 ) -> Run:  # fmt: skip
     """Read the recurrence with `DD` (see `recurrence` for the arguments)."""
     *batch, T, _, _ = value.shape
-    merge = lambda x, behind: None if x is None else _merge(x, len(batch), behind)  # noqa: E731
-    over_time = {"value": 3, "key": 3, "query": 3, "log_decay": 4, "angle": 4}
-    arrays = {"value": value, "key": key, "query": query, "log_decay": log_decay, "angle": angle}
-    arrays = {name: merge(x, over_time[name]) for name, x in arrays.items()}
+    given = {"value": value, "key": key, "query": query, "log_decay": log_decay, "angle": angle}
+    arrays = {k: None if x is None else _merge(x, len(batch), 1 + BEHIND_TIME[k]) for k, x in given.items()}
     rate, spin = (None if x is None else DD.exact(x) for x in (rate, spin))
     reset = None if reset is None else np.reshape(reset, (math.prod(batch), T))
-    S = merge(zeros(value, key) if initial is None else initial, 3)
-    ys, after = [arrays["value"][:, :0]], [DD.exact(np.zeros((S.shape[0], 0, *S.shape[1:])))]
+    S = _merge(zeros(value, key) if initial is None else initial, len(batch), 3)
+    ys, after = [_merge(value, len(batch), 3)[:, :0]], [DD.exact(np.zeros((S.shape[0], 0, *S.shape[1:])))]
     per_step = max(S.size if log_decay is not None or angle is not None else 1, 1)
     for start in range(0, T, max(1, BLOCK // per_step)):
         steps = slice(start, min(start + max(1, BLOCK // per_step), T))
-        part = {name: at(x, steps, over_time[name] - 1) for name, x in arrays.items()}
+        part = {name: at(x, steps, BEHIND_TIME[name]) for name, x in arrays.items()}
         a, w = transition(part["log_decay"], rate, part["angle"], spin, hold)
         y, last, record = compiled(
             value=part["value"].words, key=part["key"].words, query=part["query"].words,
@@ -49,8 +47,8 @@ def run(
         S = DD(*last)
         ys.append(DD(*y))
         after += [DD(*record)] if record is not None else []
-    unmerge = lambda x: x.reshape(*batch, *x.shape[1:])  # noqa: E731
-    return Run(unmerge(concatenate(ys, 1)), unmerge(S), unmerge(concatenate(after, 1)) if states else None)
+    y, record = concatenate(ys, 1), concatenate(after, 1) if states else None
+    return Run(*(None if x is None else x.reshape(*batch, *x.shape[1:]) for x in (y, S, record)))
 
 
 def _merge(x: Any, batch: int, behind: int) -> DD:
