@@ -43,6 +43,8 @@ class Op:
         Checks that need no reference: causality, split, packing, ...
     linear : tuple of str
         Arguments in which the outputs are jointly linear.
+    envelope : callable
+        Exact-integer arguments -> arguments whose outputs bound all states and partial sums.
     reference : str
         Paper and equation.
     kernel : callable
@@ -65,6 +67,7 @@ class Op:
     options: tuple[Mapping[str, Any], ...]
     properties: tuple[str, ...]
     linear: tuple[str, ...]
+    envelope: Callable[[Mapping[str, Any]], Mapping[str, Any]]
     reference: str
     kernel: Callable[..., Any] | None = None
     certified: Callable[..., Any] | None = None

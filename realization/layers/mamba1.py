@@ -226,7 +226,8 @@ def cases(regime, options, *, T, chunk, rng, form, batch=2) -> dict[str, Any]:
     if "discretization" in have:
         out["discretization"] = "zoh"
     raw = draw.raw_steps(step, d, have, "delta_bias", "delta_softplus")
-    return out | {"A": A, "delta": raw.pop("raw")} | raw
+    out |= {"A": A, "delta": raw.pop("raw")} | raw
+    return regimes.integers(out, write="B", read="C", skip="D") if regime.exact else out
 
 
 SELECTIVE_SCAN = complete(
@@ -243,6 +244,7 @@ SELECTIVE_SCAN = complete(
         options=OPTIONS,
         properties=("causality", "split", "batch", "repeat", "linearity"),
         linear=("u", "initial_state"),
+        envelope=regimes.envelope(read="C", exponents=("A", "delta", "delta_bias")),
         reference="Gu and Dao 2023, arXiv 2312.00752, algorithm 2",
     )
 )

@@ -266,9 +266,10 @@ def cases(regime, options, *, T, chunk, rng, form, batch=2) -> dict[str, Any]:
     if "dt_limit" in have:
         middle = float(np.median(step)) if step.size else 1.0
         near = (float(np.float32(middle / 2)), float(np.float32(middle * 2)))
-        out["dt_limit"] = (0.0, 32.0) if regime.exact else near
+        out["dt_limit"] = (0.0, 64.0) if regime.exact else near
     raw = draw.raw_steps(step, h, have, "dt_bias", "dt_softplus")
-    return out | {"A": A, "dt": raw.pop("raw")} | raw
+    out |= {"A": A, "dt": raw.pop("raw")} | raw
+    return regimes.integers(out, write="B", read="C", skip="D") if regime.exact else out
 
 
 SSD = complete(
@@ -285,6 +286,7 @@ SSD = complete(
         options=OPTIONS,
         properties=("causality", "split", "packed", "batch", "repeat", "linearity"),
         linear=("x", "initial_state"),
+        envelope=regimes.envelope(read="C", exponents=("A", "dt", "dt_bias")),
         reference="Dao and Gu 2024, arXiv 2405.21060, section 6",
         # Most kernels of this op go by chunks of up to 256 and differences of cumulative sums.
         claim={"chunk": 256, "decay": "logdiff"},

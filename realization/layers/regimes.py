@@ -7,7 +7,7 @@ forgotten after a few steps and a lost state goes unseen; so the memory length i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -161,6 +161,33 @@ class Draw:
             out[bias] = np.zeros(width) if self.regime.exact else 0.5 * self.rng.standard_normal(width)
             step = step - out[bias]
         return out | {"raw": step}
+
+
+def integers(arguments: dict[str, Any], *, write: str, read: str, skip: str) -> dict[str, Any]:
+    """Scale exact arguments by powers of two so that states and outputs stay integers.
+
+    Softplus gives steps of 64, a gate of 64 multiplies by 64, and zero-order hold weighs a
+    write at log decay -1024 by 1/1024.
+    """
+    softly = any(name.endswith("softplus") for name in arguments)
+    scale = {write: (1 / 64 if softly else 1.0) * (1024.0 if "discretization" in arguments else 1.0)}
+    if "z" in arguments:
+        scale |= {read: 1 / 64, skip: 1 / 64}
+    return {name: x * scale[name] if name in scale else x for name, x in arguments.items()}
+
+
+def envelope(*, read: str, exponents: Sequence[str]) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+    """Absolute values, and a read-out that misses no state: the outputs bound all partial sums.
+
+    The exponents keep their sign, which decides the decay.
+    """
+
+    def enlarge(arguments: Mapping[str, Any]) -> dict[str, Any]:
+        arrays = {k for k, x in arguments.items() if isinstance(x, np.ndarray) and x.dtype.kind in "fc"}
+        sizes = {k: np.abs(x) if k in arrays - set(exponents) else x for k, x in arguments.items()}
+        return sizes | {read: np.full_like(sizes[read], sizes[read].max(initial=0.0))}
+
+    return enlarge
 
 
 def cancel(x: np.ndarray, *, sign: int) -> np.ndarray:

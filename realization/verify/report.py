@@ -54,8 +54,7 @@ def headline(report: Report) -> str:
     if report.results:
         fine = f"{decided} cases, worst err/tol {_ratio(report.ratio)}"
         parts.append(f"{failed} of {decided} decided cases fail" if failed else fine)
-    if broken:
-        parts.append(f"not {', '.join(PLAIN[b] for b in broken)}")
+    parts += [f"not {PLAIN[name]}" for name in broken]
     if report.interrupted:
         parts.append("interrupted")
     if report.verdict == UNDECIDED and report.results:

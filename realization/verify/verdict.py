@@ -178,27 +178,21 @@ class Allowed:
 def exactly(op: Op, case: Case, claim: Claim) -> frozenset[str]:
     """Outputs that every kernel of this claim gets exactly on the integers of this case.
 
-    The same operation on absolute values bounds all partial sums; they are exact while the
-    accumulator holds them, the state's format the states, and the operands' format (where
-    scores and states are cast before a product) the read-out.
+    The op's envelope bounds all states and partial sums.  They are exact while the accumulator
+    holds them, the state's format the states, and the operands' format (where scores and
+    states are cast before a product) the read-out.
     """
-    sizes = {k: np.abs(x) if isinstance(x, np.ndarray) and k not in EXPONENTS else x for k, x in case.arguments.items()}
-    y, *states = (np.abs(x).max(initial=0.0) for x in op.definition(**sizes))
-    largest = max([y, *states])
+    largest = max(float(np.abs(x).max(initial=0.0)) for x in op.definition(**op.envelope(case.arguments)))
 
     def holds(u: float, x: float) -> bool:
         """Whether p bits hold the integers up to x: 1/u = 2**p; u = 0 stands for no rounding."""
         return u == 0 or x <= 1 / u
 
-    safe = holds(claim.accumulator.u, largest) and holds(claim.u_state, max(states, default=0.0))
+    safe = holds(claim.accumulator.u, largest) and holds(claim.u_state, largest)
     if not safe or largest > min(claim.out_format.largest, claim.state_format.largest):
         return frozenset()
     exact_y = holds(claim.u_operand, largest)
     return frozenset(name for name in op.outputs if name.endswith("state") or exact_y)
-
-
-# Arguments that enter an exponential: their sign decides the decay.
-EXPONENTS = ("A", "delta", "dt", "delta_bias", "dt_bias")
 
 
 def _layer_a(name: str, y: Any, truth: Any, form: Format) -> Finding:

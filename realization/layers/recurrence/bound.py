@@ -88,7 +88,8 @@ def _run(
         S = times(S, _value(a)) + write.value
         growth = (1 + u) ** r - 1
         excess = decay_error * (1 + growth) + decay * growth  # A - |a|
-        local = (1 + u) * size(write.error) + u * size(write.value) + 3 * eta + casts.write(v, k)
+        local = (1 + u) * size(write.error) + u * size(write.value) + 3 * eta
+        local = local + casts.write(v, k, _step(at(log_decay, t, 3), rate))
         E = _bounded((decay + excess) * E + excess * H + local, H, claim)
         H, writes = decay * H + size(write.value), writes + size(write.value)
 
@@ -112,27 +113,32 @@ def _run(
 class _Casts:
     """What casts of operands cost beyond their relative rounding, and sums of what was cast.
 
-    A kernel casts one factor of a write; of the read-out q, the state, and the scores q'k of
-    all steps so far, which then meet |v|.  Below the normal range of the format a cast errs by
-    half of its smallest number; beyond its range there is no bound.
+    A kernel casts q, the state, one factor of a write, and the scores q'k of all steps so far;
+    the step size in v = step x may stand with any of these, or be cast alone.  Below the normal
+    range of the format a cast errs by half of its smallest number, which then meets the other
+    factors; beyond its range there is no bound.
     """
 
     def __init__(self, claim: Claim, size: Any) -> None:
         form = format_of(claim.operand) if claim.operand and claim.u_operand else None
         self.eta, self.largest = (form.smallest, form.largest / 2) if form else (0.0, math.inf)
-        self.size, self.values, self.keys = size, np.zeros(1), np.zeros(1)
+        self.size, self.values, self.keys, self.steps = size, np.zeros(1), np.zeros(1), np.ones(1)
 
-    def write(self, v: Err, k: Err) -> Any:
-        """Error of the write v k' of one step, (*b, H, V, K)."""
+    def write(self, v: Err, k: Err, step: Any) -> Any:
+        """Error of the write v k' of one step, (*b, H, V, K); step (*b, H, V|1, 1)."""
         v_size, k_size = np.abs(v.value)[..., None], self.size(k.value)[..., None, :]
-        self.values, self.keys = self.values + v_size[..., 0], np.maximum(self.keys, k_size)
-        return np.where(np.maximum(v_size, k_size) < self.largest, self.eta * (v_size + k_size), np.inf)
+        x_size = v_size / np.where(v_size == 0, 1.0, np.minimum(step, 1.0))
+        self.values = self.values + x_size[..., 0]
+        self.keys, self.steps = np.maximum(self.keys, k_size), np.maximum(self.steps, step)
+        inside = np.maximum(np.maximum(v_size, step), k_size) < self.largest
+        return np.where(inside, self.eta * (v_size + k_size + x_size * k_size), np.inf)
 
     def read(self, q: Err, H: Any) -> Any:
         """Error of the read-out S q of one step, (*b, H, V)."""
         Q = self.size(q.value)[..., None, :]
-        largest = np.maximum((Q * self.keys).sum(-1), np.maximum(Q, H).max(-1, initial=0.0))
-        return np.where(largest < self.largest, self.eta * ((Q + H).sum(-1) + 1 + self.values), np.inf)
+        scores = (Q * self.keys).sum(-1) * self.steps[..., 0]
+        inside = np.maximum(scores, np.maximum(Q, H).max(-1, initial=0.0)) < self.largest
+        return np.where(inside, self.eta * ((Q + H).sum(-1) + 1 + self.values), np.inf)
 
 
 def _chunks(lift: dict[str, Any], offsets: Any, claim: Claim) -> tuple[Any, Any]:
@@ -175,6 +181,11 @@ def _exponent(log_decay: Any, rate: Any, angle: Any, spin: Any) -> Any:
         return g
     turn = np.abs(angle.value if spin is None else angle.value * spin.value)
     return turn if g is None else turn + np.abs(g)
+
+
+def _step(log_decay: Any, rate: Any) -> Any:
+    """The step size (*b, H, V|1, 1): with a rate, the factor that log decay and value share."""
+    return np.ones(1) if log_decay is None or rate is None else np.abs(log_decay.value).max(-1, keepdims=True)
 
 
 def _decay(a: Any) -> tuple[Any, Any, int]:
