@@ -67,11 +67,16 @@ def findings(kernel):
 
 @pytest.mark.parametrize("kernel", CORRECT, ids=lambda k: k.name)
 def test_no_correct_kernel_is_rejected(kernel, record_property):
-    """Every order, chunking and precision that an engineer would use stays within its claim, and is decided."""
+    """Every order, chunking and precision that an engineer would use stays within its claim, and is decided.
+
+    Not on every case: a state rounded to bfloat16 at each step has no correct digit left after a
+    long memory, which the verdict calls uninformative.
+    """
     found = list(findings(kernel))
     record_property("max_ratio", max(f.ratio for _, f in found))
     assert not [(i, f.output, f.ratio, f.reason) for i, f in found if f.status == verdict.FAIL]
-    assert np.mean([f.status == verdict.PASS for _, f in found]) > 0.5
+    decided = np.mean([f.status == verdict.PASS for _, f in found])
+    assert decided > (0.25 if kernel.claim["state"] == "bfloat16" else 0.6)
 
 
 @pytest.mark.parametrize("mutant", ALIVE, ids=lambda m: m.name)

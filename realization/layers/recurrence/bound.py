@@ -131,7 +131,7 @@ class _Casts:
         self.values = self.values + x_size[..., 0]
         self.keys, self.steps = np.maximum(self.keys, k_size), np.maximum(self.steps, step)
         inside = np.maximum(np.maximum(v_size, step), k_size) < self.largest
-        return np.where(inside, self.eta * (v_size + k_size + x_size * k_size), np.inf)
+        return np.where(inside, self.eta * (x_size + k_size + x_size * k_size), np.inf)
 
     def read(self, q: Err, H: Any) -> Any:
         """Error of the read-out S q of one step, (*b, H, V)."""
