@@ -31,6 +31,8 @@ _HOME = {
     "recurrence": "layers.recurrence",
     "selective_scan": "layers",
     "ssd": "layers",
+    "ssd_chunked": "layers",
+    "ssd_matrix": "layers",
     "golden": "certify.golden",
 }
 

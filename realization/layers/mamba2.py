@@ -10,6 +10,8 @@ dual form.  B and C are shared by the heads of a group.
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -22,13 +24,16 @@ from realization.layers.maps import gated, scaled, step_size
 from realization.layers.readings import complete
 from realization.layers.realize import Realization, decays_and_writes, diagonal_system, states, vec
 from realization.layers.recurrence import recurrence
+from realization.layers.recurrence.chunked import chunked
 from realization.layers.recurrence.kernel import kernel, trailing
+from realization.layers.recurrence.matrix import matrix
 
 SIGNATURE = (
     "x: *b T h p; dt: *b T h; A: h; B: *b T g n; C: *b T g n; D?: h | h p; z?: *b T h p; dt_bias?: h;"
     "initial_state?: *b h p n | s h p n; seq_idx?: *b T; cu_seqlens?: s1"
     "-> y: *b T h p; final_state: *b h p n | s h p n"
 )
+INTEGERS = ("seq_idx", "cu_seqlens")
 
 
 def limits(dt_softplus, dt_limit) -> tuple[Any, Any, Any]:
@@ -63,7 +68,7 @@ def drive(value, step, A, B, C, initial_state=None, seq_idx=None, cu_seqlens=Non
     return core
 
 
-@operation(SIGNATURE, integers=("seq_idx", "cu_seqlens"))
+@operation(SIGNATURE, integers=INTEGERS)
 def ssd(
     *, x: Any, dt: Any, A: Any, B: Any, C: Any, D: Any = None, z: Any = None, dt_bias: Any = None,
     dt_softplus: bool = False, dt_limit: tuple[float, float] = (0.0, np.inf), initial_state: Any = None,
@@ -122,8 +127,14 @@ def ssd(
     >>> packed.y.ravel().round(6).tolist()
     [1.0, 2.0, 1.0, 2.0]
     """
+    given = (x, dt, A, B, C, D, z, dt_bias, dt_softplus, dt_limit, initial_state, seq_idx, cu_seqlens)
+    return layer(recurrence, *given)
+
+
+def layer(core, x, dt, A, B, C, D, z, dt_bias, dt_softplus, dt_limit, initial_state, seq_idx, cu_seqlens) -> Scan:
+    """Map, core and epilogue; the core is the recurrence, or another route to the same."""
     step = step_size(dt, dt_bias, *limits(dt_softplus, dt_limit))
-    run = recurrence(**drive(scaled(x, step[..., None]), step, A, B, C, initial_state, seq_idx, cu_seqlens))
+    run = core(**drive(scaled(x, step[..., None]), step, A, B, C, initial_state, seq_idx, cu_seqlens))
     y = gated(run.y, x, D if D is None or len(D.shape) == 2 else D[:, None], z)
     if cu_seqlens is None:
         return Scan(y, run.final)
@@ -131,7 +142,7 @@ def ssd(
     return Scan(y * (1.0 * inside) if not inside.all() else y, run.final[:, 0])
 
 
-@operation(SIGNATURE, integers=("seq_idx", "cu_seqlens"), like=ssd)
+@operation(SIGNATURE, integers=INTEGERS, like=ssd)
 def compiled(x, dt, A, B, C, D, z, dt_bias, dt_softplus, dt_limit, initial_state, seq_idx, cu_seqlens) -> Any:
     # the same in one pass
     run = kernel(
@@ -141,6 +152,49 @@ def compiled(x, dt, A, B, C, D, z, dt_bias, dt_softplus, dt_limit, initial_state
         after=(gated, x, D if D is None or len(D.shape) == 2 else D[:, None], z),
     )
     return Scan(run.y, run.final if cu_seqlens is None else run.final[:, 0])
+
+
+def ssd_chunked(*, chunk: int = 64, decay: str = "logdiff", **arguments: Any) -> Scan:
+    """Compute `ssd` chunk by chunk: inside a chunk as a matrix, from chunk to chunk by the state.
+
+    Parameters
+    ----------
+    chunk : int
+        Length of a chunk.
+    decay : {"product", "logdiff"}
+        Decay over several steps as a product, or by a difference of cumulative sums.
+    **arguments
+        As for `ssd`.
+
+    Returns
+    -------
+    Scan
+        y and final_state.
+    """
+    return _by(functools.partial(chunked, chunk=chunk, decay=decay))(**arguments)
+
+
+def ssd_matrix(*, decay: str = "logdiff", **arguments: Any) -> Scan:
+    """Compute `ssd` in its dual form Y = (L o (C B')) (Delta X), one masked matrix for each head.
+
+    Parameters
+    ----------
+    decay : {"product", "logdiff"}
+        Decay over several steps as a product, or by a difference of cumulative sums.
+    **arguments
+        As for `ssd`.
+
+    Returns
+    -------
+    Scan
+        y and final_state.
+    """
+    return _by(functools.partial(matrix, decay=decay))(**arguments)
+
+
+def _by(core: Callable[..., Any]) -> Callable[..., Scan]:
+    """`ssd` by another route."""
+    return operation(SIGNATURE, integers=INTEGERS, like=ssd)(lambda **given: layer(core, **given))
 
 
 def check_offsets(offsets: np.ndarray, batch: tuple[int, ...], T: int, initial_state: Any) -> None:

@@ -14,6 +14,7 @@ from realization.core.claim import Claim
 from realization.core.errors import ShapeError
 from realization.layers.recurrence import Run, recurrence
 from realization.layers.recurrence.chunked import chunked
+from realization.layers.recurrence.matrix import matrix
 
 H, V, K, CHUNK = 4, 3, 6, 8
 DECAYS = {"none": None, "scalar": (1, 1), "row": (V, 1), "column": (1, "k"), "full": (V, "k")}
@@ -165,3 +166,20 @@ def test_chunks_refuse_what_they_do_not_know():
     case = draw(np.random.default_rng(8), "scalar", False, False, False, T=2)
     with pytest.raises(ShapeError, match="decay='sum', chunk=0"):
         chunked(**case, chunk=0, decay="sum")
+
+
+@pytest.mark.parametrize("extras", EXTRAS)
+@pytest.mark.parametrize("form", ["product", "logdiff"])
+@every_structure
+def test_the_matrix_is_the_recurrence(decay, rate, rotating, hold, form, extras):
+    """Where all values of a head share their decay; elsewhere it is refused."""
+    x = draw(np.random.default_rng(5), decay, rate, rotating, hold, extras=extras)
+    x = {k: a[:, :1] if k == "spin" else a for k, a in x.items() if k != "states"}
+    if decay in ("row", "full"):
+        with pytest.raises(ShapeError, match="differ between the values"):
+            matrix(decay=form, **x)
+        return
+    claim = Claim(io="float64", accumulate="float64", chunk=21, decay=form)
+    got, want, tol = matrix(decay=form, **x), recurrence(**x), bound(x, claim)
+    assert (np.abs(got.y - want.y) <= 2 * tol.y.error).all()
+    assert (np.abs(got.final - want.final) <= 2 * tol.final.error).all()

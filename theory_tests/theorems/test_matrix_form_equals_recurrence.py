@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 
 from realization.core.claim import Claim
+from realization.core.errors import ShapeError
 from realization.layers import OPS
-from realization.layers.mamba2 import ssd
+from realization.layers.mamba2 import ssd, ssd_chunked, ssd_matrix
+from realization.layers.recurrence.matrix import matrix
+from realization.verify.cases import draw as draw_case
 
 T, H, P, N = 14, 4, 3, 5
 
@@ -49,3 +52,25 @@ def test_without_decay_it_is_linear_attention():
     y = np.einsum("bts, bsh, bshp -> bthp", weights, case["dt"], case["x"])
     error = OPS["ssd"].bound(case, Claim(io="float64", accumulate="float64", chunk=T))["y"].error
     assert (np.abs(ssd(**case).y - y) <= 2 * error).all()
+
+
+@pytest.mark.parametrize("decay", ["product", "logdiff"])
+@pytest.mark.parametrize("option", range(len(OPS["ssd"].options)))
+def test_the_forms_of_the_library_agree(option, decay):
+    """Matrix, chunks and recurrence with every option: packed, reset, limits, groups, states."""
+    op = OPS["ssd"]
+    claim = Claim(io="float64", accumulate="float64", chunk=33, decay=decay)
+    for length in (0, 1, 33):
+        case = draw_case(op, f"fading-3c.T{length}.o{option}.s0", claim, op.arguments).arguments
+        bound = op.bound(case, claim)
+        for form in (ssd_matrix(decay=decay, **case), ssd_chunked(chunk=8, decay=decay, **case)):
+            for name, got, want in zip(op.outputs, form, ssd(**case), strict=True):
+                assert got.shape == want.shape
+                assert (np.abs(got - want) <= 2 * bound[name].error).all()
+
+
+def test_a_matrix_needs_one_decay_for_all_values():
+    """With a decay for each value it is one matrix for each: refused, and the message says so."""
+    one = np.ones((1, 4, 1, 2))
+    with pytest.raises(ShapeError, match="differ between the values"):
+        matrix(value=one, key=one, query=one, log_decay=-np.ones((1, 4, 1, 2, 1)))

@@ -62,33 +62,44 @@ def _run(
     *, value: Any, key: Any, query: Any, log_decay: Any, rate: Any, angle: Any, spin: Any,
     hold: bool, reset: Any, initial: Any, states: bool, chunk: int, decay: str,
 ) -> Run:  # fmt: skip
-    T, H = value.shape[-3:-1]
-    rotating = angle is not None
-    g = _log(log_decay, rate, angle, spin, value)
-    write = share(key, H)[..., None, :] * value[..., :, None]
-    read = share(query, H)[..., None, :]
-    S = zeros(value, key) if initial is None else initial
-    if rotating:  # complex numbers here, pairs in the definition: two routes
-        write, S, read = _complex(write), _complex(S), _complex(read).conj()
-    if hold:
-        write = write * (_phi(g) if rotating else phi1(g))
+    T = value.shape[-3]
+    g, key, read, S, back = factors(value, key, query, log_decay, rate, angle, spin, hold, initial)
+    write, read = key * value[..., :, None], read[..., None, :]
     reset = np.zeros((*value.shape[:-3], T), bool) if reset is None else reset
     ys, after = [], []
     for start in range(0, T, chunk):
         steps = slice(start, min(start + chunk, T))
-        m = _decays(at(g, steps, 3), at(reset, steps, 0), decay)
+        m = decays(at(g, steps, 3), at(reset, steps, 0), decay)
         inside = (m[..., 1:, :, :, :] * at(write, steps, 3)[..., None, :, :, :, :]).sum(-4)
         S_steps = inside + m[..., 0, :, :, :] * S[..., None, :, :, :]
         ys.append((S_steps * at(read, steps, 3)).sum(-1).real)
         after.append(S_steps)
         S = S_steps[..., -1, :, :, :]
-    back = _real if rotating else (lambda x: x)
     y = np.concatenate(ys, axis=-3) if T else np.zeros(value.shape)
     shape = (*value.shape[:-3], 0, *S.shape[-3:])
     return Run(y, back(S), back(np.concatenate(after, axis=-4) if T else np.zeros(shape, S.dtype)) if states else None)
 
 
-def _decays(g: Any, reset: Any, decay: str) -> Any:
+def factors(
+    value: Any, key: Any, query: Any, log_decay: Any, rate: Any, angle: Any, spin: Any, hold: bool, initial: Any,
+    columns: bool = False,
+) -> tuple[Any, ...]:  # fmt: skip
+    """Log decay, keys with the weight of the write (*b, T, H, V|1, K), queries, initial state, and the way back.
+
+    With `columns` the weight must not differ between values, and keys are (*b, T, H, K).
+    """
+    H = value.shape[-2]
+    g = _log(log_decay, rate, angle, spin, value)
+    key, read = share(key, H)[..., None, :], share(query, H)
+    S = zeros(value, key) if initial is None else initial
+    if angle is not None:  # complex numbers here, pairs in the definition: two routes
+        key, S, read = _complex(key), _complex(S), _complex(read).conj()
+    if hold:
+        key = key * (_phi(g) if angle is not None else phi1(g))
+    return g, key[..., 0, :] if columns else key, read, S, (lambda x: x) if angle is None else _real
+
+
+def decays(g: Any, reset: Any, decay: str) -> Any:
     """m(t, s) for s = s0 and all s of the chunk: (*b, t, 1 + s, H, V, K); 0 for s > t and across a reset."""
     q = g.shape[-4]
     t, s = np.arange(q)[:, None], np.arange(-1, q)[None, :]
