@@ -139,7 +139,7 @@ def operation(
             axes.check(arguments)
             if like is not None and not all(_floats(arguments.get(name)) for name in axes.arguments):
                 return like(**arguments)
-            return type_preserving(body(**defaults | arguments))
+            return _own(type_preserving(body(**defaults | arguments)), arguments.values())
 
         return public
 
@@ -150,6 +150,15 @@ def type_preserving(outputs: Any) -> Any:
     """Turn pairs of plain arrays back to complex arrays; leave other number types."""
     leave = [x.array() if isinstance(x, Pair) and _floats(x) else x for x in outputs]
     return type(outputs)(*leave)
+
+
+def _own(outputs: Any, inputs: Iterable[Any]) -> Any:
+    """Copy an output that is the caller's own array, as the state is when there is no step."""
+    given = [x for x in inputs if isinstance(x, np.ndarray)]
+    owned = [
+        x.copy() if isinstance(x, np.ndarray) and any(np.may_share_memory(x, a) for a in given) else x for x in outputs
+    ]
+    return type(outputs)(*owned)
 
 
 def _floats(x: Any) -> bool:

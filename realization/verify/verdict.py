@@ -116,7 +116,9 @@ def tolerances(op: Op, case: Case, truth: Truth, claim: Claim) -> dict[str, Any]
     for name, e in bounds(op, case, claim).items():
         form = output_format(op, name, claim)
         size = np.abs(truth.value[name])
-        tol = (e * (1 + form.u) + form.u * size + form.tiny) * EVALUATION + truth.radius[name]
+        # Arithmetic may flush subnormal results to zero; a conversion to a coarser format does not.
+        eta = form.tiny if form.u <= claim.accumulator.u else form.smallest
+        tol = (e * (1 + form.u) + form.u * size + eta) * EVALUATION + truth.radius[name]
         # Results that may leave the format's range have no bound.
         out[name] = np.where(size + tol < form.largest, tol, np.inf)
     return out

@@ -31,7 +31,7 @@ def subject(name, root):
     return find(path, OPS, op=SUBJECTS.get(name), array="torch" if "torch" in name else None)
 
 
-def judged(kernel, claim=None, count=24):
+def judged(kernel, claim=None, count=16):
     """The report on the first cases of the plan and all properties."""
     claim = claim or kernel.claim
     ids = cases.plan(kernel.op, claim, kernel.accepts, requires=kernel.requires, count=count)
