@@ -17,6 +17,8 @@ from realization.core.rounding import FORMATS, Format, format_of
 # Matrix units add in float32 registers but neither round to nearest nor document
 # their order: 2**-23 holds for truncation too.  Hopper's fp8 path keeps 14 bits.
 UNITS = {"mma_fp32": 2.0**-23, "fp8_hopper": 2.0**-13}
+# They may also drop the bits that tf32 has not, instead of rounding them.
+TF32_CAST = 2.0**-10
 DECAYS = ("product", "logdiff")
 
 
@@ -96,7 +98,9 @@ class Claim:
     @property
     def u_operand(self) -> float:
         """Unit roundoff of a cast of an operand; 0 where there is no cast."""
-        u = format_of(self.operand).u if self.operand else 0.0
+        if self.operand is None:
+            return 0.0
+        u = TF32_CAST if self.operand == "tf32" else format_of(self.operand).u
         return u if u > self.u else 0.0
 
     @property

@@ -167,7 +167,8 @@ def _chunks(lift: dict[str, Any], offsets: Any, claim: Claim) -> tuple[Any, Any]
             keep = np.where(fresh, 0.0, 1.0)[..., None, None, None]
             L, total = keep * L + at(g, t, 3), keep * total + np.abs(at(g, t, 3))
             errors = keep * errors + np.abs(L)
-            D = np.maximum(errors, math.ceil(math.log2(chunk + 1)) * total)
+            # one sum after the other, or a tree that is swept up and down
+            D = np.maximum(errors, 2 * math.ceil(math.log2(chunk + 1)) * total)
             slack[..., t, :, :, :] = 2 * (D + total)
     if T and chunk == 1:
         ends[..., -1] = True
