@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -36,13 +37,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = parser().parse_args(argv)
     try:
-        return int(arguments.run(arguments))
+        status = int(arguments.run(arguments))
+        sys.stdout.flush()
+        return status
     except KeyboardInterrupt:
         print("interrupted before a case was finished", file=sys.stderr)
         return REJECTED
-    except BrokenPipeError:  # `| head` has seen enough
-        sys.stderr.close()
-        return OK
+    except BrokenPipeError:  # `| head` has seen enough; the verdict stands
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return int(getattr(arguments, "status", OK))
     except Exception as e:
         status = _status(e)
         if status is None:
@@ -166,6 +169,7 @@ def _judge(arguments: argparse.Namespace, name: str) -> int:
     from realization.verify import report
 
     found = _report(arguments, name)
+    arguments.status = OK if found.verdict == report.CONFORMING else REJECTED
     if arguments.json:
         content = json.dumps(report.as_json(found), indent=1)
         if arguments.json == "-":
@@ -175,7 +179,7 @@ def _judge(arguments: argparse.Namespace, name: str) -> int:
                 file.write(content + "\n")
     if arguments.json != "-":
         print(report.text(found, quiet=arguments.quiet))
-    return OK if found.verdict == report.CONFORMING else REJECTED
+    return int(arguments.status)
 
 
 def _report(arguments: argparse.Namespace, name: str) -> Report:
@@ -207,6 +211,9 @@ def _makers(
 
     if arguments.inputs:
         given = subject.read_inputs(arguments.inputs, judged.op)
+        untaken = sorted(set(given) - judged.accepts)
+        if untaken:
+            raise subject.UsageError(f"{arguments.inputs} has {', '.join(untaken)}, which {judged.name} does not take")
         return [lambda: cases.given(judged.op, given, claim, arguments.inputs)]
     if arguments.case:
         draw(arguments.case)()  # an unknown case is a usage error, before anything runs

@@ -63,6 +63,8 @@ def kind(name: str) -> Kind:
 
 def encode(x: np.ndarray, form: str) -> np.ndarray:
     """Copy to a fresh NumPy array in the format; integers become int32, as kernels take them."""
+    if form not in NUMPY:
+        raise ShapeError(f"inputs in {form} have no NumPy array; known are {', '.join(NUMPY)}")
     if x.dtype.kind == "c":
         return x.astype(COMPLEX.get(form, np.complex64))
     return x.astype(np.int32 if x.dtype.kind in "iu" else NUMPY[form])

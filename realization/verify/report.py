@@ -77,7 +77,7 @@ PLAIN = {
 def _settings(report: Report) -> Iterator[str]:
     claim = {k: v for k, v in asdict(report.claim).items() if v is not None}
     yield "claim     " + ", ".join(f"{k}={v}" for k, v in claim.items())
-    if report.results:
+    if any(r.outputs for r in report.results):
         worse = "worse than every rung of the precision ladder"
         yield "behaves   " + (f"as {report.tightest}" if report.tightest else worse)
     if report.subject.note:
@@ -146,7 +146,7 @@ def _failure(report: Report, r: Result) -> Iterator[str]:
 def reproduce(report: Report, result: Result) -> str:
     """Return the command that judges one case again."""
     s = report.subject
-    words = ["realization", "verify", s.name, "--op", s.op.name, *s.flags]
+    words = ["realization", "verify", s.name, *s.flags]
     changed = [f"{k}={v}" for k, v in asdict(report.claim).items() if v != getattr(s.claim, k)]
     if changed:
         words += ["--claim", ",".join(changed)]

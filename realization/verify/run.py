@@ -184,7 +184,11 @@ def run_case(subject: Subject, claim: Claim, case: Case, *, rules: bool = True) 
     if failed is None:
         states = {f.status for f in findings}
         status = PASS if PASS in states else UNINFORMATIVE
-        sentence = "; ".join(f"{f.output}: {f.reason}" for f in findings if f.status == UNINFORMATIVE)
+        reasons: dict[str, list[str]] = {}
+        for f in findings:
+            if f.status == UNINFORMATIVE:
+                reasons.setdefault(f.reason, []).append(f.output)
+        sentence = "; ".join(f"{', '.join(names)}: {reason}" for reason, names in reasons.items())
     else:
         status, sentence = FAIL, f"{failed.output}: {localise(subject.op, case, failed)}"
     said = _rules(subject.op, case, outputs, claim, truth) if rules else {}

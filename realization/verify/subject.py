@@ -6,6 +6,7 @@ never a traceback of ours.
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import importlib
 import importlib.util
@@ -202,7 +203,12 @@ def find(
     UsageError, MissingError
         With the nearest known names.
     """
-    chosen = None if op is None else _op(op, ops)
+    found = _found(name, ops, None if op is None else _op(op, ops), convention, array)
+    asked = {"--op": op or found.op.name, "--convention": convention, "--array": array}
+    return dataclasses.replace(found, flags=tuple(x for k, v in asked.items() if v is not None for x in (k, v)))
+
+
+def _found(name: str, ops: Mapping[str, Op], chosen: Op | None, convention: str | None, array: str | None) -> Subject:
     if name in demo.SUBJECTS:
         function, claim = demo.SUBJECTS[name]
         return plain(name, function, chosen or ops["selective_scan"], "numpy", claim=claim)
@@ -267,7 +273,8 @@ def plain(
         )
     accepts |= {"complex"} if complexes or name in demo.SUBJECTS else set()
     return Subject(
-        name, op, function, accepts, frozenset(), frozenset(), array, claim or Claim(**(op.claim or {}))
+        name, op, function, accepts, frozenset(), frozenset(), array, claim or Claim(**(op.claim or {})),
+        flags=("--op", op.name),
     )  # fmt: skip
 
 

@@ -129,6 +129,7 @@ def test_arguments_that_a_kernel_does_not_take_are_left_out(run, kernel):
         (["verify", "demo", "--case", "fading-7.T3.o0.s0"], 2, "fading-3"),
         (["verify", "demo", "--property", "spilt"], 2, "split"),
         (["verify", "demo", "--cases", "0"], 2, "from 1 on"),
+        (["verify", "demo", "--claim", "io=float8_e4m3fn"], 2, "no NumPy array"),
         (["verify", "json:dumps"], 2, "give --op"),
         (["verify", "os.path:join", "--op", "ssd"], 2, "needs"),
         (["verify", "json:dmps", "--op", "ssd"], 2, "nearest: dumps"),
@@ -176,6 +177,26 @@ def test_given_inputs(run, tmp_path):
         status, _, err = run("verify", "demo", "--inputs", path)
         assert status == 2
         assert message in err
+
+
+def test_inputs_that_the_kernel_does_not_take(run, kernel, tmp_path):
+    """They are named, before anything runs."""
+    path = str(tmp_path / "own.npz")
+    np.savez(path, **inputs(D=np.ones(3)))
+    bare = kernel("return demo(u=u, delta=delta, A=A, B=B, C=C)", "u, delta, A, B, C")
+    status, _, err = run("verify", bare, "--op", "selective_scan", "--inputs", path)
+    assert status == 2
+    assert "has D, which" in err
+
+
+def test_the_command_to_see_it_again_names_the_convention(run, tmp_path):
+    """A kernel found with options is found again with the same."""
+    path = tmp_path / "complex_bug.py"
+    path.write_text(HEADER + "def scan(**kw):\n    y, s = demo(**kw)\n    return y * np.float32(1.01), s\n")
+    _, out, _ = run("verify", f"{path}:scan", "--op", "selective_scan", "--convention", "complex", "--cases", "6")
+    again = next(line for line in out.splitlines() if "again:" in line).split("realization ")[1]
+    assert "--convention complex" in again
+    assert run(*again.split())[0] == 1
 
 
 def test_an_interruption_keeps_finished_cases(run, monkeypatch):
