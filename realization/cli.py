@@ -37,9 +37,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = parser().parse_args(argv)
     try:
-        status = int(arguments.run(arguments))
+        code = int(arguments.run(arguments))
         sys.stdout.flush()
-        return status
+        return code
     except KeyboardInterrupt:
         print("interrupted before a case was finished", file=sys.stderr)
         return REJECTED
@@ -94,7 +94,7 @@ def parser() -> argparse.ArgumentParser:
     option("--inputs", metavar="FILE.npz", help="judge on these arguments of the op")
     option("--property", metavar="NAME", help="ask for this property only")
     option("--cases", type=_positive, metavar="N", help="how many cases")
-    option("--seed", type=int, default=0, metavar="S", help="seed of the cases")
+    option("--seed", type=_natural, default=0, metavar="S", help="seed of the cases")
     option("--case", metavar="ID", help="judge this case only")
     option("--json", metavar="FILE", help="write the report as JSON, - for standard output")
     option("--quiet", action="store_true", help="only the verdict, and the failure")
@@ -103,6 +103,12 @@ def parser() -> argparse.ArgumentParser:
     doctor = commands.add_parser("doctor", help="versions and settings of this machine, to paste into an issue")
     doctor.set_defaults(run=run_doctor)
     return top
+
+
+def _natural(text: str) -> int:
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} given, a whole number from 0 on is needed")
+    return int(text)
 
 
 def _positive(text: str) -> int:

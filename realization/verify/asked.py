@@ -100,7 +100,14 @@ def _causality(subject: Subject, claim: Claim, case: Case, run: Callable[..., An
     tolerance = 0.0
     if properties.repeatability(lambda: run()[first]).status == NOTE:
         tolerance = 2 * _tolerance(subject, case, claim)[first]
-    return properties.causality(lambda x: run(**x)[first], signals, other, tolerance=tolerance)
+    at = _cuts(len(next(iter(signals.values()))[0]), case)
+    return properties.causality(lambda x: run(**x)[first], signals, other, at=at, tolerance=tolerance)
+
+
+def _cuts(T: int, case: Case) -> list[int]:
+    """Places to cut, those about the ends of chunks among them."""
+    edges = {k * case.chunk + d for k in (1, 2) for d in (-1, 0, 1)}
+    return sorted({*properties.cuts(T), *(c for c in edges if 0 < c < T)})
 
 
 def _split(subject: Subject, claim: Claim, case: Case, run: Callable[..., Any]) -> Property | None:
@@ -115,7 +122,7 @@ def _split(subject: Subject, claim: Claim, case: Case, run: Callable[..., Any]) 
     # The pieces may round the state at every cut, and cut their chunks elsewhere.
     whole, pieces = (_tolerance(subject, case, c) for c in (claim, claim.replace(chunk=None)))
     T = len(next(iter(_over_time(subject, case).values()))[0])
-    singles = [(c,) for c in properties.cuts(T, rng=0)]
+    singles = [(c,) for c in _cuts(T, case)]
     ways = singles + [tuple(range(1, T))] if T == SHORT else singles
     return properties.split_invariance(
         function, _over_time(subject, case), state=case.arguments["initial_state"], at=ways,
@@ -123,21 +130,19 @@ def _split(subject: Subject, claim: Claim, case: Case, run: Callable[..., Any]) 
     )  # fmt: skip
 
 
-def _packed(subject: Subject, claim: Claim, case: Case, run: Callable[..., Any]) -> Property:
+def _packed(subject: Subject, claim: Claim, case: Case, run: Callable[..., Any]) -> Property | None:
     """Packed sequences against each by itself."""
     y = subject.op.outputs[0]
     together, tol = run()[y], _tolerance(subject, case, claim)[y]
-    worst = Property("packed", properties.PASS, 0.0, 0.0, "no sequence")
+    found = []
     for row, steps, start in _sequences(case):
         alone = {k: x[row : row + 1, steps] for k, x in _over_time(subject, case).items()}
         state = {} if start is None else {"initial_state": start}
         separate = subject.run({**_unpacked(case), **alone, **state}, claim)[y]
         about = f"row {row}, steps {steps.start} to {steps.stop}: "
-        found = properties.agreement(
-            "packed", together[row : row + 1, steps], separate, tolerance=2 * tol[row : row + 1, steps], about=about
-        )
-        worst = max(worst, found, key=lambda p: (p.status == properties.FAIL, p.ratio))
-    return worst
+        packed, allowed = (x[row : row + 1, steps] for x in (together, 2 * tol))
+        found.append(properties.agreement("packed", packed, separate, tolerance=allowed, about=about))
+    return max(found, key=lambda p: (p.status == properties.FAIL, p.ratio), default=None)
 
 
 def _unpacked(case: Case) -> dict[str, Any]:

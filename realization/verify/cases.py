@@ -23,6 +23,8 @@ from realization.core.rounding import format_of, round_to
 DEFAULT_CHUNK = 64
 # Names in an op's options that stand for an argument of another name.
 STANDS_FOR = {"D2": "D"}
+# Arguments of integers that say which steps belong to which sequence.
+PACKING = frozenset({"cu_seqlens", "seq_idx"})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,7 +83,7 @@ def usable(op: Op, accepts: Iterable[str], requires: Iterable[str] = ()) -> list
 
 
 def _packs(option: Mapping[str, Any]) -> frozenset[str]:
-    return frozenset(option["with"]) & {"cu_seqlens", "seq_idx"}
+    return frozenset(option["with"]) & PACKING
 
 
 def plan(
@@ -114,7 +116,7 @@ def plan(
     rows = []
     for i, regime in enumerate(op.regimes):
         # Every option, by turns far beyond and just beyond the end of a chunk; and the edges of the chunk.
-        combos = [((long, edges[0])[(i + j) % 2], j) for j in range(len(options))]
+        combos = [((long, edges[0])[j % 2], i + j) for j in range(len(options))]
         combos += [(edges[(i + k) % len(edges)], i + k) for k in range(len(options) if regime.exact else 1)]
         rows.append([f"{regime.name}.T{T}.o{options[j % len(options)]}" for T, j in combos])
     one_round = list(dict.fromkeys(x for turn in itertools.zip_longest(*rows) for x in turn if x))

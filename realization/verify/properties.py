@@ -54,7 +54,8 @@ def cuts(T: int, *, rng: Any = None, sampled: int = 8, every_below: int = 12) ->
     """All places to cut a sequence of T steps in two if it is short, else the ends and a sample."""
     if every_below > T:
         return list(range(T + 1))
-    inner = np.random.default_rng(rng).choice(np.arange(2, T - 1), size=min(sampled, T - 3), replace=False)
+    draw = np.random.default_rng(0 if rng is None else rng)
+    inner = draw.choice(np.arange(2, T - 1), size=min(sampled, T - 3), replace=False)
     return sorted({0, 1, T // 2, T - 1, T, *map(int, inner)})
 
 
@@ -234,7 +235,7 @@ def _compare(name: str, one: Any, other: Any, tolerance: Any, axis: int | None, 
         if not x.size:
             continue
         with np.errstate(invalid="ignore", divide="ignore"):
-            difference = np.abs(np.where(x == y, 0.0, x - y))
+            difference = np.abs(np.where((x == y) | (np.isnan(x) & np.isnan(y)), 0.0, x - y))
             ratio = np.where(difference == 0, 0.0, difference / np.broadcast_to(tolerance, x.shape))
         ratio = np.where(np.isnan(ratio), np.inf, ratio)
         top = float(ratio.max())

@@ -57,7 +57,7 @@ def headline(report: Report) -> str:
     parts += [f"not {PLAIN[name]}" for name in broken]
     if report.interrupted:
         parts.append("interrupted")
-    if report.verdict == UNDECIDED and report.results:
+    elif report.verdict == UNDECIDED and report.results:
         seen = next((r for r in report.results if r.status in (REFUSED, UNINFORMATIVE)), None)
         parts.append(f"{seen.status}: {seen.sentence}" if seen else "no case could be run")
     verdict = f"{report.verdict.upper()}: {report.subject.name} as {report.subject.op.name}"
@@ -77,7 +77,7 @@ PLAIN = {
 def _settings(report: Report) -> Iterator[str]:
     claim = {k: v for k, v in asdict(report.claim).items() if v is not None}
     yield "claim     " + ", ".join(f"{k}={v}" for k, v in claim.items())
-    if any(r.outputs for r in report.results):
+    if any(r.outputs for r in report.results) and not report.interrupted:
         worse = "worse than every rung of the precision ladder"
         yield "behaves   " + (f"as {report.tightest}" if report.tightest else worse)
     if report.subject.note:

@@ -13,6 +13,7 @@ import importlib.util
 import inspect
 import os
 import sys
+import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ from realization.core.errors import RealizationError, ShapeError
 from realization.core.ops import Op
 from realization.verify import adapters, demo
 from realization.verify.arrays import kind
+from realization.verify.cases import PACKING
 from realization.verify.verdict import output_format
 
 
@@ -109,14 +111,15 @@ class Subject:
             With one line that says what came and what was needed.
         """
         arrays = kind(self.array)
-        encoded = {k: arrays.encode(x, claim.io) if isinstance(x, np.ndarray) else x for k, x in arguments.items()}
+        form = {k: _carrier(k, claim) for k in arguments}
+        encoded = {k: arrays.encode(x, form[k]) if isinstance(x, np.ndarray) else x for k, x in arguments.items()}
         before = {k: np.array(arrays.decode(x)) for k, x in encoded.items() if isinstance(arguments[k], np.ndarray)}
         try:
             with np.errstate(all="ignore"):
                 returned = self.call(**encoded)
         except NotImplementedError as e:
             raise LeftOutError(str(e)) from e
-        except (KeyboardInterrupt, MemoryError):
+        except KeyboardInterrupt:
             raise
         except BaseException as e:
             raise RefusedError(f"{type(e).__name__}: {str(e).strip().splitlines()[0] if str(e).strip() else ''}") from e
@@ -146,6 +149,13 @@ class Subject:
         return y.astype(np.complex128 if y.dtype.kind == "c" else np.float64)
 
 
+def _carrier(name: str, claim: Claim) -> str:
+    """Format in which an input is handed over: a state in its own, but not in float64 beside coarser inputs."""
+    if not name.endswith("state") or claim.io == "float64":
+        return claim.io
+    return "float32" if claim.state_format.name == "float64" else claim.state_format.name
+
+
 def _named(returned: Any, op: Op) -> dict[str, Any]:
     if isinstance(returned, Mapping):
         unknown = set(returned) - set(op.outputs)
@@ -169,7 +179,8 @@ def _check_shapes(op: Op, arguments: Mapping[str, Any], outputs: Mapping[str, An
 
 def _shapes(op: Op, arguments: Mapping[str, Any]) -> list[tuple[int, ...]]:
     """Shapes of the outputs: those that the definition gives for zeros."""
-    zeros = {k: x * 0 if isinstance(x, np.ndarray) and x.dtype.kind in "fc" else x for k, x in arguments.items()}
+    floats = {k for k, x in arguments.items() if isinstance(x, np.ndarray) and x.dtype.kind in "fc"}
+    zeros = {k: np.zeros_like(x) if k in floats else x for k, x in arguments.items()}
     return [np.shape(y) for y in op.definition(**zeros)]
 
 
@@ -272,21 +283,28 @@ def plain(
             f"{', '.join(sorted(op.required - accepts))} too; name them so, or give the --convention that it follows"
         )
     accepts |= {"complex"} if complexes or name in demo.SUBJECTS else set()
+    required = _parameters(function, required=True) or frozenset()
+    if required - set(op.arguments):
+        foreign = ", ".join(sorted(required - set(op.arguments)))
+        raise UsageError(f"{name} needs {foreign}, which {op.name} does not have")
     return Subject(
-        name, op, function, accepts, frozenset(), frozenset(), array, claim or Claim(**(op.claim or {})),
+        name, op, function, accepts, required - op.required, frozenset(), array, claim or Claim(**(op.claim or {})),
         flags=("--op", op.name),
     )  # fmt: skip
 
 
-def _parameters(function: Any) -> frozenset[str] | None:
-    """Names a function takes by keyword; None if it takes any."""
+def _parameters(function: Any, *, required: bool = False) -> frozenset[str] | None:
+    """Names a function takes by keyword, or cannot do without; None if it takes any."""
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
         return None
+    named = [p for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    if required:
+        return frozenset(p.name for p in named if p.default is p.empty)
     if any(p.kind is p.VAR_KEYWORD for p in parameters):
         return None
-    return frozenset(p.name for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD))
+    return frozenset(p.name for p in named)
 
 
 def _op(name: str, ops: Mapping[str, Op]) -> Op:
@@ -341,6 +359,8 @@ def _from_package(name: str) -> Any:
 def _executed(run: Callable[[], Any], name: str) -> Any:
     try:
         return run()
+    except SystemExit as e:
+        raise UsageError(f"{name} exits on import (status {e.code})") from e
     except ImportError as e:
         raise MissingError(f"{name} cannot be imported: {e}") from e
     except Exception as e:
@@ -364,18 +384,26 @@ def read_inputs(path: str, op: Op) -> dict[str, Any]:
     try:
         with np.load(path, allow_pickle=False) as stored:
             arrays = dict(stored)
-    except (OSError, ValueError) as e:
-        raise UsageError(f"{path} cannot be read as .npz: {e}") from e
+    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as e:
+        raise UsageError(f"{path} cannot be read as .npz with plain arrays ({type(e).__name__})") from e
     unknown = set(arrays) - set(op.arguments)
     if unknown:
         raise UsageError(f"{path} has {', '.join(sorted(unknown))}; {op.name} takes {', '.join(op.arguments)}")
     try:
         axes = op.axes.arguments
         checked = {k: finite_array(k, x) if k in axes else _option(x) for k, x in arrays.items()}
+        checked |= {k: _whole(k, checked[k]) for k in PACKING & set(checked)}
         op.axes.check(checked)
-    except ShapeError as e:
+        op.definition(**{k: np.zeros_like(x) if k in axes and k not in PACKING else x for k, x in checked.items()})
+    except Exception as e:  # a file may hold anything: what the definition refuses is not an input
         raise UsageError(f"{path}: {e}") from e
     return checked
+
+
+def _whole(name: str, x: np.ndarray) -> np.ndarray:
+    if (x != np.floor(x)).any():
+        raise ShapeError(f"{name} has entries that are no whole numbers")
+    return x.astype(np.int64)
 
 
 def finite_array(name: str, x: np.ndarray) -> np.ndarray:

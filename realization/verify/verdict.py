@@ -160,7 +160,10 @@ def judge(
             with np.errstate(invalid="ignore"):
                 error = np.abs((y - truth.value[name]) - truth.low[name])
             findings.append(_layer_b(name, y, error, allowed.tolerance[name], truth.value[name]))
-    return [_lattice(f, got[f.output], case, claim) if f.output.endswith("state") else f for f in findings]
+    return [
+        _lattice(f, got[f.output], truth.value[f.output], case, claim) if f.output.endswith("state") else f
+        for f in findings
+    ]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -230,12 +233,13 @@ def _layer_b(name: str, y: Any, error: Any, tol: Any, truth: Any) -> Finding:
     return Finding(name, PASS, "B", worst, place, "", error, tol)
 
 
-def _lattice(finding: Finding, state: Any, case: Case, claim: Claim) -> Finding:
+def _lattice(finding: Finding, state: Any, truth: Any, case: Case, claim: Claim) -> Finding:
     """Fail a float32 state all of whose entries are numbers of a coarser format: it was stored in it."""
     if case.exact or finding.status == FAIL or claim.state_format.name not in ("float32", "float64"):
         return finding
-    x = _entries(state)
-    x = x[(x != 0) & np.isfinite(x)]
+    x, exact = _entries(state), _entries(truth)
+    telling = (x != 0) & np.isfinite(x) & (round_to(exact, "tf32") != exact)
+    x = x[telling]
     given = np.concatenate([np.zeros(1), *(_entries(v) for k, v in case.arguments.items() if k.endswith("state"))])
     if x.size < LATTICE_ENTRIES or np.isin(x, given).mean() > 0.01:
         return finding  # a state that was handed through proves nothing

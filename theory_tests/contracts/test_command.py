@@ -148,7 +148,9 @@ def test_a_mistake_gets_one_line(run, words, status, message):
 
 
 def test_a_module_that_fails_on_import(run, tmp_path):
-    """An ImportError is the environment's, any other error the user's."""
+    """An ImportError is the environment's, any other error the user's, and so is an exit."""
+    (tmp_path / "leaving.py").write_text("import sys; sys.exit(0)")
+    assert run("verify", f"{tmp_path}/leaving.py:f", "--op", "ssd")[0] == 2
     (tmp_path / "broken.py").write_text("1 / 0")
     (tmp_path / "needy.py").write_text("import no_such_package")
     assert run("verify", f"{tmp_path}/broken.py:f", "--op", "ssd")[0] == 2
@@ -172,6 +174,7 @@ def test_given_inputs(run, tmp_path):
         ({"u": np.full((2, 20, 3), np.nan)}, "NaN"),
         ({"B": np.zeros((2, 19, 3))}, "B has shape"),
         ({"beta": np.zeros(3)}, "has beta"),
+        ({"B": np.full((2, 20, 3), "x")}, "own.npz"),
     ):
         np.savez(path, **inputs(**wrong))
         status, _, err = run("verify", "demo", "--inputs", path)
@@ -197,6 +200,24 @@ def test_the_command_to_see_it_again_names_the_convention(run, tmp_path):
     again = next(line for line in out.splitlines() if "again:" in line).split("realization ")[1]
     assert "--convention complex" in again
     assert run(*again.split())[0] == 1
+
+
+def test_integer_inputs_prove_nothing_about_the_state(run, tmp_path):
+    """One-hot activations give states that every format holds: right kernels are not rejected for that."""
+    rng = np.random.default_rng(0)
+    whole = {k: rng.integers(-3, 4, (2, 20, n)).astype(float) for k, n in (("u", 8), ("B", 16), ("C", 16))}
+    np.savez(tmp_path / "own.npz", **whole, delta=np.ones((2, 20, 8)), A=np.zeros((8, 16)))
+    assert run("verify", "demo", "--inputs", str(tmp_path / "own.npz"))[0] == 0
+
+
+def test_what_a_kernel_cannot_do_without_is_always_given(run, kernel):
+    """A parameter without default is in every case; one that the op does not know is a mistake."""
+    body = "return demo(u=u, delta=delta, A=A, B=B, C=C, initial_state=initial_state)"
+    status, out, _ = judge(run, kernel(body, "u, delta, A, B, C, initial_state"))
+    assert (status, "refused" in out) == (0, False)
+    status, _, err = judge(run, kernel("return u", "u, delta, A, B, C, scale"))
+    assert status == 2
+    assert "needs scale" in err
 
 
 def test_an_interruption_keeps_finished_cases(run, monkeypatch):
