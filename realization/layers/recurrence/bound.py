@@ -68,7 +68,7 @@ def _run(
     kappa_S = _gamma(once * u + 2 * claim.u_operand)
     start = Err(zeros(value, key), claim=claim) if initial is None else initial
     S, H, E = start.value, size(start.value), size(start.error)
-    late, writes, casts = E, H, _Casts(claim, size)
+    late, writes, lost, casts = E, H, np.zeros(1), _Casts(claim, size)
     eta_state = claim.state_format.tiny if claim.u_state else 0.0
     ys, after = [], []
 
@@ -89,15 +89,15 @@ def _run(
         growth = (1 + u) ** r - 1
         excess = decay_error * (1 + growth) + decay * growth  # A - |a|
         local = (1 + u) * size(write.error) + u * size(write.value) + 3 * eta
-        local = local + casts.write(v, k, _step(at(log_decay, t, 3), rate))
         E = _bounded((decay + excess) * E + excess * H + local, H, claim)
         H, writes = decay * H + size(write.value), writes + size(write.value)
+        lost = lost + casts.write(v, k, _step(at(log_decay, t, 3), rate))
 
         # Late errors: of decays that are differences, and of storing the state, from which it is then read.
-        late = E + np.expm1(u * at(slack, t, 3)) * (H + E) + eta * writes
+        late = E + np.expm1(u * at(slack, t, 3)) * (H + E) + eta * writes + lost
         end = at(ends, t, 0)[..., None, None, None]
         late = _bounded(np.where(end, late + claim.u_state * (H + late) + eta_state, late), H, claim)
-        E = np.where(end, late, E)
+        E, lost = np.where(end, late, E), np.where(end, 0.0, lost)
         Q, q_error = size(q.value)[..., None, :], size(q.error)[..., None, :]
         error = ((Q + q_error) * (late + kappa_y * (H + late)) + q_error * H).sum(-1)
         error = error + (query.shape[-1] + 1) * eta * (1 + casts.values) + casts.read(q, H)
@@ -125,7 +125,10 @@ class _Casts:
         self.size, self.values, self.keys, self.steps = size, np.zeros(1), np.zeros(1), np.ones(1)
 
     def write(self, v: Err, k: Err, step: Any) -> Any:
-        """Error of the write v k' of one step, (*b, H, V, K); step (*b, H, V|1, 1)."""
+        """Error of the write v k' of one step, (*b, H, V, K); step (*b, H, V|1, 1).
+
+        A kernel may cast a factor after it has decayed to the end of the chunk: this error does not decay.
+        """
         v_size, k_size = np.abs(v.value)[..., None], self.size(k.value)[..., None, :]
         x_size = v_size / np.where(v_size == 0, 1.0, np.minimum(step, 1.0))
         self.values = self.values + x_size[..., 0]
