@@ -141,7 +141,9 @@ class Subject:
         except Exception as e:
             raise DefectError(f"{name} is {type(x).__name__}, an array of kind {self.array} is needed") from e
         wanted = arrays.native(output_format(self.op, name, claim).name)
-        if dtype.removeprefix("complex") == dtype and dtype != wanted:
+        if dtype.startswith("complex"):
+            wanted = "complex128" if wanted == "float64" else "complex64"
+        if dtype != wanted:
             raise DefectError(f"{name} has dtype {dtype}, {wanted} is needed (the claim's format)")
         for other, given in inputs.items():
             if other not in self.changes and y.size and np.shares_memory(y, given):
@@ -171,17 +173,21 @@ def _named(returned: Any, op: Op) -> dict[str, Any]:
 
 
 def _check_shapes(op: Op, arguments: Mapping[str, Any], outputs: Mapping[str, Any]) -> None:
-    """Refuse outputs whose shapes are not those of the definition."""
-    for name, shape in zip(op.outputs, _shapes(op, arguments), strict=True):
-        if name in outputs and outputs[name].shape != shape:
-            raise DefectError(f"{name} has shape {outputs[name].shape}, {shape} is needed")
+    """Refuse outputs whose shapes, or kinds of number, are not those of the definition."""
+    for name, wanted in zip(op.outputs, _blank(op, arguments), strict=True):
+        y = outputs.get(name, wanted)
+        if y.shape != wanted.shape:
+            raise DefectError(f"{name} has shape {y.shape}, {wanted.shape} is needed")
+        if np.iscomplexobj(y) != np.iscomplexobj(wanted):
+            came, needed = ("complex" if np.iscomplexobj(x) else "real" for x in (y, wanted))
+            raise DefectError(f"{name} is {came}, {needed} numbers are needed")
 
 
-def _shapes(op: Op, arguments: Mapping[str, Any]) -> list[tuple[int, ...]]:
-    """Shapes of the outputs: those that the definition gives for zeros."""
+def _blank(op: Op, arguments: Mapping[str, Any]) -> Any:
+    """What the definition gives for zeros: outputs of the right shape and kind."""
     floats = {k for k, x in arguments.items() if isinstance(x, np.ndarray) and x.dtype.kind in "fc"}
     zeros = {k: np.zeros_like(x) if k in floats else x for k, x in arguments.items()}
-    return [np.shape(y) for y in op.definition(**zeros)]
+    return op.definition(**zeros)
 
 
 # Finding a subject ----------------------------------------------------------

@@ -224,6 +224,9 @@ def _layer_b(name: str, y: Any, error: Any, tol: Any, truth: Any) -> Finding:
     if worst > 1:
         reason = "NaN came" if np.isnan(y[place]) else f"error {error[place]:.3g} where {tol[place]:.3g} is allowed"
         return Finding(name, FAIL, "B", worst, place, reason, error, tol)
+    if not np.isfinite(y).all():
+        reason = "NaN or infinity came where numbers may leave the range of a claimed format"
+        return Finding(name, UNINFORMATIVE, "B", worst, place, reason, error, tol)
     vague = float((tol > 0.1 * np.abs(truth)).mean())
     if vague > 0.5:
         out_of_range = np.isinf(tol).mean() > 0.5

@@ -89,6 +89,8 @@ def test_the_report_as_json(run, tmp_path):
         ("return 1, 2, 3", "3 outputs came; selective_scan has 2"),
         ("return None", "no output came"),
         ("return 'text'", "y has dtype"),
+        ("y, s = demo(**kw)\nreturn y.astype(complex), s", "y has dtype complex128, complex64 is needed"),
+        ("y, s = demo(**kw)\nreturn y + np.complex64(0), s", "y is complex, real numbers are needed"),
     ],
 )
 def test_a_kernel_that_misbehaves_does_not_conform(run, kernel, body, words):
