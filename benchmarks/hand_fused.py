@@ -39,3 +39,31 @@ def selective_scan(u, delta, A, B, C, D, z, bias, y, final):
             for v in range(count):
                 for k in range(n):
                     final[b, first + v, k] = S[k, v]
+
+
+@jit
+def given_decays(value, key, query, decay, y):
+    """S = a o S + v k', y = S q in plain float64; decay (b, T, V or 1, K or 1), one head."""
+    batch, T, d = value.shape
+    n = key.shape[2]
+    per_value, per_key = min(decay.shape[2] - 1, 1), min(decay.shape[3] - 1, 1)
+    S, acc, a, write = np.empty((n, TILE)), np.empty(TILE), np.empty(TILE), np.empty(TILE)
+    for b in range(batch):
+        for first in range(0, d, TILE):
+            count = min(TILE, d - first)
+            for k in range(n):
+                for v in range(TILE):
+                    S[k, v] = 0.0
+            for t in range(T):
+                for v in range(count):
+                    write[v] = value[b, t, first + v]
+                    acc[v] = 0.0
+                for k in range(n):
+                    if per_key or k == 0:
+                        for v in range(count):
+                            a[v] = decay[b, t, (first + v) * per_value, k * per_key]
+                    for v in range(count):
+                        S[k, v] = a[v] * S[k, v] + write[v] * key[b, t, k]
+                        acc[v] += S[k, v] * query[b, t, k]
+                for v in range(count):
+                    y[b, t, first + v] = acc[v]

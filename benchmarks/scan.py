@@ -5,6 +5,7 @@ machine meets both; a ratio is the median over the rounds.  Layouts are prepared
 """
 
 import argparse
+import functools
 import importlib.util
 import os
 import statistics
@@ -95,14 +96,34 @@ def by_hand(case):
     return run
 
 
-def certified_core(case):
+def decays(case, structure):
+    """Decays (b, T, d or 1, n or 1) of one structure."""
+    decay = np.exp(case["delta"][..., None] * case["A"])
+    rows, columns = {"scalar": (1, 1), "row": (None, 1), "column": (1, None), "full": (None, None)}[structure]
+    return np.ascontiguousarray(decay[:, :, :rows, :columns])
+
+
+def plain_core(case, structure):
+    """The float64 recurrence with given decays."""
+    from hand_fused import given_decays
+
+    arrays = case["delta"] * case["u"], case["B"], case["C"], decays(case, structure)
+
+    def run():
+        y = np.empty(case["u"].shape)
+        given_decays(*arrays, y)
+        return y
+
+    return run
+
+
+def certified_core(case, structure):
     """The double-double recurrence with given decays."""
     from realization._kernels.dd_recurrence import recurrence
     from realization.certify.dd import DD
 
-    decay = np.exp(case["delta"][..., None] * case["A"])[:, :, None]
     words = {"value": (case["delta"] * case["u"])[..., None, :], "key": case["B"][..., None, :]}
-    words |= {"query": case["C"][..., None, :], "decay": decay}
+    words |= {"query": case["C"][..., None, :], "decay": decays(case, structure)[:, :, None]}
     words = {name: DD.exact(x).words for name, x in words.items()}
     return lambda: recurrence(**words)[0][0][..., 0, :]
 
@@ -126,13 +147,19 @@ def compare(first, second):
     return *map(statistics.median, zip(*times, strict=True)), statistics.median(b / a for a, b in times)
 
 
-# what is compared, packages it needs, its other side, its case, and the target for its time divided by ours
+def given(structure):
+    """Certified against plain, both with given decays of one structure."""
+    sides = [functools.partial(side, structure=structure) for side in (plain_core, certified_core)]
+    return f"certified, {structure} decays", (), *sides, draw(**SHORT, bare=True), "at most", 15.0
+
+
+# what is compared, packages it needs, our side and the other, the case, and the target for its time divided by ours
 COMPARISONS = (
-    ("transformers' scan, float32", ("torch", "transformers"), with_transformers, draw(**SIZE), "at least", 7.0),
-    ("bare, jax.lax.scan, float64", ("jax",), with_jax, draw(**SIZE, bare=True), "at least", 1.0),
-    ("fused by hand", (), by_hand, draw(**SIZE), "at least", 1 / 1.3),
-    ("certified, decays given, short", (), certified_core, draw(**SHORT, bare=True), "at most", 15.0),
-    ("certified op, short", (), certified, draw(**SHORT), "", None),
+    ("transformers' scan, float32", ("torch", "transformers"), ours, with_transformers, draw(**SIZE), "at least", 7.0),
+    ("bare, jax.lax.scan, float64", ("jax",), ours, with_jax, draw(**SIZE, bare=True), "at least", 1.0),
+    ("fused by hand", (), ours, by_hand, draw(**SIZE), "at least", 1 / 1.3),
+    *map(given, ("scalar", "row", "column", "full")),
+    ("certified op, short", (), ours, certified, draw(**SHORT), "", None),
 )
 
 
@@ -140,11 +167,11 @@ def main(argv):
     argparse.ArgumentParser(prog="dev.py bench", description=__doc__).parse_args(argv)
     print(f"float64 selective scan, {SIZE} (short: T={SHORT['T']}), medians of {ROUNDS}, one core\n")
     print(f"{'the other side':32}{'ours ms':>10}{'theirs ms':>11}{'theirs/ours':>13}   target")
-    for name, packages, other, case, sense, target in COMPARISONS:
+    for name, packages, one, other, case, sense, target in COMPARISONS:
         if absent := [package for package in packages if importlib.util.find_spec(package) is None]:
             print(f"{name:32}   skipped: {', '.join(absent)} not installed")
             continue
-        a, b, ratio = compare(ours(case), other(case))
+        a, b, ratio = compare(one(case), other(case))
         met = target is None or (ratio >= target if sense == "at least" else ratio <= target)
         goal = f"{sense} {target:.2f}{'' if met else '   MISSED'}" if target else "none"
         print(f"{name:32}{1e3 * a:10.1f}{1e3 * b:11.1f}{ratio:13.2f}   {goal}", flush=True)
