@@ -443,6 +443,16 @@ def silu(x: float, x_lo: float, x_rad: float) -> Triple:
     return multiply(x, x_lo, x_rad, *sigmoid(x, x_lo, x_rad))
 
 
+@small
+def tanh(x: float, x_lo: float, x_rad: float) -> Triple:
+    """-m / (2 + m) at m = exp(-2 |x|) - 1, with the sign of x; tanh' = 1 - tanh**2 <= 1, and |tanh| <= 1."""
+    sign = -1.0 if x > 0.0 else 1.0
+    m, m_lo, m_rad = claim(*_expm1_of_exact(2.0 * sign * x, 2.0 * sign * x_lo))
+    d, d_lo, d_rad = add(2.0, 0.0, 0.0, m, m_lo, m_rad)
+    y, y_lo, y_rad = divide(sign * m, sign * m_lo, m_rad, d, d_lo, d_rad)
+    return claim(y, y_lo, y_rad + min(x_rad, 2.0) if x_rad < INF else INF)
+
+
 # pi / 2 in four words: the first two have 23 bits, so n times them is exact for |n| <= 2**30; what
 # is left out, and the rounding of n times the last word, are below |n| 2**-149.
 PI_2, PI_2_2, PI_2_3, PI_2_4 = _words(

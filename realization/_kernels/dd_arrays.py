@@ -69,7 +69,7 @@ def _ignoring_parameter(f: Any) -> Any:
     return small(with_parameter)
 
 
-UNARY = ("exp", "expm1", "log1p", "phi1", "sigmoid", "silu", "sqrt", "reciprocal", "sin", "cos")
+UNARY = ("exp", "expm1", "log1p", "phi1", "sigmoid", "silu", "tanh", "sqrt", "reciprocal", "sin", "cos")
 BINARY = ("add", "subtract", "multiply", "divide", "maximum", "minimum")
 
 

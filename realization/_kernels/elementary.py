@@ -180,6 +180,13 @@ def silu(x: float) -> float:
 
 
 @small
+def tanh(x: float) -> float:
+    """-m / (2 + m) at m = exp(-2 |x|) - 1, with the sign of x."""
+    m = expm1(-2.0 * abs(x))
+    return math.copysign(-m / (2.0 + m), x)
+
+
+@small
 def maximum(x: float, y: float) -> float:
     """The larger one; NaN if either is."""
     return x if x > y or x != x else y
@@ -212,7 +219,7 @@ def _give(name: str, compiled: Any) -> None:
 
 
 for _name, _compiled in {
-    "exp": exp, "expm1": expm1, "log1p": log1p, "phi1": phi1, "sigmoid": sigmoid, "silu": silu,
+    "exp": exp, "expm1": expm1, "log1p": log1p, "phi1": phi1, "sigmoid": sigmoid, "silu": silu, "tanh": tanh,
     "reciprocal": reciprocal, "maximum": maximum, "minimum": minimum,
     "sqrt": math.sqrt, "sin": math.sin, "cos": math.cos,
 }.items():  # fmt: skip

@@ -13,6 +13,7 @@ many kernels flush subnormal results to zero.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -103,6 +104,19 @@ class Err:
             error = varies + rounds + claim.accumulator.tiny * row.underflow(y, *values)
             return Err(y, _fitting(y, error, claim), claim=claim)
 
+    def sum(self, axis: Any = -1) -> Err:
+        """Sum along axes, in any order."""
+        return _summed(self.value, self.error, axis, self.claim, 0.0)
+
+    @staticmethod
+    def __contract__(x: Any, y: Any, axes: Any) -> Err:
+        """Sum of products in any order; the claim says in which formats operands and sums are held."""
+        claim = next(a.claim for a in (x, y) if isinstance(a, Err))
+        (x, ex), (y, ey) = _parts(x), _parts(y)
+        with np.errstate(invalid="ignore", over="ignore"):
+            error = np.abs(x) * ey + np.abs(y) * ex + ex * ey + claim.accumulator.tiny
+            return _summed(x * y, error + _cast_error(x, y, claim), axes, claim, claim.u + 2 * claim.u_operand)
+
     # Arrangement ------------------------------------------------------------
 
     def _map(self, rearrangement: Callable[[Any], Any]) -> Err:
@@ -133,6 +147,40 @@ def _parts(x: Any) -> tuple[Any, Any]:
 def _fitting(value: Any, error: Any, claim: Claim) -> Any:
     """The error, infinite where the result may overflow."""
     return np.where(np.abs(value) + error < claim.accumulator.largest, error, np.inf)
+
+
+def _summed(terms: Any, errors: Any, axes: Any, claim: Claim, each: float) -> Err:
+    """Sum terms that carry a relative error `each` of their own.
+
+    In any order, and with partial sums that are added at the end, a term passes through at most
+    n - 1 + splits - 1 additions, whatever the sizes of the partial sums.
+    """
+    axes = functions.normal_axes(axes, np.ndim(terms))
+    n = math.prod(np.shape(terms)[axis] for axis in axes)
+    kappa = gamma(max(n + claim.splits - 2, 0) * claim.u + each)
+    with np.errstate(invalid="ignore", over="ignore"):
+        size = (np.abs(terms) + errors).sum(axes)
+        error = errors.sum(axes) + kappa * size
+    fits = size + error < claim.accumulator.largest
+    return Err(terms.sum(axes), np.where(fits, error, np.inf), claim=claim)
+
+
+def _cast_error(x: Any, y: Any, claim: Claim) -> Any:
+    """What casts of the operands of a product cost beyond their relative rounding.
+
+    Below the normal range of the format a cast errs by half of its smallest number, which meets the other
+    factor; beyond its range there is no bound.
+    """
+    if not claim.u_operand:
+        return 0.0
+    form = format_of(claim.operand or "")
+    fits = np.maximum(np.abs(x), np.abs(y)) < form.largest / 2
+    return np.where(fits, form.smallest * (np.abs(x) + np.abs(y) + form.smallest), np.inf)
+
+
+def gamma(x: float) -> float:
+    """Bound of prod(1 + d_i) - 1 where sum |d_i| = x; from x = 1 on there is none."""
+    return x / (1 - x) if x < 1 else math.inf
 
 
 def _cast(x: Any, e: Any, form: Any, claim: Claim) -> Err:

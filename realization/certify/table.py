@@ -83,6 +83,11 @@ def _silu_derivative(x: Array) -> Array:
     return s * (1 + x * (1 - s))
 
 
+def _tanh_derivative(x: Array) -> Array:
+    # 1 - tanh(x)^2 cancels where |x| is large
+    return 4 * sigmoid(2 * x) * sigmoid(-2 * x)
+
+
 TABLE: Mapping[str, Row] = {
     "exp": Row(
         derivative=lambda y, x: (y,),
@@ -124,6 +129,12 @@ TABLE: Mapping[str, Row] = {
         variation=_silu_variation,
         roundings=lambda u, y, x: np.abs(y) * (5 * u + _exp_error(u, x) * sigmoid(-x)),
         underflow=lambda y, x: 1 + np.abs(x),
+    ),
+    # tanh(x + d) - tanh(x) = tanh(d) (1 - y^2) / (1 + y tanh(d)), largest in size where d points to 0.
+    "tanh": Row(
+        derivative=lambda y, x: (_tanh_derivative(x),),
+        variation=lambda e, y, x: np.tanh(e) * _tanh_derivative(x) / (1 - np.abs(y) * np.tanh(e)),
+        roundings=lambda u, y, x: 8 * u * np.abs(y),
     ),
     "sqrt": Row(
         derivative=lambda y, x: (0.5 / y,),

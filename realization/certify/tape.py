@@ -74,6 +74,18 @@ class Tape:
     __rmul__ = __mul__
 
     @staticmethod
+    def __contract__(x: Any, y: Any, axes: Any) -> Tape:
+        values = [_value(a) for a in (x, y)]
+        value = functions.contract(values[0], values[1], axes)
+        inside = functions.normal_axes(axes, value.ndim + np.size(axes))
+        pairs = [(a, b) for a, b in zip((x, y), values[::-1], strict=True) if isinstance(a, Tape)]
+
+        def pull(ybar: Any) -> Iterable[tuple[Tape, Any]]:
+            return [(a, unbroadcast(np.expand_dims(ybar, inside) * b, a.shape)) for a, b in pairs]
+
+        return Tape(value, pull)
+
+    @staticmethod
     def __elementary__(name: str, *arguments: Any) -> Tape:
         values = [_value(x) for x in arguments]
         y = getattr(functions, name)(*values)

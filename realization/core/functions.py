@@ -109,6 +109,12 @@ def silu(x: Any) -> Any:
 
 
 @elementary
+def tanh(x: Any) -> Any:
+    """(exp(x) - exp(-x)) / (exp(x) + exp(-x))."""
+    return np.tanh(x)
+
+
+@elementary
 def maximum(x: Any, y: Any) -> Any:
     """The larger of x and y."""
     return np.where(x > y, x, y)
@@ -126,6 +132,22 @@ def cast(x: Any, form: Any) -> Any:
     from realization.core.rounding import round_to
 
     return round_to(x, form)
+
+
+def contract(x: Any, y: Any, axes: Any = -1) -> Any:
+    """Sum of x y over axes (of the broadcast product): what a matrix unit does, whose arithmetic a claim describes."""
+    for a in (x, y):
+        if hasattr(type(a), "__contract__"):
+            return type(a).__contract__(x, y, axes)
+    product = x * y
+    for axis in sorted(normal_axes(axes, len(product.shape)), reverse=True):
+        product = product.sum(axis)
+    return product
+
+
+def normal_axes(axes: Any, ndim: int) -> tuple[int, ...]:
+    """Axes counted from the front."""
+    return tuple(axis % ndim for axis in (axes if isinstance(axes, tuple) else (axes,)))
 
 
 def arrange(rearrangement: Callable[[Sequence[Any]], Any], items: Sequence[Any]) -> Any:

@@ -117,6 +117,7 @@ UNARY = {
     ("phi1", "exponential"): lambda x: x.expm1() / x if x != 0 else arb(1),
     ("sigmoid", "exponential"): lambda x: 1 / (1 + (-x).exp()),
     ("silu", "exponential"): lambda x: x / (1 + (-x).exp()),
+    ("tanh", "exponential"): lambda x: x.tanh(),
     ("softplus", "exponential"): lambda x: x.exp().log1p() if x <= 20 else x,
     ("softplus", "threshold"): lambda x: x.exp().log1p() if x <= 20 else x,
     ("log1p", "logarithm"): lambda x: x.log1p(),

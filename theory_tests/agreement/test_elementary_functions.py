@@ -39,6 +39,7 @@ TABLE = {
     "phi1": (wide, lambda x: x.expm1() / x, 2.0),
     "sigmoid": (wide, lambda x: 1 / (1 + (-x).exp()), 2.0),
     "silu": (wide, lambda x: x / (1 + (-x).exp()), 2.5),
+    "tanh": (wide, lambda x: x.tanh(), 2.5),
     "softplus": (wide, lambda x: x.exp().log1p() if x <= 20 else x, 2.0),
     "log1p": (above_minus_one, lambda x: x.log1p(), 1.0),
 }

@@ -18,6 +18,7 @@ POINTS = {
     "softplus": WIDE,
     "sigmoid": WIDE,
     "silu": WIDE,
+    "tanh": np.concatenate([WIDE, [1e-9, -1e-9, 1e-3, -1e-3]]),
     "sin": np.linspace(-30, 30, 97),
     "cos": np.linspace(-30, 30, 97),
     "log1p": np.concatenate([-1 + np.logspace(-6, -0.1, 30), np.logspace(-8, 6, 30)]),

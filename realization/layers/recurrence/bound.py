@@ -35,7 +35,7 @@ from typing import Any
 
 import numpy as np
 
-from realization.certify.err import Err
+from realization.certify.err import Err, gamma
 from realization.core.claim import Claim
 from realization.core.functions import stack
 from realization.core.pair import Pair
@@ -64,8 +64,8 @@ def _run(
     size = np.abs if angle is None else _modulus
     u, eta = claim.u, claim.accumulator.tiny
     once = claim.splits + (claim.chunk or 0) + math.ceil(math.log2(T + 1)) + 3
-    kappa_y = _gamma((once + query.shape[-1]) * u + 4 * claim.u_operand)
-    kappa_S = _gamma(once * u + 2 * claim.u_operand)
+    kappa_y = gamma((once + query.shape[-1]) * u + 4 * claim.u_operand)
+    kappa_S = gamma(once * u + 2 * claim.u_operand)
     start = Err(zeros(value, key), claim=claim) if initial is None else initial
     S, H, E = start.value, size(start.value), size(start.error)
     late, writes, lost, casts = E, H, np.zeros(1), _Casts(claim, size)
@@ -211,11 +211,6 @@ def _value(a: Any) -> Any:
 def _modulus(x: Any) -> Any:
     P = x.shape[-1] // 2
     return np.hypot(x[..., :P], x[..., P:])
-
-
-def _gamma(x: float) -> float:
-    """Bound of prod(1 + d_i) - 1 where sum |d_i| = x; from x = 1 on there is none."""
-    return x / (1 - x) if x < 1 else math.inf
 
 
 def _bounded(error: Any, envelope: Any, claim: Claim) -> Any:
