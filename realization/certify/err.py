@@ -115,7 +115,7 @@ class Err:
         (x, ex), (y, ey) = _parts(x), _parts(y)
         with np.errstate(invalid="ignore", over="ignore"):
             error = np.abs(x) * ey + np.abs(y) * ex + ex * ey + claim.accumulator.tiny
-            return _summed(x * y, error + _cast_error(x, y, claim), axes, claim, claim.u + 2 * claim.u_operand)
+            return _summed(x * y, error + cast_error(x, y, claim), axes, claim, claim.u + 2 * claim.u_operand)
 
     # Arrangement ------------------------------------------------------------
 
@@ -165,7 +165,7 @@ def _summed(terms: Any, errors: Any, axes: Any, claim: Claim, each: float) -> Er
     return Err(terms.sum(axes), np.where(fits, error, np.inf), claim=claim)
 
 
-def _cast_error(x: Any, y: Any, claim: Claim) -> Any:
+def cast_error(x: Any, y: Any, claim: Claim) -> Any:
     """What casts of the operands of a product cost beyond their relative rounding.
 
     Below the normal range of the format a cast errs by half of its smallest number, which meets the other

@@ -46,6 +46,8 @@ class Claim:
     state : str, optional
         Format in which a state is kept between steps (chunks) and returned.
         Default: that of the accumulation.
+    scores : str, optional
+        Format to which scores are rounded before a softmax.  Default: that of the accumulation.
     splits : int
         Parts whose partial sums are combined at the end.
 
@@ -63,9 +65,10 @@ class Claim:
     decay: str = "product"
     state: str | None = None
     splits: int = 1
+    scores: str | None = None
 
     def __post_init__(self) -> None:
-        for name in (self.io, self.out, self.state, self.operand):
+        for name in (self.io, self.out, self.state, self.operand, self.scores):
             if name is not None:
                 format_of(name)
         if self.accumulate not in UNITS:

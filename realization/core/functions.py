@@ -168,6 +168,15 @@ def stack(items: Sequence[Any], axis: int) -> Any:
     return arrange(lambda parts: np.stack(parts, axis=axis), items)
 
 
+def midpoint(x: Any) -> np.ndarray:
+    """Plain numbers next to those of x, for decisions that change no result (a shift, a mask)."""
+    for name in ("value", "hi"):
+        if hasattr(x, name):
+            return midpoint(getattr(x, name))
+    x = np.asarray(x)
+    return x.astype(np.float64) if x.dtype == object else x
+
+
 def where(mask: Any, x: Any, y: Any) -> Any:
     """Select x where the mask holds, y elsewhere; the mask is a plain array."""
     return arrange(lambda parts: np.where(mask, parts[0], parts[1]), (x, y))

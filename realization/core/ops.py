@@ -47,6 +47,8 @@ class Op:
         Exact-integer arguments -> arguments whose outputs bound all states and partial sums.
     reference : str
         Paper and equation.
+    inexact : tuple of str
+        Outputs that are rounded on exact inputs too, such as a logarithm.
     kernel : callable
         The same as `definition`, compiled.
     certified, bound, adjoint : callable
@@ -69,6 +71,7 @@ class Op:
     linear: tuple[str, ...]
     envelope: Callable[[Mapping[str, Any]], Mapping[str, Any]]
     reference: str
+    inexact: tuple[str, ...] = ()
     kernel: Callable[..., Any] | None = None
     certified: Callable[..., Any] | None = None
     bound: Callable[..., Any] | None = None

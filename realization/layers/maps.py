@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from realization.core.functions import maximum, minimum, reciprocal, silu, softplus, sqrt
+from realization.core.functions import concatenate, maximum, minimum, reciprocal, silu, softplus, sqrt, stack
 
 
 def step_size(raw: Any, bias: Any, softly: Any, low: Any, high: Any) -> Any:
@@ -38,3 +38,19 @@ def rms_norm(x: Any, weight: Any, eps: Any) -> Any:
     """x / sqrt(mean(x^2) + eps) weight, along the last axis; eps counts as exact."""
     mean = (x * x).sum(-1) / x.shape[-1]
     return x * reciprocal(sqrt(mean + eps))[..., None] * weight
+
+
+def rotary(x: Any, cosine: Any, sine: Any, interleaved: bool) -> Any:
+    """Turn pairs (x1, x2) of columns of x (*b, T, h, k) to (x1 c - x2 s, x2 c + x1 s); c, s (T, r) or (*b, T, r).
+
+    Pairs are columns (i, i + r), or (2 i, 2 i + 1) if interleaved, i < r; columns beyond 2 r stay.
+    """
+    r = cosine.shape[-1]
+    c, s = cosine[..., None, :], sine[..., None, :]
+    first, second = (slice(0, 2 * r, 2), slice(1, 2 * r, 2)) if interleaved else (slice(0, r), slice(r, 2 * r))
+    x1, x2 = x[..., first], x[..., second]
+    turned = (x1 * c - x2 * s, x2 * c + x1 * s)
+    if interleaved:
+        pairs = stack(turned, axis=-1)
+        turned = (pairs.reshape(*pairs.shape[:-2], 2 * r),)
+    return concatenate([*turned, x[..., 2 * r :]], axis=-1)

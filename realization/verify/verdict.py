@@ -119,8 +119,9 @@ def tolerances(op: Op, case: Case, truth: Truth, claim: Claim) -> dict[str, Any]
         # Arithmetic may flush subnormal results to zero; a conversion to a coarser format does not.
         eta = form.tiny if form.u <= claim.accumulator.u else form.smallest
         tol = (e * (1 + form.u) + form.u * size + eta) * EVALUATION + truth.radius[name]
-        # Results that may leave the format's range have no bound.
-        out[name] = np.where(size + tol < form.largest, tol, np.inf)
+        # Results that may leave the format's range have no bound; the logarithm of an empty sum is -inf exactly.
+        tol = np.where(size + tol < form.largest, tol, np.inf)
+        out[name] = np.where((truth.value[name] == -np.inf) & (e == 0), 0.0, tol)
     return out
 
 
@@ -159,6 +160,7 @@ def judge(
         else:
             with np.errstate(invalid="ignore"):
                 error = np.abs((y - truth.value[name]) - truth.low[name])
+                error = np.where(y == truth.value[name], np.abs(truth.low[name]), error)
             findings.append(_layer_b(name, y, error, allowed.tolerance[name], truth.value[name]))
     return [
         _lattice(f, got[f.output], truth.value[f.output], case, claim) if f.output.endswith("state") else f
@@ -187,7 +189,9 @@ def exactly(op: Op, case: Case, claim: Claim) -> frozenset[str]:
     holds them, the state's format the states, and the operands' format (where scores and
     states are cast before a product) the read-out.
     """
-    largest = max(float(np.abs(x).max(initial=0.0)) for x in op.definition(**op.envelope(case.arguments)))
+    outputs = zip(op.outputs, op.definition(**op.envelope(case.arguments)), strict=True)
+    sizes = {name: float(np.abs(x).max(initial=0.0)) for name, x in outputs if name not in op.inexact}
+    largest = max(sizes.values())
 
     def holds(u: float, x: float) -> bool:
         """Whether p bits hold the integers up to x: 1/u = 2**p; u = 0 stands for no rounding."""
@@ -197,7 +201,7 @@ def exactly(op: Op, case: Case, claim: Claim) -> frozenset[str]:
     if not safe or largest > min(claim.out_format.largest, claim.state_format.largest):
         return frozenset()
     exact_y = holds(claim.u_operand, largest)
-    return frozenset(name for name in op.outputs if name.endswith("state") or exact_y)
+    return frozenset(name for name in sizes if name.endswith("state") or exact_y)
 
 
 def _layer_a(name: str, y: Any, truth: Any, form: Format) -> Finding:
@@ -217,14 +221,14 @@ def _layer_b(name: str, y: Any, error: Any, tol: Any, truth: Any) -> Finding:
     if not error.size:
         return Finding(name, UNINFORMATIVE, "B", 0.0, (), "there is no output", error, tol)
     with np.errstate(invalid="ignore", divide="ignore"):
-        ratio = np.where(np.isinf(tol), 0.0, error / tol)
+        ratio = np.where(np.isinf(tol) | (error == 0), 0.0, error / tol)
     ratio = np.where(np.isnan(ratio), np.inf, ratio)
     place = tuple(int(i) for i in np.unravel_index(np.argmax(ratio), ratio.shape))
     worst = float(ratio[place])
     if worst > 1:
         reason = "NaN came" if np.isnan(y[place]) else f"error {error[place]:.3g} where {tol[place]:.3g} is allowed"
         return Finding(name, FAIL, "B", worst, place, reason, error, tol)
-    if not np.isfinite(y).all():
+    if not (np.isfinite(y) | (y == truth)).all():
         reason = "NaN or infinity came where numbers may leave the range of a claimed format"
         return Finding(name, UNINFORMATIVE, "B", worst, place, reason, error, tol)
     vague = float((tol > 0.1 * np.abs(truth)).mean())
