@@ -81,7 +81,11 @@ class Rounded:
     def __getitem__(self, index: Any) -> Rounded:
         return self._map(lambda x: x[index])
 
-    def sum(self, axis: int) -> Rounded:
+    def reshape(self, *shape: Any) -> Rounded:
+        """Same numbers, another shape."""
+        return self._map(lambda x: x.reshape(*shape))
+
+    def sum(self, axis: int = -1) -> Rounded:
         """Sum along an axis, one term after the other."""
         terms = np.moveaxis(self.value, axis, 0)
         total = self._new(np.zeros(terms.shape[1:]))

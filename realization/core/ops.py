@@ -47,8 +47,8 @@ class Op:
         Exact-integer arguments -> arguments whose outputs bound all states and partial sums.
     reference : str
         Paper and equation.
-    inexact : tuple of str
-        Outputs that are rounded on exact inputs too, such as a logarithm.
+    logarithms : tuple of str
+        Outputs that are rounded on exact inputs too, and linear in nothing.
     kernel : callable
         The same as `definition`, compiled.
     certified, bound, adjoint : callable
@@ -71,7 +71,7 @@ class Op:
     linear: tuple[str, ...]
     envelope: Callable[[Mapping[str, Any]], Mapping[str, Any]]
     reference: str
-    inexact: tuple[str, ...] = ()
+    logarithms: tuple[str, ...] = ()
     kernel: Callable[..., Any] | None = None
     certified: Callable[..., Any] | None = None
     bound: Callable[..., Any] | None = None

@@ -37,6 +37,10 @@ class Argument:
         """Position of an axis counted from the end, or None."""
         return self.axes.index(letter) - len(self.axes) if letter in self.axes else None
 
+    def letters(self, ndim: int) -> tuple[str, ...]:
+        """The alternative for an array with so many axes, `*b` being one."""
+        return next((axes for axes in self.alternatives if len(axes) == ndim), self.axes)
+
 
 @dataclass(frozen=True, slots=True)
 class Signature:

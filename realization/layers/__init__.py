@@ -7,4 +7,7 @@ from realization.layers.mamba2 import SSD, ssd, ssd_chunked, ssd_matrix
 
 OPS = {op.name: op for op in (SELECTIVE_SCAN, SSD, SLIDING_WINDOW_ATTENTION, BMOJO_F)}
 
-__all__ = ["OPS", "SELECTIVE_SCAN", "SSD", "selective_scan", "ssd", "ssd_chunked", "ssd_matrix"]
+__all__ = [
+    "BMOJO_F", "OPS", "SELECTIVE_SCAN", "SLIDING_WINDOW_ATTENTION", "SSD", "bmojo_f", "bmojo_f_two_pass",
+    "selective_scan", "sliding_window_attention", "ssd", "ssd_chunked", "ssd_matrix",
+]  # fmt: skip

@@ -1,7 +1,7 @@
 """Attention over a sliding window, with what released layers add to it.
 
     q, k = rotary(norm(query)), rotary(norm(key))
-    y(t) = sum_j p(t, j) v(j),   p = softmax over the window, selected keys and the sink of cap tanh(scale q'k / cap) + b
+    y(t) = sum_j p(t, j) v(j),   p = softmax of cap tanh(scale q'k / cap) + b over window, selected keys and sink
 
 The window of w tokens, the current one included, is a register: a nilpotent system of index w that is read
 after its update; without a window it is causal attention over all that is past.
@@ -18,8 +18,8 @@ import numpy as np
 from realization.core.errors import ShapeError
 from realization.core.ops import Op, operation
 from realization.layers import attention_cases, regimes
-from realization.layers.maps import rms_norm, rotary
 from realization.layers.mamba2 import check_offsets
+from realization.layers.maps import rms_norm, rotary
 from realization.layers.readings import complete
 from realization.layers.readout import Read, Source, readout
 from realization.layers.readout.kernel import kernel
@@ -162,9 +162,9 @@ def check_heads(query, key, window: int | None) -> None:
     """Refuse groups that do not divide the heads, more queries than keys, and a negative window."""
     (T, heads), (S, groups) = query.shape[-3:-1], key.shape[-3:-1]
     if groups == 0 or heads % groups:
-        raise ShapeError(f"key has {groups} groups, query {heads} heads; the number of groups must divide that of heads")
+        raise ShapeError(f"key has {groups} groups, query {heads} heads; the groups must divide the heads")
     if T > S:
-        raise ShapeError(f"query has T={T} steps, key S={S}; the queries are the last T of S positions, T <= S is needed")
+        raise ShapeError(f"query has T={T} steps, key S={S}; queries are the last T of S positions, T <= S is needed")
     if window is not None and window < 0:
         raise ShapeError(f"window={window} given; 0, a positive length, or None for all that is past, is needed")
 
@@ -182,7 +182,8 @@ def direct(
     for row in range(b):
         tables = [None if x is None else x if x.ndim == 2 else x[row] for x in (cos, sin)]
         for head in range(h):
-            k = [embed(x, i, tables, interleaved, key_norm, norm_eps) for i, x in enumerate(key[row, :, head // (h // g)])]
+            group = head // (h // g)
+            k = [embed(key[row, j, group], j, tables, interleaved, key_norm, norm_eps) for j in range(S)]
             for t in range(T):
                 i = t + S - T
                 q = embed(query[row, t, head], i, tables, interleaved, query_norm, norm_eps)
@@ -193,7 +194,7 @@ def direct(
                     s = q @ k[j] * (query.shape[-1] ** -0.5 if scale is None else scale)
                     s = s if softcap is None else softcap * np.tanh(s / softcap)
                     z.append(s if bias is None else s + np.broadcast_to(bias, (b, h, T, S))[row, head, t, j])
-                    v.append(value[row, j, head // (h // g)])
+                    v.append(value[row, j, group])
                 if z and max(z) > -np.inf:
                     e = np.exp(np.array(z) - max(z))
                     y[row, t, head], lse[row, t, head] = e @ np.array(v) / e.sum(), max(z) + np.log(e.sum())
@@ -331,7 +332,7 @@ SLIDING_WINDOW_ATTENTION = complete(
         options=OPTIONS,
         properties=("causality", "cache", "packed", "batch", "repeat", "linearity"),
         linear=("value",),
-        inexact=("lse",),
+        logarithms=("lse",),
         envelope=attention_cases.envelope,
         reference="Vaswani et al. 2017, arXiv 1706.03762, equation 1; Beltagy et al. 2020, arXiv 2004.05150",
     )

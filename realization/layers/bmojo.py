@@ -301,7 +301,7 @@ BMOJO_F = complete(
         options=OPTIONS,
         properties=("causality", "cache", "batch", "repeat", "linearity"),
         linear=("value", "fading_value"),
-        inexact=("lse",),
+        logarithms=("lse",),
         envelope=attention_cases.envelope,
         reference="Zancato et al. 2024, arXiv 2407.06324; awslabs/hybrid-model-factory",
         # the released kernel merges two passes

@@ -49,8 +49,9 @@ def rotary(x: Any, cosine: Any, sine: Any, interleaved: bool) -> Any:
     c, s = cosine[..., None, :], sine[..., None, :]
     first, second = (slice(0, 2 * r, 2), slice(1, 2 * r, 2)) if interleaved else (slice(0, r), slice(r, 2 * r))
     x1, x2 = x[..., first], x[..., second]
-    turned = (x1 * c - x2 * s, x2 * c + x1 * s)
+    y1, y2 = x1 * c - x2 * s, x2 * c + x1 * s
     if interleaved:
-        pairs = stack(turned, axis=-1)
-        turned = (pairs.reshape(*pairs.shape[:-2], 2 * r),)
-    return concatenate([*turned, x[..., 2 * r :]], axis=-1)
+        turned = stack([y1, y2], axis=-1).reshape(*x.shape[:-1], 2 * r)
+    else:
+        turned = concatenate([y1, y2], axis=-1)
+    return concatenate([turned, x[..., 2 * r :]], axis=-1)

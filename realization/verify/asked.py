@@ -6,6 +6,7 @@ every tolerance here is a sum of bounds under the subject's claim.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -18,7 +19,7 @@ from realization.verify.properties import NOTE, Property
 from realization.verify.subject import DefectError, LeftOutError, RefusedError, Subject
 from realization.verify.verdict import Truth, tolerances
 
-REGIME, SHORT = "fading-3c", 9
+REGIMES, SHORT = ("fading-3c", "generic"), 9
 
 
 def ask(subject: Subject, claim: Claim, name: str, *, seed: int = 0) -> Property:
@@ -61,9 +62,12 @@ def _cases(subject: Subject, claim: Claim, name: str, seed: int) -> list[Case]:
     wanted = [o for o, p in zip(options, packs, strict=True) if p == (name == "packed")]
     if name == "split":
         wanted = [o for o in wanted if "initial_state" in o["with"]]
+    if name == "causality":  # what changes at a step is then the same index of queries and keys
+        wanted = [o for o in wanted if "past" not in o["with"]]
     long = 2 * chunk_of(claim) + 1
+    regime = next(r.name for r in subject.op.regimes if r.name in REGIMES)
     return [
-        draw(subject.op, f"{REGIME}.T{T}.o{o['index']}.s{seed}", claim, subject.accepts, subject.requires)
+        draw(subject.op, f"{regime}.T{T}.o{o['index']}.s{seed}", claim, subject.accepts, subject.requires)
         for o in wanted[:3]
         for T in (SHORT, long)
     ]
@@ -89,19 +93,64 @@ def _tolerance(
 
 
 def _over_time(subject: Subject, case: Case) -> dict[str, Any]:
-    return {k: case.arguments[k] for k in subject.op.axes.over_time() if case.arguments.get(k) is not None}
+    """Arguments of numbers that run over time; steps (T) come before keys (S) where an argument has both."""
+    axes = subject.op.axes.arguments
+    given = {k: case.arguments.get(k) for k in axes}
+    return {k: x for k, x in given.items() if x is not None and {"T", "S"} & {*axes[k].letters(np.ndim(x))}}
+
+
+def _restricted(subject: Subject, arguments: Mapping[str, Any], cut: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments with the axes named in `cut` sliced."""
+    axes = subject.op.axes.arguments
+    out = dict(arguments)
+    for name in (k for k, x in arguments.items() if k in axes and x is not None):
+        letters = axes[name].letters(np.ndim(arguments[name]))
+        out[name] = arguments[name][tuple(cut.get(letter, slice(None)) for letter in letters)]
+    return out
 
 
 def _causality(subject: Subject, claim: Claim, case: Case, run: Callable[..., Any]) -> Property:
     first = subject.op.outputs[0]
-    signals = _over_time(subject, case)
+    signals = {k: x for k, x in _over_time(subject, case).items() if x.dtype.kind in "fc"}
+    axes = {k: _time(subject, k, x) for k, x in signals.items()}
     rng = np.random.default_rng(1)
-    other = {k: rng.permuted(x, axis=0 if x.shape[0] > 1 else 1)[:, ::-1] for k, x in signals.items()}
+    inputs = {k: np.moveaxis(x, axes[k], 1) for k, x in signals.items()}
+    other = {k: rng.permuted(x, axis=0 if x.shape[0] > 1 else 1)[:, ::-1] for k, x in inputs.items()}
     tolerance = 0.0
     if properties.repeatability(lambda: run()[first]).status == NOTE:
         tolerance = 2 * _tolerance(subject, case, claim)[first]
-    at = _cuts(len(next(iter(signals.values()))[0]), case)
-    return properties.causality(lambda x: run(**x)[first], signals, other, at=at, tolerance=tolerance)
+
+    def function(x: Mapping[str, Any]) -> Any:
+        return run(**{k: np.ascontiguousarray(np.moveaxis(v, 1, axes[k])) for k, v in x.items()})[first]
+
+    at = _cuts(next(iter(inputs.values())).shape[1], case)
+    return properties.causality(function, inputs, other, at=at, tolerance=tolerance)
+
+
+def _time(subject: Subject, name: str, x: Any) -> int:
+    """The axis of time of an argument."""
+    letters = subject.op.axes.arguments[name].letters(x.ndim)
+    return letters.index("T" if "T" in letters else "S")
+
+
+def _cache(subject: Subject, claim: Claim, case: Case, run: Callable[..., Any]) -> Property:
+    """A prompt at once, in two pieces, and token by token, each piece with all keys up to its end."""
+    y = subject.op.outputs[0]
+    sizes = subject.op.axes.check({k: case.arguments.get(k) for k in subject.op.axes.arguments})
+    T, past = sizes["T"], sizes["S"] - sizes["T"]
+    whole, allowed = run()[y], 2 * _tolerance(subject, case, claim)[y]
+    ways = [(c,) for c in _cuts(T, case) if 0 < c < T] + [tuple(range(1, T))] * (T == SHORT)
+    found = []
+    for places in ways:
+        edges = [0, *places, T]
+        pieces = [
+            subject.run(_restricted(subject, case.arguments, {"T": slice(a, b), "S": slice(past + b)}), claim)[y]
+            for a, b in itertools.pairwise(edges)
+        ]
+        about = "token by token: " if len(places) > 1 else f"cut at {places[0]}: "
+        joined = np.concatenate(pieces, axis=1)
+        found.append(properties.agreement("cache", whole, joined, tolerance=allowed, about=about))
+    return max(found, key=lambda p: (p.status == properties.FAIL, p.ratio))
 
 
 def _cuts(T: int, case: Case) -> list[int]:
@@ -136,9 +185,9 @@ def _packed(subject: Subject, claim: Claim, case: Case, run: Callable[..., Any])
     together, tol = run()[y], _tolerance(subject, case, claim)[y]
     found = []
     for row, steps, start in _sequences(case):
-        alone = {k: x[row : row + 1, steps] for k, x in _over_time(subject, case).items()}
+        cut = {"*b": slice(row, row + 1), "T": steps, "S": steps}
         state = {} if start is None else {"initial_state": start}
-        separate = subject.run({**_unpacked(case), **alone, **state}, claim)[y]
+        separate = subject.run(_restricted(subject, _unpacked(case), cut) | state, claim)[y]
         about = f"row {row}, steps {steps.start} to {steps.stop}: "
         packed, allowed = (x[row : row + 1, steps] for x in (together, 2 * tol))
         found.append(properties.agreement("packed", packed, separate, tolerance=allowed, about=about))
@@ -167,8 +216,7 @@ def _batch(subject: Subject, claim: Claim, case: Case, run: Callable[..., Any]) 
     """Each row alone against the row in its batch."""
     together, tol = run(), _tolerance(subject, case, claim)
     rows = range(len(together[subject.op.outputs[0]]))
-    per_row = [k for k, a in subject.op.axes.arguments.items() if "*b" in a.axes and case.arguments.get(k) is not None]
-    alone = [run(**{k: case.arguments[k][i : i + 1] for k in per_row}) for i in rows]
+    alone = [run(**_restricted(subject, case.arguments, {"*b": slice(i, i + 1)})) for i in rows]
     joined = {k: np.concatenate([a[k] for a in alone]) for k in together}
     found = [
         properties.agreement("batch", together[k], joined[k], tolerance=2 * tol[k], axis=None, about=f"{k}: ")
@@ -195,6 +243,7 @@ def _linearity(subject: Subject, claim: Claim, case: Case, run: Callable[..., An
             tolerance=sum(t[k] for t in tols), axis=None, about=f"{k}: ",
         )
         for k in outputs[0]
+        if k not in subject.op.logarithms
     ]  # fmt: skip
     return max(found, key=lambda p: (p.status == properties.FAIL, p.ratio))
 
@@ -207,6 +256,7 @@ def _eighths(x: Any, rng: np.random.Generator) -> Any:
 QUESTIONS: Mapping[str, Callable[..., Property | None]] = {
     "causality": _causality,
     "split": _split,
+    "cache": _cache,
     "packed": _packed,
     "batch": _batch,
     "repeat": _repeat,

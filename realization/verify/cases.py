@@ -22,7 +22,7 @@ from realization.core.rounding import format_of, round_to
 
 DEFAULT_CHUNK = 64
 # Names in an op's options that stand for an argument of another name.
-STANDS_FOR = {"D2": "D"}
+STANDS_FOR = {"D2": "D", "past": "key"}
 # Arguments of integers that say which steps belong to which sequence.
 PACKING = frozenset({"cu_seqlens", "seq_idx"})
 
@@ -78,7 +78,8 @@ def usable(op: Op, accepts: Iterable[str], requires: Iterable[str] = ()) -> list
             continue
         have = tuple(x for x in option["with"] if STANDS_FOR.get(x, x) in accepts)
         have += tuple(x for x in requires if x not in {STANDS_FOR.get(h, h) for h in have} and x not in op.required)
-        seen.setdefault((option["size"], frozenset(have)), {**option, "with": have, "index": i})
+        width = option.get("width") if "window" in op.required | {*have} else None
+        seen.setdefault((option["size"], width, frozenset(have)), {**option, "with": have, "index": i})
     return list(seen.values())
 
 

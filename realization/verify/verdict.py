@@ -190,7 +190,7 @@ def exactly(op: Op, case: Case, claim: Claim) -> frozenset[str]:
     states are cast before a product) the read-out.
     """
     outputs = zip(op.outputs, op.definition(**op.envelope(case.arguments)), strict=True)
-    sizes = {name: float(np.abs(x).max(initial=0.0)) for name, x in outputs if name not in op.inexact}
+    sizes = {name: float(np.abs(x).max(initial=0.0)) for name, x in outputs if name not in op.logarithms}
     largest = max(sizes.values())
 
     def holds(u: float, x: float) -> bool:

@@ -128,7 +128,7 @@ def merge(parts: Sequence[Read]) -> Read:
     return Read(y, log_sum(total, top, empty))
 
 
-def weights(z: Any, seen: np.ndarray, axis: int) -> tuple[Any, np.ndarray, np.ndarray]:
+def weights(z: Any, seen: np.ndarray, axis: int) -> tuple[Any, Any, Any]:
     """exp(z - m) where seen and 0 elsewhere, m = max of z over what is seen (a plain number), where nothing is."""
     empty = ~seen.any(axis)
     top = np.where(empty, 0.0, np.where(seen, midpoint(z), -np.inf).max(axis, initial=-np.inf))

@@ -66,7 +66,7 @@ def block(sources: tuple[Source, ...], scale: float, softcap: float | None, sink
     z, seen = with_sink([(_charged(s, scale, softcap, claim), visible(s)) for s in sources], sink)
     v, u, eta, n = values(sources), claim.u, claim.accumulator.tiny, z.shape[-1]
     w, top, empty = weights(z.value, seen, axis=-1)
-    total = np.where(empty, 1.0, w.sum(-1))
+    total = np.asarray(np.where(empty, 1.0, w.sum(-1)))
     lse = log_sum(total, top, empty)
     p = w / total[..., None]
     gap = np.where(seen, np.abs(z.value - top[..., None]), 0.0)

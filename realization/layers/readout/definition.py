@@ -6,6 +6,7 @@ no array is much larger than `BLOCK` numbers; the cost is that of the (query, ke
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -134,11 +135,12 @@ def blocks(sources: tuple[Source, ...]) -> Iterator[tuple[Source, ...]]:
     pairs = B * H * sum(s.places.shape[-1] for s in sources)
     step = max(1, BLOCK // max(pairs * max(K, sources[0].value.shape[-1]), 1))
     for start in range(0, T if B else 0, step):
-        steps = slice(start, start + step)
-        yield tuple(
-            Source(s.key, s.value, s.places[:, steps], s.query[:, steps], None if s.bias is None else s.bias[:, :, steps])
-            for s in sources
-        )
+        yield tuple(_steps(s, slice(start, start + step)) for s in sources)
+
+
+def _steps(source: Source, steps: slice) -> Source:
+    bias = None if source.bias is None else source.bias[:, :, steps]
+    return dataclasses.replace(source, places=source.places[:, steps], query=source.query[:, steps], bias=bias)
 
 
 def _nothing(shape: tuple[int, ...], like: Any) -> Any:
