@@ -212,6 +212,15 @@ def minimum(x: float, x_lo: float, x_rad: float, y: float, y_lo: float, y_rad: f
     return negative(*maximum(-x, -x_lo, x_rad, -y, -y_lo, y_rad))
 
 
+@small
+def exceeds(x: float, x_lo: float, x_rad: float, y: float, y_lo: float, y_rad: float) -> Triple:
+    """1 where x > y, else 0; uncertain by 1 where the intervals meet."""
+    d, d_lo, d_rad = subtract(x, x_lo, x_rad, y, y_lo, y_rad)
+    certain = d_rad == 0.0 or abs(d) * (1.0 - 2.0**-50) > d_rad
+    above = d > 0.0 or (d == 0.0 and d_lo > 0.0)
+    return 1.0 if above else 0.0, 0.0, 0.0 if certain else (1.0 if d_rad < INF else INF)
+
+
 def _words(x: Fraction, *bits: int) -> tuple[float, ...]:
     """Cut x into words of so many bits each, x = w1 + w2 + ... to the last of them."""
     words = []
@@ -358,6 +367,26 @@ def phi1(x: float, x_lo: float, x_rad: float) -> Triple:
     z, z_lo, z_rad = add(1.0, 0.0, 0.0, z, z_lo, z_rad + 2.0**-84 * abs(x))
     tiny = abs(x) < 2.0**-40
     y, y_lo, y_rad = z if tiny else y, z_lo if tiny else y_lo, z_rad if tiny else y_rad
+    return claim(y, y_lo, y_rad + ((y + y_rad) * _growth(x_rad) if x_rad > 0.0 else 0.0))
+
+
+# 1 / (k! (k + 2)), the Taylor coefficients of phi1'.
+SLOPE = np.array([_words(Fraction(1, math.factorial(k) * (k + 2)), 53, 53) for k in range(8)])
+
+
+@small
+def phi1_slope(x: float, x_lo: float, x_rad: float) -> Triple:
+    """(exp(x) - phi1(x)) / x, and 1/2 at 0; relative radius 2**-80, and (log phi1')' lies in (0, 1)."""
+    far = abs(x) >= 2.0**-12
+    n, n_lo, n_rad = subtract(*_exp_of_exact(x, x_lo), *phi1(x, x_lo, 0.0))
+    y, y_lo, y_rad = divide(n, n_lo, n_rad, x if far else 1.0, x_lo, 0.0)
+    # |x| < 2**-12: eight terms, and x**8 / (8! 10) bounds half of what is left out
+    z, z_lo, z_rad = SLOPE[7, 0], SLOPE[7, 1], U * U
+    for k in range(6, -1, -1):
+        z, z_lo, z_rad = multiply(z, z_lo, z_rad, x, x_lo, 0.0)
+        z, z_lo, z_rad = add(z, z_lo, z_rad, SLOPE[k, 0], SLOPE[k, 1], U * U if k else 0.0)
+    x4 = x * x * x * x
+    y, y_lo, y_rad = y if far else z, y_lo if far else z_lo, y_rad if far else z_rad + x4 * x4 * (2.0 / 403200.0)
     return claim(y, y_lo, y_rad + ((y + y_rad) * _growth(x_rad) if x_rad > 0.0 else 0.0))
 
 

@@ -69,8 +69,8 @@ def _ignoring_parameter(f: Any) -> Any:
     return small(with_parameter)
 
 
-UNARY = ("exp", "expm1", "log1p", "phi1", "sigmoid", "silu", "tanh", "sqrt", "reciprocal", "sin", "cos")
-BINARY = ("add", "subtract", "multiply", "divide", "maximum", "minimum")
+UNARY = ("exp", "expm1", "log1p", "phi1", "phi1_slope", "sigmoid", "silu", "tanh", "sqrt", "reciprocal", "sin", "cos")
+BINARY = ("add", "subtract", "multiply", "divide", "maximum", "minimum", "exceeds")
 
 
 @functools.cache

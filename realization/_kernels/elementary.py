@@ -110,6 +110,18 @@ def phi1(x: float) -> float:
     return y if x == x else x
 
 
+_SLOPE = tuple(1 / (math.factorial(k) * (k + 2)) for k in range(16))
+
+
+@small
+def phi1_slope(x: float) -> float:
+    """(exp(x) - phi1(x)) / x, near 0 its Taylor series: the quotient cancels there."""
+    y = 0.0
+    for k in range(15, -1, -1):
+        y = fma(y, x, _SLOPE[k])
+    return y if abs(x) < 0.5 else (exp(x) - phi1(x)) / x
+
+
 @small
 def log_of_sum(u: float, c: float) -> float:
     """log(u + c) for u > 0 normal and |c| at most half a unit in the last place of u."""
@@ -199,6 +211,12 @@ def minimum(x: float, y: float) -> float:
 
 
 @small
+def exceeds(x: float, y: float) -> float:
+    """1 where x > y, else 0."""
+    return 1.0 if x > y else 0.0
+
+
+@small
 def reciprocal(x: float) -> float:
     """1 / x."""
     return 1.0 / x
@@ -214,13 +232,13 @@ def _give(name: str, compiled: Any) -> None:
     def read_two(x, y):  # type: ignore[no-untyped-def]
         return lambda x, y: compiled(x, y)
 
-    two = name in ("maximum", "minimum")
+    two = name in ("maximum", "minimum", "exceeds")
     overload(getattr(functions, name), inline="always")(read_two if two else read)
 
 
 for _name, _compiled in {
     "exp": exp, "expm1": expm1, "log1p": log1p, "phi1": phi1, "sigmoid": sigmoid, "silu": silu, "tanh": tanh,
-    "reciprocal": reciprocal, "maximum": maximum, "minimum": minimum,
+    "reciprocal": reciprocal, "maximum": maximum, "minimum": minimum, "exceeds": exceeds, "phi1_slope": phi1_slope,
     "sqrt": math.sqrt, "sin": math.sin, "cos": math.cos,
 }.items():  # fmt: skip
     _give(_name, _compiled)

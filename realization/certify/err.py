@@ -96,7 +96,7 @@ class Err:
         with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
             y = getattr(functions, name)(*values)
             # A parameter (the threshold of softplus) is a number of the definition: it has no error.
-            uncertain = errors if name in ("maximum", "minimum") else errors[:1]
+            uncertain = errors if name in ("maximum", "minimum", "exceeds") else errors[:1]
             varies = row.variation(*uncertain, y, *values)
             rounds = row.roundings(claim.u, y, *values)
             # The kernel rounds at x + d: of every row, roundings(x + d) <= exp(2 |d|) roundings(x) + 8 u variation(d).

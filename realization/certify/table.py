@@ -2,7 +2,7 @@
 
 For y = f(x) a row gives, besides the value (`core.functions`),
 
-    derivative   the partial derivatives, for `Tape`
+    derivative   the partial derivatives, for `Tape`; functions of any number type, None for 0
     variation    sup |f(x + d) - f(x)| over |d| <= e, for `Err`
     roundings    absolute error of a sane implementation with roundoff u
     underflow    the same in units of the smallest normal number
@@ -19,14 +19,13 @@ coarse formats is more than its first-order term.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from realization.core.functions import phi1, sigmoid
+from realization.core.functions import cos, exceeds, exp, phi1, phi1_slope, plain, reciprocal, sigmoid, sin, where
 
 Array = Any
 
@@ -51,12 +50,17 @@ def _positive(x: Array) -> Array:
     return np.maximum(x, 0.0)
 
 
-def _phi1_derivative(y: Array, x: Array) -> Array:
-    # (exp(x) - phi1(x)) / x cancels near 0, where the series 1/2 + x/3 + x^2/8 + ... serves.
-    small = np.abs(x) < 0.5
-    near = np.where(small, x, 0)
-    series = sum(near**k / (math.factorial(k) * (k + 2)) for k in range(16))
-    return np.where(small, series, (1 + x * y - y) / np.where(small, 1, x))
+def _phi1_slope_roundings(u: float, y: Array, x: Array) -> Array:
+    # 1/4 more than the quotient's own: x, being rounded itself, may be a little closer to 0
+    size = np.abs(x)
+    parts = np.exp(x) * _exp_error(u, x) + 6 * u * phi1(x) + 2 * u * np.exp(x) * phi1(2 * u * size)
+    return 4 * u * y + np.where(size > 0, 1.25 * parts / np.where(size > 0, size, 1.0), 0.0)
+
+
+def _phi1_curvature(y: Array, x: Array) -> Array:
+    """phi1'' = (exp(x) - 2 phi1') / x, and 1/3 at 0."""
+    zero = plain(x) == 0
+    return where(zero, reciprocal(3.0 + 0.0 * x), (exp(x) - 2.0 * y) * reciprocal(where(zero, 1.0, x)))
 
 
 def _softplus_variation(e: Array, y: Array, x: Array, threshold: float) -> Array:
@@ -75,16 +79,15 @@ def _silu_variation(e: Array, y: Array, x: Array) -> Array:
     # silu'' = s' (2 + x (1 - 2 s)) is at most 1/2; and s'(x + e) <= s'(x) exp(e), as for the sigmoid s.
     with np.errstate(over="ignore", invalid="ignore"):
         local = sigmoid(x) * sigmoid(-x) * np.exp(e) * (2 + np.abs(x) + e)
-    return e * np.abs(_silu_derivative(x)) + np.fmin(0.5, local) * e * e / 2
+    return e * np.abs(_silu_derivative(sigmoid(x), x)) + np.fmin(0.5, local) * e * e / 2
 
 
-def _silu_derivative(x: Array) -> Array:
-    s = sigmoid(x)
+def _silu_derivative(s: Array, x: Array) -> Array:
     return s * (1 + x * (1 - s))
 
 
-def _tanh_derivative(x: Array) -> Array:
-    # 1 - tanh(x)^2 cancels where |x| is large
+def _tanh_slope(x: Array) -> Array:
+    """1 - tanh(x)^2, which would cancel where |x| is large."""
     return 4 * sigmoid(2 * x) * sigmoid(-2 * x)
 
 
@@ -95,75 +98,89 @@ TABLE: Mapping[str, Row] = {
         roundings=lambda u, y, x: y * _exp_error(u, x),
     ),
     "expm1": Row(
-        derivative=lambda y, x: (np.exp(x),),
+        derivative=lambda y, x: (exp(x),),
         variation=lambda e, y, x: np.exp(x) * np.expm1(e),
         roundings=lambda u, y, x: 4 * u * np.abs(y) + np.expm1(2 * u * np.abs(x)) * np.exp(x),
     ),
     "log1p": Row(
-        derivative=lambda y, x: (1 / (1 + x),),
+        derivative=lambda y, x: (reciprocal(1 + x),),
         variation=lambda e, y, x: -np.log1p(-np.minimum(e / (1 + x), 1)),
         roundings=lambda u, y, x: 4 * u * np.abs(y),
     ),
     # phi1 is the average of exp(s x) over s in [0, 1], so (log phi1')' lies in (0, 1): phi1'(x + e) <= phi1'(x) exp(e).
     # The roundings are those of expm1(x) / x, as long as exp(x) does not overflow.
     "phi1": Row(
-        derivative=lambda y, x: (_phi1_derivative(y, x),),
-        variation=lambda e, y, x: _phi1_derivative(y, x) * np.expm1(e),
+        derivative=lambda y, x: (phi1_slope(x),),
+        variation=lambda e, y, x: phi1_slope(x) * np.expm1(e),
         roundings=lambda u, y, x: 6 * u * y + 2 * u * np.exp(x) * phi1(2 * u * np.abs(x)),
     ),
+    # Formed as the quotient that defines it, which cancels: a kernel that differentiates expm1(x) / x does so.
+    "phi1_slope": Row(
+        derivative=lambda y, x: (_phi1_curvature(y, x),),
+        variation=lambda e, y, x: y * np.expm1(e),
+        roundings=_phi1_slope_roundings,
+    ),
     "softplus": Row(
-        derivative=lambda y, x, threshold: (np.where(x > threshold, 1.0, sigmoid(x)),),
+        derivative=lambda y, x, threshold: (sigmoid(x) + exceeds(x, threshold) * sigmoid(-x),),
         variation=_softplus_variation,
         roundings=_softplus_roundings,
     ),
+    # The slopes of sigmoid, silu and tanh are formed from y, as everybody does; 1 - y has the absolute error of y.
     # |(log s')'| = |1 - 2 s| <= 1 for s the sigmoid: s'(x + e) <= s'(x) exp(e).
     "sigmoid": Row(
-        derivative=lambda y, x: (y * sigmoid(-x),),
+        derivative=lambda y, x: (y * (1 - y),),
         variation=lambda e, y, x: np.minimum(y * sigmoid(-x) * np.expm1(e), 1.0),
         roundings=lambda u, y, x: y * (4 * u + _exp_error(u, x) * sigmoid(-x)),
     ),
     # Formed as x / (1 + exp(-x)) it becomes 0 as soon as exp(-x)
     # overflows, where it is still |x| times the smallest normal number.
     "silu": Row(
-        derivative=lambda y, x: (_silu_derivative(x),),
+        derivative=lambda y, x: (_silu_derivative(sigmoid(x), x),),
         variation=_silu_variation,
         roundings=lambda u, y, x: np.abs(y) * (5 * u + _exp_error(u, x) * sigmoid(-x)),
         underflow=lambda y, x: 1 + np.abs(x),
     ),
     # tanh(x + d) - tanh(x) = tanh(d) (1 - y^2) / (1 + y tanh(d)), largest in size where d points to 0.
     "tanh": Row(
-        derivative=lambda y, x: (_tanh_derivative(x),),
-        variation=lambda e, y, x: np.tanh(e) * _tanh_derivative(x) / (1 - np.abs(y) * np.tanh(e)),
+        derivative=lambda y, x: (1 - y * y,),
+        variation=lambda e, y, x: np.tanh(e) * _tanh_slope(x) / (1 - np.abs(y) * np.tanh(e)),
         roundings=lambda u, y, x: 8 * u * np.abs(y),
     ),
     "sqrt": Row(
-        derivative=lambda y, x: (0.5 / y,),
+        derivative=lambda y, x: (0.5 * reciprocal(y),),
         variation=lambda e, y, x: np.where(x > e, e / (y + np.sqrt(np.maximum(x - e, 0))), np.sqrt(e)),
         roundings=lambda u, y, x: 2 * u * y,
     ),
     "reciprocal": Row(
-        derivative=lambda y, x: (-y * y,),
+        derivative=lambda y, x: (-(y * y),),
         variation=lambda e, y, x: e * y * y / _positive(1 - e * np.abs(y)),
         roundings=lambda u, y, x: 2 * u * np.abs(y),
     ),
     "sin": Row(
-        derivative=lambda y, x: (np.cos(x),),
+        derivative=lambda y, x: (cos(x),),
         variation=lambda e, y, x: np.minimum(e, 2.0),
         roundings=lambda u, y, x: 4 * u * np.minimum(np.abs(x), 1.0),
     ),
     "cos": Row(
-        derivative=lambda y, x: (-np.sin(x),),
+        derivative=lambda y, x: (-sin(x),),
         variation=lambda e, y, x: np.minimum(e, 2.0),
         roundings=lambda u, y, x: 4 * u + 0 * y,
     ),
     "maximum": Row(
-        derivative=lambda y, a, b: (1.0 * (a > b), 1.0 * ~(a > b)),
+        derivative=lambda y, a, b: (exceeds(a, b), 1 - exceeds(a, b)),
         variation=lambda ea, eb, y, a, b: np.maximum(ea, eb),
         roundings=lambda u, y, a, b: 0 * y,
         underflow=lambda y, a, b: 0.0,
     ),
+    # A step that the errors may reach is uncertain by its height.
+    "exceeds": Row(
+        derivative=lambda y, a, b: (None, None),
+        variation=lambda ea, eb, y, a, b: 1.0 * (np.abs(a - b) <= ea + eb),
+        roundings=lambda u, y, a, b: 0 * y,
+        underflow=lambda y, a, b: 0.0,
+    ),
     "minimum": Row(
-        derivative=lambda y, a, b: (1.0 * (a < b), 1.0 * ~(a < b)),
+        derivative=lambda y, a, b: (exceeds(b, a), 1 - exceeds(b, a)),
         variation=lambda ea, eb, y, a, b: np.maximum(ea, eb),
         roundings=lambda u, y, a, b: 0 * y,
         underflow=lambda y, a, b: 0.0,

@@ -11,6 +11,7 @@ for compiled code, so one source serves all readings.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -85,6 +86,17 @@ def phi1(x: Any) -> Any:
 
 
 @elementary
+def phi1_slope(x: Any) -> Any:
+    """(exp(x) - phi1(x)) / x, and 1/2 at 0: the derivative of phi1."""
+    # The quotient cancels near 0, where the series 1/2 + x/3 + x^2/8 + ... serves; exact objects lose nothing to it.
+    x = np.asarray(x)
+    small = x == 0 if x.dtype == object else np.abs(x) < 0.5
+    near, far = np.where(small, x, 0), np.where(small, 1, x)
+    series = sum(near**k / (math.factorial(k) * (k + 2)) for k in range(16))
+    return np.where(small, series, (np.exp(x) - phi1(x)) / far)
+
+
+@elementary
 def softplus(x: Any, threshold: float = SOFTPLUS_THRESHOLD) -> Any:
     """log(1 + exp(x)) up to the threshold, x beyond it.
 
@@ -127,6 +139,12 @@ def minimum(x: Any, y: Any) -> Any:
 
 
 @elementary
+def exceeds(x: Any, y: Any) -> Any:
+    """1 where x > y, else 0."""
+    return np.where(x > y, 1.0, 0.0)
+
+
+@elementary
 def cast(x: Any, form: Any) -> Any:
     """Round to a number format once, to nearest, ties to even (see `rounding`)."""
     from realization.core.rounding import round_to
@@ -139,10 +157,28 @@ def contract(x: Any, y: Any, axes: Any = -1) -> Any:
     for a in (x, y):
         if hasattr(type(a), "__contract__"):
             return type(a).__contract__(x, y, axes)
-    product = x * y
-    for axis in sorted(normal_axes(axes, len(product.shape)), reverse=True):
-        product = product.sum(axis)
-    return product
+    return total(x * y, axes)
+
+
+def total(x: Any, axes: Any) -> Any:
+    """Sum over one or several axes as one sum, whose order no claim fixes."""
+    axes = normal_axes(axes, len(x.shape))
+    if not axes:
+        return x
+    count, front = math.prod(x.shape[axis] for axis in axes), range(len(axes))
+
+    def merged(x: Any) -> Any:
+        x = np.moveaxis(x, axes, front)
+        return x.reshape(count, *x.shape[len(axes) :])
+
+    return arrange(lambda parts: merged(parts[0]), (x,)).sum(0)
+
+
+def plain(x: Any) -> Any:
+    """The float64 numbers (or objects) that stand for numbers of any type, to decide a branch."""
+    while not isinstance(x, np.ndarray | float | int):
+        x = x.value if hasattr(x, "value") else x.hi
+    return x
 
 
 def normal_axes(axes: Any, ndim: int) -> tuple[int, ...]:
@@ -168,13 +204,9 @@ def stack(items: Sequence[Any], axis: int) -> Any:
     return arrange(lambda parts: np.stack(parts, axis=axis), items)
 
 
-def midpoint(x: Any) -> np.ndarray:
-    """Plain numbers next to those of x, for decisions that change no result (a shift, a mask)."""
-    for name in ("value", "hi"):
-        if hasattr(x, name):
-            return midpoint(getattr(x, name))
-    x = np.asarray(x)
-    return x.astype(np.float64) if x.dtype == object else x
+def broadcast(x: Any, shape: tuple[int, ...]) -> Any:
+    """Repeat an array of any number type to a shape."""
+    return arrange(lambda parts: np.broadcast_to(parts[0], shape), (x,))
 
 
 def where(mask: Any, x: Any, y: Any) -> Any:

@@ -93,6 +93,10 @@ class Op:
         """Names of all arguments, arrays and options."""
         return tuple(inspect.signature(self.definition).parameters)
 
+    def named(self, outputs: Iterable[Any]) -> dict[str, Any]:
+        """Outputs by name; those that are None, since an argument is absent, are left out."""
+        return {name: x for name, x in zip(self.outputs, outputs, strict=True) if x is not None}
+
     @property
     def required(self) -> frozenset[str]:
         """Names of the arguments that have no default."""
@@ -151,8 +155,12 @@ def operation(
 
 def type_preserving(outputs: Any) -> Any:
     """Turn pairs of plain arrays back to complex arrays; leave other number types."""
-    leave = [x.array() if isinstance(x, Pair) and _floats(x) else x for x in outputs]
-    return type(outputs)(*leave)
+    return type(outputs)(*(floats_again(x) for x in outputs))
+
+
+def floats_again(x: Any) -> Any:
+    """A pair of plain arrays as a complex array; anything else as it is."""
+    return x.array() if isinstance(x, Pair) and _floats(x) else x
 
 
 def _own(outputs: Any, inputs: Iterable[Any]) -> Any:

@@ -12,7 +12,7 @@ from realization.certify.err import Err
 from realization.certify.tape import Tape, gradients
 from realization.core.claim import Claim
 from realization.core.errors import ShapeError
-from realization.core.ops import Op
+from realization.core.ops import Op, floats_again
 from realization.core.pair import Pair
 
 
@@ -42,20 +42,25 @@ def lift(op: Op, arguments: Mapping[str, Any], number: Any) -> dict[str, Any]:
     """Read every array of real or complex numbers as the number type; leave options and integers."""
 
     def one(name: str, x: Any) -> Any:
-        if name not in op.axes.arguments or x is None or np.asarray(x).dtype.kind in "iub":
+        if name not in op.axes.arguments or x is None:
             return x
+        if isinstance(x, Pair):
+            return Pair(number(x.real), number(x.imag))
+        if hasattr(type(x), "__elementary__"):
+            return number(x)
         x = np.asarray(x)
+        if x.dtype.kind in "iub":
+            return x
         if x.dtype.kind == "c":
             return Pair(number(x.real.astype(np.float64)), number(x.imag.astype(np.float64)))
-        return number(x.astype(np.float64))
+        return number(x if x.dtype == object else x.astype(np.float64))
 
     return {name: one(name, x) for name, x in arguments.items()}
 
 
 def read(op: Op, arguments: Mapping[str, Any], number: Any) -> dict[str, Any]:
     """Run the definition on the number type; return its outputs by name."""
-    outputs = op.definition(**lift(op, arguments, number))
-    return dict(zip(op.outputs, outputs, strict=True))
+    return op.named(op.definition(**lift(op, arguments, number)))
 
 
 def pull_back(op: Op, arguments: Mapping[str, Any], cotangents: Mapping[str, Any]) -> dict[str, Any]:
@@ -66,7 +71,7 @@ def pull_back(op: Op, arguments: Mapping[str, Any], cotangents: Mapping[str, Any
     op : Op
         The operation.
     arguments : mapping
-        As for its definition.
+        As for its definition; arrays of any one number type.
     cotangents : mapping
         Cotangent of each output that takes part, by name.  For complex numbers
         <a, b> = Re a Re b + Im a Im b, so a gradient is dL/dRe + i dL/dIm.
@@ -74,7 +79,8 @@ def pull_back(op: Op, arguments: Mapping[str, Any], cotangents: Mapping[str, Any
     Returns
     -------
     dict
-        Gradients by name of the argument, each of its shape.
+        Gradients by name of the argument, each of its shape and in the number type: values of
+        floats, bounds of `Err`, certified values of `DD`; a Pair for complex ones but of floats.
 
     Raises
     ------
@@ -82,18 +88,21 @@ def pull_back(op: Op, arguments: Mapping[str, Any], cotangents: Mapping[str, Any
         If a cotangent names no output or has not its shape.
     """
     tapes = lift(op, arguments, Tape)
-    outputs = dict(zip(op.outputs, op.definition(**tapes), strict=True))
+    outputs = op.named(op.definition(**tapes))
     seeds = []
     for name, bar in cotangents.items():
         if name not in outputs:
             raise ShapeError(f"cotangent {name} given; outputs are {', '.join(outputs)}")
-        y, bar = outputs[name], np.asarray(bar)
+        y, bar = outputs[name], bar if hasattr(bar, "shape") else np.asarray(bar)
         if bar.shape != y.shape:
             raise ShapeError(f"the cotangent of {name} has shape {bar.shape}, {y.shape} is needed")
+        if isinstance(y, Pair):
+            bar = Pair.of(bar)
         seeds += [(y.real, bar.real), (y.imag, bar.imag)] if isinstance(y, Pair) else [(y, bar)]
     leaves = {name: x for name, x in tapes.items() if isinstance(x, Tape | Pair)}
     flat = [part for x in leaves.values() for part in ([x.real, x.imag] if isinstance(x, Pair) else [x])]
     found = iter(gradients([(y, bar) for y, bar in seeds if isinstance(y, Tape)], flat))
     return {
-        name: next(found) + 1j * next(found) if isinstance(x, Pair) else next(found) for name, x in leaves.items()
+        name: floats_again(Pair(next(found), next(found))) if isinstance(x, Pair) else next(found)
+        for name, x in leaves.items()
     }

@@ -115,6 +115,7 @@ UNARY = {
     ("exp", "exponential"): lambda x: x.exp(),
     ("expm1", "exponential"): lambda x: x.expm1(),
     ("phi1", "exponential"): lambda x: x.expm1() / x if x != 0 else arb(1),
+    ("phi1_slope", "exponential"): lambda x: (x.exp() - x.expm1() / x) / x if x != 0 else arb(1) / 2,
     ("sigmoid", "exponential"): lambda x: 1 / (1 + (-x).exp()),
     ("silu", "exponential"): lambda x: x / (1 + (-x).exp()),
     ("tanh", "exponential"): lambda x: x.tanh(),
@@ -133,6 +134,7 @@ BINARY = {
     "divide": (operator.truediv, operator.truediv),
     "maximum": (functions.maximum, lambda x, y: x.max(y)),
     "minimum": (functions.minimum, lambda x, y: x.min(y)),
+    "exceeds": (functions.exceeds, lambda x, y: arb(1 if x > y else 0)),
 }
 
 

@@ -32,11 +32,17 @@ def above_minus_one(rng):
     return x[x > -1]
 
 
+def not_near_zero(rng):
+    x = wide(rng)
+    return x[(np.abs(x) > 1e-3) & (x > -4)]  # far below, the difference cancels by a factor |x|
+
+
 # name: arguments, the function of balls, units in the last place
 TABLE = {
     "exp": (wide, lambda x: x.exp(), 1.0),
     "expm1": (wide, lambda x: x.expm1(), 2.0),
     "phi1": (wide, lambda x: x.expm1() / x, 2.0),
+    "phi1_slope": (not_near_zero, lambda x: (x.exp() - x.expm1() / x) / x, 8.0),  # a difference of two values
     "sigmoid": (wide, lambda x: 1 / (1 + (-x).exp()), 2.0),
     "silu": (wide, lambda x: x / (1 + (-x).exp()), 2.5),
     "tanh": (wide, lambda x: x.tanh(), 2.5),

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from realization.certify.dd import DD
 from realization.certify.err import Err
 from realization.certify.table import TABLE
 from realization.core import functions
@@ -15,6 +16,7 @@ POINTS = {
     "exp": WIDE,
     "expm1": WIDE,
     "phi1": np.concatenate([WIDE, [1e-9, -1e-9, 1e-3, -1e-3]]),
+    "phi1_slope": np.concatenate([WIDE, [1e-9, -1e-9, 1e-3, -1e-3]]),
     "softplus": WIDE,
     "sigmoid": WIDE,
     "silu": WIDE,
@@ -33,6 +35,12 @@ def balls(x):
     return np.vectorize(flint.arb, otypes=[object])(x)
 
 
+def slope_of(number, name, x):
+    """The derivative that the table gives, read by a number type."""
+    x = number(x)
+    return TABLE[name].derivative(getattr(functions, name)(x), x, *parameters(name))[0]
+
+
 def floats(x):
     return np.vectorize(float, otypes=[float])(x)
 
@@ -47,8 +55,8 @@ def truth(name, x):
 
 
 def test_every_row_is_tested():
-    """The table has no other rows than these, and the two that select."""
-    assert set(TABLE) == set(POINTS) | {"maximum", "minimum"}
+    """The table has no other rows than these, and those that compare."""
+    assert set(TABLE) == set(POINTS) | {"maximum", "minimum", "exceeds"}
 
 
 @every_function
@@ -61,12 +69,81 @@ def test_derivatives(name):
         h = flint.arb(2) ** -250
         f = getattr(functions, name)
         want = floats((f(balls(x) + h) - f(balls(x) - h)) / (2 * h))
-    # silu' and phi1' are sums of two terms of these sizes, cos(x) has an argument of absolute accuracy
+    # sums of two terms of these sizes, which cancel; cos(x) has an argument of absolute accuracy
     far = np.maximum(np.abs(x), 0.5)
-    size = {"silu": functions.sigmoid(x) * (1 + np.abs(x)), "phi1": want + 2 * y / far}.get(name, np.abs(want))
+    size = {
+        "silu": functions.sigmoid(x) * (1 + np.abs(x)),
+        "sigmoid": y,
+        "tanh": np.ones(x.shape),
+        "phi1": want + 2 * y / far,
+        "phi1_slope": want + 2 * y / np.maximum(np.abs(x), 1e-9),
+    }.get(name, np.abs(want))
     tolerance = 16 * 2.0**-53 * np.maximum(np.abs(want), size)
     assert (np.abs(slope - want) <= tolerance).all()
     assert not (np.abs(slope * (1 + 1e-13) - want) <= tolerance).all()
+
+
+@every_function
+def test_derivatives_are_certified_in_double_double(name):
+    """The same formula read with DD holds the derivative, to many more digits than a float64."""
+    x = POINTS[name][POINTS[name] != functions.SOFTPLUS_THRESHOLD]
+    if name in ("phi1_slope", "phi1"):
+        x = x[np.abs(x) < 60]  # further out phi1 falls off as 1/x^2 from differences
+    slope = slope_of(DD.exact, name, x)
+    with flint.ctx.workprec(BITS):
+        h, f = flint.arb(2) ** -250, getattr(functions, name)
+        want = (f(balls(x) + h) - f(balls(x) - h)) / (2 * h)
+        off = floats(abs(want - balls(slope.hi) - balls(slope.lo)))
+    assert (off <= slope.radius + 2.0**-200).all()
+    # where it is a difference, relative to its terms
+    size = np.maximum(np.abs(slope.hi), 2.0**-20 if name in ("silu", "sigmoid", "tanh", "phi1_slope") else 0)
+    size = np.where((name == "phi1_slope") & (np.abs(x) < 1e-2), size / 1e-9, size)
+    assert (slope.radius <= 2.0**-64 * size).all()
+    assert not (floats(abs(want * (1 + 2.0**-60) - balls(slope.hi) - balls(slope.lo))) <= slope.radius).all()
+
+
+# A derivative as float32 code forms it: from the output, or from quantities at hand.
+FORMED = {
+    "exp": lambda y, x: y,
+    "sigmoid": lambda y, x: y * (1 - y),
+    "silu": lambda y, x: (s := 1 / (1 + np.exp(-x))) * (1 + x * (1 - s)),
+    "softplus": lambda y, x: np.where(x > 20, np.float32(1), np.exp(x) / (np.exp(x) + 1)),
+    "tanh": lambda y, x: 1 - y * y,
+    "phi1": lambda y, x: np.where(x == 0, np.float32(0.5), (np.exp(x) - y) / np.where(x == 0, 1, x)),
+    "sqrt": lambda y, x: np.float32(0.5) / y,
+    "reciprocal": lambda y, x: -y * y,
+}
+
+
+@pytest.mark.parametrize("name", FORMED)
+def test_derivatives_in_float32_stay_within_their_bound(name):
+    """The same formula read with Err; the controls: a dropped term does not stay within, nor does 1 % more."""
+    x = POINTS[name].astype(np.float32)
+    x = x[(np.abs(x) < 30) & (np.abs(x) > 1e-10)] if POINTS[name] is not WIDE else x[np.abs(x) < 80]
+    with np.errstate(all="ignore"):
+        got = FORMED[name](getattr(functions, name)(x), x).astype(float)
+    bound = slope_of(lambda x: Err(x, claim=Claim()), name, x)
+    assert (np.abs(got - bound.value) <= bound.error).all()
+    assert (np.abs(1.01 * got - bound.value) > bound.error).any()
+    if name == "silu":
+        assert (np.abs(functions.sigmoid(x.astype(float)) - bound.value) > bound.error).mean() > 0.5
+
+
+def test_steps_are_uncertain_where_errors_reach_them():
+    """[x > y] may be either where the numbers are closer than their errors, also in the derivative of a maximum."""
+    x, y = np.array([1.0, 1.0, 1.0, 2.0]), np.array([2.0, 1.0, 0.5, 1.95])
+    assert functions.exceeds(x, y).tolist() == [0, 0, 1, 1]
+    near = functions.exceeds(Err(x, 0.1, claim=Claim()), y)
+    assert near.value.tolist() == [0, 0, 1, 1] and near.error.round(5).tolist() == [0, 1, 0, 1]
+    assert functions.exceeds(Err(x, claim=Claim()), y).error.round(5).tolist() == [0, 1, 0, 0]
+    sure = functions.exceeds(DD.exact(x), y)
+    assert sure.hi.tolist() == [0, 0, 1, 1] and not sure.radius.any()
+    wide = functions.exceeds(DD(x, 0 * x, 0 * x + 0.1), y)
+    assert wide.radius.tolist() == [0, 1, 0, 1]
+    assert functions.exceeds(DD(1.0, 2.0**-60, 0.0), 1.0).hi == 1
+    slopes = TABLE["maximum"].derivative(None, Err(x, 0.1, claim=Claim()), y)
+    assert [s.value.tolist() for s in slopes] == [[0, 0, 1, 1], [1, 1, 0, 0]]
+    assert (slopes[1].error >= [0, 1, 0, 1]).all()
 
 
 @every_function
@@ -88,7 +165,7 @@ def test_variations_hold_and_are_not_loose(name):
                 moved = getattr(functions, name)(balls(x[ok]) + balls(d[ok])) - truth(name, x[ok])
                 reached[ok] = np.maximum(reached[ok], floats(abs(moved)))
         assert (reached <= allowed).all()
-        if small <= 1e-3 and name not in ("sin", "cos"):  # whose variation is e, whatever the slope
+        if small <= 1e-3 and name not in ("sin", "cos", "phi1_slope"):  # bounded without regard to the slope
             loose = np.abs(x - 20) > 2e-3 if name == "softplus" else np.abs(x + 1.278) > 0.1 if name == "silu" else True
             assert (allowed <= 1.01 * reached)[np.broadcast_to(loose, x.shape)].all()
 

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from realization.core.functions import exp, log1p, midpoint, stack, where
+from realization.core.functions import exp, log1p, plain, stack, where
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -122,7 +122,7 @@ def merge(parts: Sequence[Read]) -> Read:
     ([[[0.0, 0.0]]], [[-inf]])
     """
     y, lse = stack([part.y for part in parts], axis=0), stack([part.lse for part in parts], axis=0)
-    w, top, empty = weights(lse, midpoint(lse) > -np.inf, axis=0)
+    w, top, empty = weights(lse, plain(lse) > -np.inf, axis=0)
     total = w.sum(0)
     y = (w[..., None] * y).sum(0) / where(empty, 1.0, total)[..., None]
     return Read(y, log_sum(total, top, empty))
@@ -131,7 +131,7 @@ def merge(parts: Sequence[Read]) -> Read:
 def weights(z: Any, seen: np.ndarray, axis: int) -> tuple[Any, Any, Any]:
     """exp(z - m) where seen and 0 elsewhere, m = max of z over what is seen (a plain number), where nothing is."""
     empty = ~seen.any(axis)
-    top = np.where(empty, 0.0, np.where(seen, midpoint(z), -np.inf).max(axis, initial=-np.inf))
+    top = np.where(empty, 0.0, np.where(seen, np.asarray(plain(z), float), -np.inf).max(axis, initial=-np.inf))
     shift = np.broadcast_to(np.expand_dims(top, axis), seen.shape)
     return where(seen, exp(where(seen, z, shift) - shift), 0.0), top, empty
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from realization.core.functions import arrange, concatenate, contract, midpoint, tanh, where
+from realization.core.functions import arrange, concatenate, contract, plain, tanh, where
 from realization.layers.readout import Read, Source, log_sum, weights
 from realization.layers.readout.places import tokens
 
@@ -61,7 +61,7 @@ def visible(source: Source) -> np.ndarray:
 
 def hidden(source: Source) -> np.ndarray:
     """Where the bias is -inf."""
-    return midpoint(biases(source)) == -np.inf
+    return plain(biases(source)) == -np.inf
 
 
 def biases(source: Source) -> Any:

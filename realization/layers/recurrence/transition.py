@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from realization.core.functions import concatenate, cos, exp, expm1, midpoint, phi1, reciprocal, sin, stack, where
+from realization.core.functions import concatenate, cos, exp, expm1, phi1, plain, reciprocal, sin, stack, where
 from realization.core.pair import Pair
 from realization.layers.recurrence import Run
 
@@ -30,7 +30,7 @@ def transition(log_decay: Any, rate: Any, angle: Any, spin: Any, hold: bool) -> 
 
 def complex_phi1(g: Any, turn: Any) -> Pair:
     """(exp(z) - 1) / z at z = g + i turn, with Re(exp(z) - 1) = expm1(g) cos(turn) - 2 sin(turn/2)^2."""
-    zero = (midpoint(g) == 0) & (midpoint(turn) == 0)
+    zero = (plain(g) == 0) & (plain(turn) == 0)
     half = sin(turn * 0.5)
     x, y = expm1(g) * cos(turn) - 2.0 * (half * half), exp(g) * sin(turn)
     scale = reciprocal(where(zero, 1.0, g * g + turn * turn))
@@ -92,4 +92,3 @@ def zeros(value: Any, key: Any) -> np.ndarray:
     # In the type of value: an integer 0 among objects leaves rationals what they are.
     dtype = getattr(value, "dtype", np.float64)
     return np.zeros((*value.shape[:-3], *value.shape[-2:], key.shape[-1]), dtype)
-
