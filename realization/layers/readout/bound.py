@@ -63,7 +63,7 @@ def run(sources: tuple[Source, ...], scale: float, softcap: float | None, sink: 
 
 def block(sources: tuple[Source, ...], scale: float, softcap: float | None, sink: Any, claim: Claim) -> Read:
     """y (B, T, H, V) and lse (B, T, H) of a block of queries."""
-    z, seen = with_sink([(_charged(s, scale, softcap, claim), visible(s)) for s in sources], sink)
+    z, seen = with_sink([(charged(s, scale, softcap, claim), visible(s)) for s in sources], sink)
     v, u, eta, n = values(sources), claim.u, claim.accumulator.tiny, z.shape[-1]
     w, top, empty = weights(z.value, seen, axis=-1)
     total = np.asarray(np.where(empty, 1.0, w.sum(-1)))
@@ -98,7 +98,7 @@ def block(sources: tuple[Source, ...], scale: float, softcap: float | None, sink
     return Read(Err(y, error, claim=claim), Err(lse, lse_error, claim=claim))
 
 
-def _charged(source: Source, scale: float, softcap: float | None, claim: Claim) -> Err:
+def charged(source: Source, scale: float, softcap: float | None, claim: Claim) -> Err:
     """Scores with the roundings that other orders of their factors have, and of the format they are kept in."""
     z, s = scores(source, scale, softcap), np.abs(raw_scores(source).value * scale)
     b = 0.0 if source.bias is None else np.where(hidden(source), 0.0, np.abs(biases(source).value))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -109,7 +108,8 @@ def in_blocks(sources: tuple[Source, ...], function: Any) -> Read:
     """Apply a function of a block of queries to all of them, and give the results their batch axes."""
     *batch, T, H, _ = sources[0].query.shape
     V = sources[0].value.shape[-1]
-    parts = [function(part) for part in blocks(tuple(merged(s) for s in sources))]
+    whole = tuple(merged(s) for s in sources)
+    parts = [function(tuple(rows(s, steps) for s in whole)) for steps in blocks(whole)]
     if not parts:
         return Read(*(_nothing(shape, sources[0].value) for shape in ((*batch, T, H, V), (*batch, T, H))))
     y, lse = (concatenate([part[i] for part in parts], axis=1) for i in (0, 1))
@@ -129,16 +129,16 @@ def merged(source: Source) -> Source:
     return Source(arrays[0], arrays[1], places, arrays[2], bias)
 
 
-def blocks(sources: tuple[Source, ...]) -> Iterator[tuple[Source, ...]]:
-    """Sources for a few queries at a time; none where there is nothing to compute."""
+def blocks(sources: tuple[Source, ...]) -> list[slice]:
+    """Steps of a few queries at a time; none where there is nothing to compute."""
     B, T, H, K = sources[0].query.shape
     pairs = B * H * sum(s.places.shape[-1] for s in sources)
     step = max(1, BLOCK // max(pairs * max(K, sources[0].value.shape[-1]), 1))
-    for start in range(0, T if B else 0, step):
-        yield tuple(_steps(s, slice(start, start + step)) for s in sources)
+    return [slice(start, start + step) for start in range(0, T if B else 0, step)]
 
 
-def _steps(source: Source, steps: slice) -> Source:
+def rows(source: Source, steps: slice) -> Source:
+    """The queries of some steps, with all keys."""
     bias = None if source.bias is None else source.bias[:, :, steps]
     return dataclasses.replace(source, places=source.places[:, steps], query=source.query[:, steps], bias=bias)
 
