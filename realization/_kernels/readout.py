@@ -62,7 +62,7 @@ def read_out(
                 if sink is not None:
                     rest, met = (0.0, 1) if sink[h] == top else (exp(sink[h] - top), 0)
                 for w in range(W):
-                    if z[w] > -math.inf or z[w] != z[w]:
+                    if places[row, t, w] >= 0:
                         e = exp(z[w] - top)
                         if z[w] == top and met == 0:
                             met = 1

@@ -162,7 +162,7 @@ def _shown(name: np.ndarray, places: np.ndarray) -> np.ndarray:
     places = np.broadcast_to(places, (name.shape[0], *places.shape[-2:]))
     if not name.shape[1]:
         return np.full((*places.shape[:2], name.shape[2], places.shape[2]), -1)
-    found = np.where(places[..., None] >= 0, tokens(name[..., None], places)[..., 0], -1)
+    found = np.where(places[..., None] >= 0, tokens(name[..., None], places)[..., 0].astype(int), -1)
     return np.moveaxis(found, -1, -2)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from realization.core.errors import ShapeError
+from realization.core.functions import where
 
 
 def band(T: int, S: int, width: int | None, *, shift: int = 0, offsets: Any = None) -> np.ndarray:
@@ -76,7 +77,9 @@ def with_selected(places: np.ndarray, selected: np.ndarray, S: int, offsets: Any
 
 
 def tokens(x: Any, places: np.ndarray, behind: int = 2) -> Any:
-    """The entries of x (B, S, ...) at places (B|1, T, W), of any number type; entry 0 stands in for none."""
+    """The entries of x (B, S, ...) at places (B|1, T, W), of any number type; 0 for none."""
     B, S = x.shape[:2]
     rows = np.arange(B)[:, None, None] * S + np.maximum(places, 0)
-    return x.reshape(B * S, *x.shape[2 : 2 + behind])[rows]
+    found = x.reshape(B * S, *x.shape[2 : 2 + behind])[rows]
+    there = (places >= 0)[(..., *(None,) * behind)]
+    return found if there.all() else where(there, found, 0)  # what is not seen may be NaN
