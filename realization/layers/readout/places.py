@@ -31,7 +31,7 @@ def band(T: int, S: int, width: int | None, *, shift: int = 0, offsets: Any = No
     Returns
     -------
     ndarray
-        (T, min(width, S)).
+        (T, min(width, S - shift)).
 
     Examples
     --------
@@ -39,7 +39,8 @@ def band(T: int, S: int, width: int | None, *, shift: int = 0, offsets: Any = No
     ([[-1, 0], [0, 1], [1, 2], [2, 3]], [[0, 1]])
     """
     positions = np.arange(S - T, S)
-    places = (positions - shift)[:, None] - np.arange(min(S if width is None else width, S))[::-1]
+    reach = max(S - shift, 0)
+    places = (positions - shift)[:, None] - np.arange(reach if width is None else min(width, reach))[::-1]
     first = np.zeros(S, int) if offsets is None else starts(offsets, S)
     return np.where(places >= first[S - T :, None], places, -1)
 
