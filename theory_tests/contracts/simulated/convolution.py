@@ -48,7 +48,7 @@ def last_inputs(history: np.ndarray, run: np.ndarray, past: int) -> np.ndarray:
     return np.swapaxes(kept, 1, 2)
 
 
-def _weighted(plan: Plan, met: np.ndarray, weight: np.ndarray, bias) -> np.ndarray:
+def weighted(plan: Plan, met: np.ndarray, weight: np.ndarray, bias) -> np.ndarray:
     """bias + sum over the taps, in the plan's order."""
     width = weight.shape[1]
     start = plan.at("sum", 0.0 if bias is None else bias)
@@ -105,9 +105,9 @@ def with_past(plan, x, initial_state, seq_idx, span, past, packed):
 
 def _act(plan: Plan, met, weight, bias, activation: bool) -> np.ndarray:
     if plan.fault == "bias after the activation" and bias is not None:
-        y = plan.at("before_gate", _weighted(plan, met, weight, None))
+        y = plan.at("before_gate", weighted(plan, met, weight, None))
         return (silu(plan, y) if activation else y) + plan.at("bias", bias)
-    y = plan.at("before_gate", _weighted(plan, met, weight, None if bias is None else plan.at("bias", bias)))
+    y = plan.at("before_gate", weighted(plan, met, weight, None if bias is None else plan.at("bias", bias)))
     return silu(plan, y) if activation else y
 
 

@@ -12,6 +12,7 @@ import ml_dtypes
 import numpy as np
 
 from . import plain
+from .records import ACCEPTS, NOT_BACKWARD
 
 def short(x):
     return np.asarray(x).astype(ml_dtypes.bfloat16).astype(np.float64)
@@ -247,3 +248,47 @@ def cases(op: str) -> tuple:
     """Pairs of an input and the plain answer to it: (outputs and their sizes by turns)."""
     answer, inputs = _OPS[op]
     return tuple((case, answer(**case)) for case in inputs())
+
+
+# -- backward ---------------------------------------------------------------------------------
+
+#: Outputs in order.
+OUTPUTS = {op: ("y", "lse" if "query" in names else "final_state") for op, names in ACCEPTS.items()}
+
+
+def _backward_inputs(op: str):
+    """Short inputs that backward kernels take, and a few with a cotangent of one output only."""
+    for case, (y, _, other, _) in cases(op):
+        real = not any(np.iscomplexobj(x) for x in case.values())
+        if y.shape[1] <= 80 and real and not NOT_BACKWARD & set(case):
+            yield case, y, other
+
+
+@cache
+def backward_cases(op: str) -> tuple:
+    """Arguments with the cotangents of outputs: of both, and of one only."""
+    found = []
+    for n, (case, y, other) in enumerate(_backward_inputs(op)):
+        rng = np.random.default_rng(n)
+        both = {f"cotangent_{name}": values(rng, *x.shape) for name, x in zip(OUTPUTS[op], (y, other), strict=True)}
+        found.append(case | both)
+        if n < 2:
+            found += [case | {name: x} for name, x in both.items()]
+    return tuple(found)
+
+
+def directional_derivative(op: str, case: dict, name: str, direction: np.ndarray) -> tuple[float, float]:
+    """d/dh of sum(cotangent output) along the direction, of the plain loop, and the size of what was
+    differenced.  Fourth order in h: the error is h^4 / 30 of the fifth derivative."""
+    answer, _ = _OPS[op]
+    arguments = {k: v for k, v in case.items() if not k.startswith("cotangent_")}
+
+    def terms(h: float) -> np.ndarray:
+        y, _, other, _ = answer(**{**arguments, name: arguments[name] + h * direction})
+        pairs = zip(OUTPUTS[op], (y, other), strict=True)
+        return np.concatenate([(case[f"cotangent_{k}"] * np.where(np.isneginf(x), 0, x)).ravel()
+                               for k, x in pairs if f"cotangent_{k}" in case])
+
+    h = 2.0**-18  # inputs are as small as 2^-9
+    near, far = (terms(h) - terms(-h)).sum(), (terms(2 * h) - terms(-2 * h)).sum()
+    return (8 * near - far) / (12 * h), np.abs(terms(0)).sum()
