@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import numpy as np
 
-FORMATS = ("float64", "float32", "mma_fp32", "tf32", "float16", "bfloat16")
+FORMATS = ("float64", "float32", "mma_fp32", "tf32", "float16", "bfloat16", "e4m3")
 
 SMALLEST_NORMAL = np.float32(2.0**-126)
 
 #: Trailing bits of a float32 that the format drops; its exponent range is that of float32.
 _DROPPED_BITS = {"tf32": 13, "bfloat16": 16}
+
+#: Of the 8-bit format e4m3: smallest normal number, spacing below it, largest number.
+_E4M3 = (np.float32(2.0**-6), np.float32(2.0**-9), np.float32(448))
 
 
 def toward_zero(x: np.ndarray) -> np.ndarray:
@@ -42,6 +45,13 @@ def _shorten(x: np.ndarray, dropped: int) -> np.ndarray:
     return np.where(np.isfinite(x), rounded_bits.view(np.float32), x)
 
 
+def _eight_bits(x: np.ndarray) -> np.ndarray:
+    """e4m3, saturating, as the casts of deep-learning kernels do."""
+    normal, spacing, largest = _E4M3
+    near_zero = np.rint(x / spacing) * spacing
+    return np.clip(np.where(np.abs(x) < normal, near_zero, _shorten(x, 20)), -largest, largest)
+
+
 def rounded(x: np.ndarray, form: str) -> np.ndarray:
     """``x`` rounded to ``form``, in the narrowest NumPy type that holds the values and computes
     like the hardware: float64 for "float64", float32 for all others.  Complex: by parts."""
@@ -59,6 +69,8 @@ def rounded(x: np.ndarray, form: str) -> np.ndarray:
         return toward_zero(x)
     if form == "float16":
         return x.astype(np.float16).astype(np.float32)
+    if form == "e4m3":
+        return _eight_bits(_to_odd(np.ascontiguousarray(x)))
     return _shorten(_to_odd(np.ascontiguousarray(x)), _DROPPED_BITS[form])
 
 

@@ -2,44 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import partial
-
 from .operators import run
 from .plan import Plan
-
-ACCEPTS = {
-    "selective_scan": frozenset(
-        "u delta A B C D z delta_bias delta_softplus discretization initial_state".split()
-    ),
-    "ssd": frozenset(
-        "x dt A B C D z dt_bias dt_softplus dt_limit initial_state seq_idx cu_seqlens".split()
-    ),
-}
-
-
-@dataclass(frozen=True)
-class Kernel:
-    """A simulated kernel.  ``function(**canonical arguments) -> (y, final_state)``; ``y`` holds
-    values of ``claim["out"]``, the final state values of ``claim["state"]``."""
-
-    name: str
-    op: str
-    function: Callable
-    claim: Mapping
-    note: str
-    plan: Plan
-
-    @property
-    def accepts(self) -> frozenset[str]:
-        return ACCEPTS[self.op]
+from .records import Kernel
 
 
 def _kernel(name: str, note: str, **choices) -> Kernel:
     op = {"scan": "selective_scan", "ssd": "ssd"}[name.partition(".")[0]]
-    plan = Plan(op, **choices)
-    return Kernel(name, op, partial(run, plan), plan.claim(), note, plan)
+    return Kernel.of(name, note, run, Plan(op, **choices))
 
 
 def _readout(form: str, **more: str) -> dict:

@@ -12,14 +12,11 @@ ones, sequence indices that come back, slack rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from functools import partial
-
 import numpy as np
 
-from .kernels import ACCEPTS, CORRECT
-from .operators import run
+from .kernels import CORRECT
+from .records import Mutant, faults
+from .wiring import given, one_output_off, result, swapped, zeroed_last
 
 _PARENTS = {kernel.name: kernel for kernel in CORRECT}
 
@@ -27,67 +24,11 @@ _PARENTS = {kernel.name: kernel for kernel in CORRECT}
 _ROWS = {"u", "delta", "B", "C", "z", "x", "dt", "seq_idx"}
 
 
-@dataclass(frozen=True)
-class Mutant:
-    name: str
-    op: str
-    function: Callable
-    claim: Mapping
-    kind: str  # structure or arithmetic
-    reason: str
-    parent: str
-    equivalent: str | None = None  # why no value can tell it from a kernel that keeps the claim
-
-    @property
-    def accepts(self) -> frozenset[str]:
-        return ACCEPTS[self.op]
-
-
-def _mutant(parent, kind, slip, reason, *, around=None, equivalent=None, narrow=None, **choices):
-    origin = _PARENTS[parent]
-    plan = replace(origin.plan, **choices)
-    plan = replace(plan, formats={**plan.formats, **(narrow or {})})
-    function = partial(run, plan)
-    if around is not None:
-        function = partial(around, function)
-    name = f"{parent}: {slip}"
-    return Mutant(name, origin.op, function, origin.claim, kind, reason, parent, equivalent)
+def _mutant(parent, kind, slip, reason, **choices) -> Mutant:
+    return Mutant.of(_PARENTS[parent], kind, slip, reason, **choices)
 
 
 # -- wiring defects ---------------------------------------------------------------------------
-
-
-def _given(**changes):
-    """Arguments changed before the kernel sees them.  A callable gets the argument's value, and
-    is not called when the argument is absent."""
-
-    def around(kernel, **arguments):
-        changed = dict(arguments)
-        for name, change in changes.items():
-            if not callable(change):
-                changed[name] = change
-            elif arguments.get(name) is not None:
-                changed[name] = change(np.asarray(arguments[name]))
-        return kernel(**changed)
-
-    return around
-
-
-def _swapped(first, second):
-    def around(kernel, **arguments):
-        arguments[first], arguments[second] = arguments[second], arguments[first]
-        return kernel(**arguments)
-
-    return around
-
-
-def _result(change):
-    """The pair (y, final state) changed on its way out."""
-
-    def around(kernel, **arguments):
-        return change(*kernel(**arguments))
-
-    return around
 
 
 def _initial_state_not_in_final(kernel, **arguments):
@@ -173,15 +114,6 @@ def _indices_compared_by_value(kernel, **arguments):
     return y, final
 
 
-def _zeroed_last(axis):
-    def change(array):
-        array = np.array(array)
-        array[(slice(None),) * (axis % array.ndim) + (-1,)] = 0
-        return array
-
-    return change
-
-
 def _whole_vectors_only(array):
     """Lanes past the last full vector of four are masked off."""
     array = np.array(array)
@@ -196,14 +128,6 @@ def _written_transposed(y, final):
 def _first_output_skipped(y, final):
     y = y.copy()
     y[:, :1] = 0
-    return y, final
-
-
-def _one_output_off(y, final):
-    """One value of one row, by 2 %: what a race looks like."""
-    y = y.copy()
-    if y.size:
-        y.reshape(-1)[y.size // 2] *= 1.02
     return y, final
 
 
@@ -306,9 +230,7 @@ ssd.dual_logdiff | mask one token ahead | row sees the next token
 
 
 def _structure():
-    for line in _FAULTS.strip().splitlines():
-        parent, fault, reason = (part.strip() for part in line.split("|"))
-        yield _mutant(parent, "structure", fault, reason, fault=fault)
+    yield from faults(_FAULTS, _PARENTS)
 
     def wired(parent, slip, reason, around):
         return _mutant(parent, "structure", slip, reason, around=around)
@@ -319,70 +241,70 @@ def _structure():
     ):
         bias, softplus_on = {"scan": ("delta_bias", "delta_softplus"),
                              "ssd": ("dt_bias", "dt_softplus")}[op]
-        yield wired(main, "bias ignored", "optional pointer never read", _given(**{bias: None}))
-        yield wired(main, "softplus skipped", "flag not passed on", _given(**{softplus_on: False}))
+        yield wired(main, "bias ignored", "optional pointer never read", given(**{bias: None}))
+        yield wired(main, "softplus skipped", "flag not passed on", given(**{softplus_on: False}))
         yield wired(main, "initial state ignored", "optional pointer never read",
-                    _given(initial_state=None))
+                    given(initial_state=None))
         yield wired(main, "initial state missing from the final state",
                     "used for the outputs only", _initial_state_not_in_final)
         yield wired(chunked, "initial state missing from the outputs",
                     "used for the final state only", _initial_state_not_in_output)
-        yield wired(main, "gate ignored", "optional pointer never read", _given(z=None))
-        yield wired(main, "A without its sign", "exp(-step A): growth", _given(A=np.negative))
+        yield wired(main, "gate ignored", "optional pointer never read", given(z=None))
+        yield wired(main, "A without its sign", "exp(-step A): growth", given(A=np.negative))
         yield wired(main, "A taken for log(-A)", "decay exp(-step exp(A))",
-                    _given(A=lambda A: -np.exp(A)))
-        yield wired(main, "B and C swapped", "arguments in the wrong order", _swapped("B", "C"))
+                    given(A=lambda A: -np.exp(A)))
+        yield wired(main, "B and C swapped", "arguments in the wrong order", swapped("B", "C"))
         yield wired(main, "last state dropped", "loop over n - 1 states: not read",
-                    _given(C=_zeroed_last(-1)))
+                    given(C=zeroed_last(-1)))
         yield wired(chunked, "last state never written", "loop over n - 1 states",
-                    _given(B=_zeroed_last(-1)))
+                    given(B=zeroed_last(-1)))
         yield wired(chunked, "whole vectors only", "tail of n past a multiple of 4 masked off",
-                    _given(B=_whole_vectors_only))
+                    given(B=_whole_vectors_only))
         yield wired(main, "state leaks between batch rows", "accumulator not cleared", _batch_leak)
         yield wired(main, "final state written transposed", "strides swapped",
-                    _result(_written_transposed))
+                    result(_written_transposed))
         yield wired(main, "first output skipped", "loop starts at 1",
-                    _result(_first_output_skipped))
+                    result(_first_output_skipped))
         yield wired(chunked, "outputs of the short last chunk unwritten", "grid = T // chunk",
-                    _result(_last_outputs_unwritten(16)))
+                    result(_last_outputs_unwritten(16)))
         yield wired(chunked, "tail padded with the last row", "clamped loads taken for tokens",
                     _padded("edge", 16))
         yield wired(chunked, "tail padded with zeros", "softplus(0 + bias) decays the state",
                     _padded("constant", 16))
         yield wired(main, "one output off by 2 %", "race between two warps",
-                    _result(_one_output_off))
-        yield wired(main, "D ignored", "optional pointer never read", _given(D=None))
+                    result(one_output_off))
+        yield wired(main, "D ignored", "optional pointer never read", given(D=None))
 
     yield wired("scan.sequential", "D missing in the last channel", "mask d < D - 1",
-                _given(D=_zeroed_last(0)))
+                given(D=zeroed_last(0)))
     yield wired("scan.sequential", "Euler where zoh is asked", "option not implemented",
-                _given(discretization="euler"))
+                given(discretization="euler"))
     yield wired("scan.sequential", "zoh where Euler is asked", "option not read",
-                _given(discretization="zoh"))
-    yield wired("scan.sequential", "C conjugated", "readout by vdot", _given(C=np.conj))
+                given(discretization="zoh"))
+    yield wired("scan.sequential", "C conjugated", "readout by vdot", given(C=np.conj))
     yield wired("scan.sequential", "A conjugated", "rotation in the other sense",
-                _given(A=np.conj))
+                given(A=np.conj))
     yield wired("scan.sequential", "imaginary part of A dropped", "real exp of a complex argument",
-                _given(A=lambda A: A.real + 0 * A))
+                given(A=lambda A: A.real + 0 * A))
     yield wired("scan.sequential", "imaginary part of C dropped", "2 Re C Re S",
-                _given(C=lambda C: C.real + 0 * C))
+                given(C=lambda C: C.real + 0 * C))
     yield wired("scan.sequential", "A of the neighbouring channel", "stride of A is wrong",
-                _given(A=lambda A: np.roll(A, 1, axis=0)))
+                given(A=lambda A: np.roll(A, 1, axis=0)))
 
     yield wired("ssd.sequential", "D missing in the last head", "mask h < H - 1",
-                _given(D=_zeroed_last(0)))
+                given(D=zeroed_last(0)))
     yield wired("ssd.sequential", "D per channel read as per head", "stride along p is 0",
-                _given(D=lambda D: D if D.ndim == 1 else np.broadcast_to(D[:, :1], D.shape)))
+                given(D=lambda D: D if D.ndim == 1 else np.broadcast_to(D[:, :1], D.shape)))
     yield wired("ssd.sequential", "A of the neighbouring head", "stride of A is wrong",
-                _given(A=lambda A: np.roll(A, 1)))
+                given(A=lambda A: np.roll(A, 1)))
     yield wired("ssd.chunk16_logdiff", "slack rows in the final state", "length for cu_seqlens[-1]",
                 _slack_read)
     yield wired("ssd.chunk16_logdiff", "sequence indices compared by value",
                 "mask idx_i == idx_j: wrong when an index comes back", _indices_compared_by_value)
     yield wired("ssd.chunk16_loop", "dt_limit: lower bound ignored", "min without max",
-                _given(dt_limit=lambda limit: (-np.inf, limit[1])))
+                given(dt_limit=lambda limit: (-np.inf, limit[1])))
     yield wired("ssd.chunk16_loop", "dt_limit: upper bound ignored", "max without min (vllm)",
-                _given(dt_limit=lambda limit: (limit[0], np.inf)))
+                given(dt_limit=lambda limit: (limit[0], np.inf)))
 
 
 def _arithmetic():
@@ -436,9 +358,9 @@ def _arithmetic():
         for percent in (1, 0.1):
             factor = 1 + percent / 100
             yield slip(main, f"C scaled by {percent} %", "wrong constant",
-                       around=_given(C=lambda C, factor=factor: factor * C))
+                       around=given(C=lambda C, factor=factor: factor * C))
             yield slip(main, f"log-decay scaled by {percent} %", "wrong constant",
-                       around=_given(A=lambda A, factor=factor: factor * A))
+                       around=given(A=lambda A, factor=factor: factor * A))
     yield slip("scan.bf16_state", "decay in bf16", "only the state was to be short",
                narrow={"decay": "bfloat16"})
     yield slip("scan.sequential", "expm1 as exp - 1", "zoh weight of small steps cancels",
@@ -450,7 +372,7 @@ def _arithmetic():
     yield slip("scan.bf16_io", "state in bf16", "state buffer in the io type",
                narrow={"state": "bfloat16"})
     yield slip("scan.bf16_io", "1 % scale", "wrong constant, short output",
-               around=_given(C=lambda C: 1.01 * C))
+               around=given(C=lambda C: 1.01 * C))
 
     yield slip("ssd.chunk16_logdiff", "operands in tf32 where float32 is claimed",
                "allow_tf32 left on", narrow={"operand": "tf32"})
@@ -471,7 +393,7 @@ def _arithmetic():
                    narrow={"step": "bfloat16"})
         yield slip(parent, "carry in bf16", "chunk states stored in the io type",
                    narrow={"carry": "bfloat16"})
-        yield slip(parent, "1 % scale", "wrong constant", around=_given(C=lambda C: 1.01 * C))
+        yield slip(parent, "1 % scale", "wrong constant", around=given(C=lambda C: 1.01 * C))
     yield slip("ssd.bf16_io", "state in bf16", "state buffer in the io type",
                narrow={"state": "bfloat16"})
 

@@ -1,4 +1,4 @@
-"""The two operators, each a plan away from a kernel."""
+"""The operators, each a plan away from a kernel; the two recurrences are written here."""
 
 from __future__ import annotations
 
@@ -6,13 +6,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .attention import bmojo_f, sliding_window_attention
+from .convolution import causal_conv1d
 from .plan import Plan
 from .recurrence import Chunk, Recurrence, decay_tables, march, states
 from .stages import epilogue, log_decay, step_size
 
 
 def run(plan: Plan, **arguments) -> tuple[np.ndarray, np.ndarray]:
-    operator = {"selective_scan": selective_scan, "ssd": ssd}[plan.op]
+    operator = {
+        "selective_scan": selective_scan, "ssd": ssd, "causal_conv1d": causal_conv1d,
+        "sliding_window_attention": sliding_window_attention, "bmojo_f": bmojo_f,
+    }[plan.op]
     # Overflow and invalid operations are the kernels' business: they show in the values.
     with np.errstate(all="ignore"):
         return operator(plan, **arguments)

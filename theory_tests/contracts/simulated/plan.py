@@ -21,7 +21,7 @@ class Plan:
     """
 
     op: str
-    scheme: str = "sequential"  # sequential, hillis_steele, blelloch, chunked, matrix
+    scheme: str = "sequential"  # sequential, hillis_steele, blelloch, chunked, matrix; passes (bmojo_f)
     work: str = "float32"
     io: str = "float32"
     formats: Mapping[str, str] = field(default_factory=dict)
@@ -35,6 +35,8 @@ class Plan:
     flush: bool = False
     packing: str = "loop"  # packed sequences: loop, or restart (the state is replaced on the way)
     step_in: str = "weights"  # matrix scheme: where dt is multiplied in; also inputs
+    scale_in: str = "scores"  # attention: what the scale multiplies; also query
+    sink_at: str = "last"  # attention: when the sink enters the softmax; also first
     fault: str = ""
 
     def claim(self) -> dict:
@@ -102,9 +104,25 @@ class Plan:
             return terms.sum(axis=-1)
         return self._pairwise(terms[..., : size // 2]) + self._pairwise(terms[..., size // 2 :])
 
+    def total(self, terms: np.ndarray, site: str = "total") -> np.ndarray:
+        """Sum over the last axis; rounded after every term where the site has a format of its own."""
+        if site in self.formats:
+            total = np.zeros(terms.shape[:-1], terms.dtype)
+            for i in range(terms.shape[-1]):
+                total = self.at(site, total + terms[..., i])
+            return total
+        if self.order == "pairwise":
+            return self._pairwise(terms)
+        return (terms[..., ::-1] if self.order == "reversed" else terms).sum(axis=-1)
+
     def dot(self, left: np.ndarray, right: np.ndarray, splits: int = 1) -> np.ndarray:
         """Matrix product, the operands in the operand format; ``splits`` cuts the contraction."""
         left, right = self.at("operand", left), self.at("operand", right)
+        half = left.shape[-1] // 2
+        if self.order == "reversed":
+            left, right = left[..., ::-1], right[..., ::-1, :]
+        if self.order == "pairwise" and half:
+            return self.dot(left[..., :half], right[..., :half, :]) + self.dot(left[..., half:], right[..., half:, :])
         if self._plain_accumulator and splits == 1:
             return self.at("sum", left @ right)
         parts = []

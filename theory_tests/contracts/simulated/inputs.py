@@ -1,0 +1,294 @@
+"""Inputs that excite the mutants, and the plain answers to them.
+
+Tokens are bfloat16 values of moderate size, which suits every io format; parameters and initial
+states are float32 values.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import ml_dtypes
+import numpy as np
+
+from . import plain
+from .records import ACCEPTS, NOT_BACKWARD
+
+def short(x):
+    return np.asarray(x).astype(ml_dtypes.bfloat16).astype(np.float64)
+
+
+def values(rng, *shape):
+    return short(rng.standard_normal(shape))
+
+
+def parameters(rng, *shape):
+    return rng.standard_normal(shape).astype(np.float32).astype(np.float64)
+
+
+def rates(rng, *shape):
+    return -np.exp(rng.standard_normal(shape)).astype(np.float32).astype(np.float64)
+
+
+#: log-step regimes: memory over chunks, ordinary, decay over within a step.
+_REGIMES = {"long": (-5.0, 0.5), "ordinary": (-1.0, 1.0), "strong": (2.5, 1.0)}
+
+
+def steps(rng, regime, *shape):
+    centre, spread = _REGIMES[regime]
+    return short(np.exp(centre + spread * rng.standard_normal(shape)))
+
+
+def scan_case(seed, length, regime="ordinary", *, kind=float, n=6, options=True, softplus=False,
+               zoh=False):
+    rng, b, d = np.random.default_rng(seed), 2, 3
+    A, start = rates(rng, d, n), parameters(rng, b, d, n)
+    B, C = values(rng, b, length, n), values(rng, b, length, n)
+    if kind is complex:
+        A, start = A + 1j * parameters(rng, d, n), start + 1j * parameters(rng, b, d, n)
+        B, C = B + 1j * values(rng, b, length, n), C + 1j * values(rng, b, length, n)
+    case = {"u": values(rng, b, length, d), "delta": steps(rng, regime, b, length, d),
+            "A": A, "B": B, "C": C}
+    if softplus:
+        case["delta"] = short(rng.choice([-9, -3, 0, 3, 15, 30, 60], size=(b, length, d)) + 0.5
+                               * rng.standard_normal((b, length, d)))
+        if length:
+            case["delta"][:, length // 2] = 90
+        case |= {"delta_softplus": True, "delta_bias": parameters(rng, d)}
+    if zoh:
+        case["discretization"] = "zoh"
+    if options:
+        case |= {"D": parameters(rng, d), "z": 3 * values(rng, b, length, d), "initial_state": start}
+    return case
+
+
+def ssd_case(seed, length, regime="ordinary", *, options=True, softplus=False, n=6, p=4,
+              wide_D=True, seq_idx=None, cu_seqlens=None):
+    b = 1 if cu_seqlens is not None else 2
+    rng, h, g = np.random.default_rng(seed), 4, 2
+    case = {
+        "x": values(rng, b, length, h, p), "dt": steps(rng, regime, b, length, h),
+        "A": rates(rng, h),
+        "B": values(rng, b, length, g, n), "C": values(rng, b, length, g, n),
+    }
+    if softplus:
+        case["dt"] = short(rng.choice([-9, -3, 0, 3, 15, 30, 60], size=(b, length, h)) + 0.5
+                            * rng.standard_normal((b, length, h)))
+        if length:
+            case["dt"][:, length // 2] = 90
+        case |= {"dt_softplus": True, "dt_bias": parameters(rng, h)}
+        if options:
+            case["dt_limit"] = (0.05, 25.0)
+    if options:
+        sequences = b if cu_seqlens is None else len(cu_seqlens) - 1
+        case |= {"D": parameters(rng, h, p) if wide_D else parameters(rng, h),
+                 "z": 3 * values(rng, b, length, h, p),
+                 "initial_state": parameters(rng, sequences, h, p, n)}
+    if seq_idx is not None:
+        case["seq_idx"] = np.stack([np.resize(seq_idx, length), np.zeros(length, int)])
+    if cu_seqlens is not None:
+        case["cu_seqlens"] = np.asarray(cu_seqlens)
+    return case
+
+
+_BACK = np.repeat([0, 1, 0, 2, 3, 2], [5, 4, 9, 14, 1, 30])  # indices that come back
+_ALIGNED = np.repeat([0, 1, 2], 16)
+
+_PACKED = [0, 21, 21, 22, 54, 64]
+
+
+# -- read-out ---------------------------------------------------------------------------------
+
+
+def conv_case(seed, length, width=4, *, options=True, activation=True, seq_idx=None, cu_seqlens=None):
+    b, d = 1 if cu_seqlens is not None else 2, 5
+    rng = np.random.default_rng(seed)
+    case = {"x": values(rng, b, length, d), "weight": parameters(rng, d, width), "activation": activation}
+    if options:
+        sequences = b if cu_seqlens is None else len(cu_seqlens) - 1
+        case |= {"bias": parameters(rng, d), "initial_state": parameters(rng, sequences, d, width - 1)}
+    if seq_idx is not None:
+        case["seq_idx"] = np.stack([np.resize(seq_idx, length), np.zeros(length, int)])
+    if cu_seqlens is not None:
+        case["cu_seqlens"] = np.asarray(cu_seqlens)
+    return case
+
+
+def _streams(rng, regime, b, T, S, h, g, k):
+    """Queries and keys: scores of order 1; rising along the keys by 200; or inputs as small as sqrt(eps)."""
+    query, key = values(rng, b, T, h, k), values(rng, b, S, g, k)
+    if regime == "rising":
+        axis = short(rng.choice([-1, 1], size=k))
+        query = short(query + 12 * axis)
+        key = short(key / 4 + 16 * np.linspace(0, 1, S)[:, None, None] * axis)
+    if regime == "tiny":
+        query, key = short(query / 512), short(key / 512)
+    return query, key
+
+
+def _tables(rng, *shape):
+    angle = 2 * np.pi * rng.random(shape)
+    return {"cos": np.cos(angle).astype(np.float32).astype(float), "sin": np.sin(angle).astype(np.float32).astype(float)}
+
+
+def window_case(seed, T, S=None, regime="ordinary", *, have="", b=2, h=4, g=2, k=8, v=8, **options):
+    rng, S, have = np.random.default_rng(seed), T if S is None else S, have.split()
+    b = 1 if "packed" in have else b
+    query, key = _streams(rng, regime, b, T, S, h, g, k)
+    case = {"query": query, "key": key, "value": values(rng, b, S, g, v), **options}
+    if "mean" in have:
+        case["value"] = short(case["value"] + 128)
+    if "positions" in have:
+        case |= _tables(rng, *((b, S) if "batched" in have else (S,)), k // 4)
+    if "norms" in have:
+        case |= {"query_norm": parameters(rng, k), "key_norm": parameters(rng, k)}
+    if "bias" in have:
+        case["bias"] = parameters(rng, *((b,) if "batched" in have else ()), h, T, S)
+    if "hiding" in have:  # some keys, and all keys of some rows
+        case["bias"] = np.where(rng.random((b, h, T, S)) < 0.2, -np.inf, parameters(rng, b, h, T, S))
+        case["bias"][..., T // 2, :] = -np.inf
+    if "sink" in have:
+        case["sink"] = parameters(rng, h)
+    if "sinks" in have:
+        case["sink"] = np.array([-150.0, 120.0, 3.0, 0.5])[:h]
+    if "selected" in have:
+        position = np.arange(S - T, S)[:, None]
+        case["selected"] = np.where(rng.random((b, T, 3)) < 0.3, -1, rng.integers(0, position + 1, (b, T, 3)))
+    if "packed" in have:
+        case["cu_seqlens"] = np.asarray(_PACKED)
+    return case
+
+
+def bmojo_case(seed, T, S=None, regime="ordinary", *, have="", b=2, h=4, g=2, k=8, v=8, **options):
+    case = window_case(seed, T, S, regime, have=have, b=b, h=h, g=g, k=k, v=v, **options)
+    rng, S, have = np.random.default_rng(seed + 1000), T if S is None else S, have.split()
+    fading_query, fading_key = _streams(rng, regime, b, T, S, h, g, k)
+    case |= {"fading_key": fading_key[:, ::-1] if regime == "rising" else fading_key,
+             "fading_value": values(rng, b, S, g, v) + (128 if "mean" in have else 0)}
+    if "untied" in have:
+        case["fading_query"] = fading_query
+    if "norms" in have:
+        case |= {"fading_query_norm": parameters(rng, k), "fading_key_norm": parameters(rng, k)}
+    return case
+
+
+# -- all --------------------------------------------------------------------------------------
+
+
+def _scans():
+    return [
+        scan_case(1, 131, "long"), scan_case(2, 131), scan_case(3, 37, "strong"),
+        scan_case(4, 37, "long", softplus=True), scan_case(5, 21, softplus=True, zoh=True),
+        scan_case(6, 37, "long", kind=complex), scan_case(7, 21, kind=complex, zoh=True),
+        scan_case(8, 33, "long", options=False), scan_case(9, 33, "long", zoh=True),
+        *(scan_case(20 + t, t, "long", n=4) for t in (0, 1, 3, 4, 5, 9, 15, 16, 17)),
+        scan_case(40, 5, n=1),
+    ]
+
+
+def _ssds():
+    return [
+        ssd_case(1, 131, "long"), ssd_case(2, 131), ssd_case(3, 37, "strong"),
+        ssd_case(4, 37, "long", softplus=True), ssd_case(5, 33, options=False),
+        ssd_case(6, 33, "long", softplus=True, options=False),
+        ssd_case(7, 63, "long", seq_idx=_BACK), ssd_case(8, 48, "long", seq_idx=_ALIGNED),
+        ssd_case(9, 70, "long", cu_seqlens=_PACKED),
+        ssd_case(10, 40, "long", cu_seqlens=[0, 0, 16, 32, 33], options=False),
+        ssd_case(11, 40, "strong", cu_seqlens=[0, 7, 40, 40], wide_D=False),
+        ssd_case(12, 5, cu_seqlens=[0, 0, 0]), ssd_case(13, 5, p=1, n=1),
+        *(ssd_case(20 + t, t, "long", n=4) for t in (0, 1, 3, 4, 5, 9, 15, 16, 17)),
+    ]
+
+
+def _convolutions():
+    return [
+        conv_case(1, 37), conv_case(2, 37, activation=False), conv_case(3, 20, options=False),
+        conv_case(4, 63, seq_idx=_BACK), conv_case(5, 70, cu_seqlens=_PACKED),
+        conv_case(6, 40, cu_seqlens=[0, 0, 16, 32, 33], options=False), conv_case(7, 48, 2, seq_idx=_ALIGNED),
+        conv_case(10, 9, seq_idx=[0, 0, 0, 0, 0, 0, 0, 1, 1]),
+        conv_case(8, 12, 1), conv_case(9, 12, 7), *(conv_case(20 + t, t) for t in (0, 1, 2, 3)),
+    ]
+
+
+def _windows():
+    return [
+        window_case(1, 131, window=17, have="positions norms sink bias"), window_case(2, 70, window=64, scale=0.3),
+        window_case(3, 80, None, "rising", window=40), window_case(4, 37, have="hiding", softcap=1.5, scale=0.7),
+        window_case(5, 5, 40, window=9, have="positions bias"), window_case(6, 1, 33, have="positions sink", window=20),
+        window_case(7, 50, window=6, have="selected bias", b=3), window_case(8, 70, window=20, have="packed sink"),
+        window_case(9, 40, window=16, have="sinks"), window_case(10, 20, None, "tiny", have="norms", window=16),
+        window_case(11, 33, window=12, have="positions batched bias", interleaved=True, v=5),
+        window_case(12, 40, window=32, have="mean", softcap=2.0), window_case(13, 40, window=1),
+        window_case(14, 20, 52, "rising", have="hiding sink"),
+        *(window_case(20 + t, t, window=3, have="sink") for t in (0, 1, 2, 15, 16, 17)),
+    ]
+
+
+def _bmojos():
+    return [
+        bmojo_case(1, 131, window=24, have="positions norms"), bmojo_case(2, 70, window=17, have="untied", scale=0.3),
+        bmojo_case(3, 80, None, "rising", window=20), bmojo_case(4, 5, 40, window=9, have="positions untied norms"),
+        bmojo_case(5, 1, 33, have="positions", window=10), bmojo_case(6, 20, None, "tiny", have="norms", window=6),
+        bmojo_case(7, 33, window=12, have="positions batched", interleaved=True, v=5),
+        bmojo_case(8, 40, window=16, have="mean"), bmojo_case(9, 40, window=1),
+        bmojo_case(10, 30, None, "rising", window=16, have="untied"),
+        *(bmojo_case(20 + t, t, window=3) for t in (0, 1, 2, 3, 5, 6, 7, 16)),
+    ]
+
+
+_OPS = {
+    "selective_scan": (plain.plain_scan, _scans), "ssd": (plain.plain_ssd, _ssds),
+    "causal_conv1d": (plain.plain_conv, _convolutions), "sliding_window_attention": (plain.plain_window, _windows),
+    "bmojo_f": (plain.plain_bmojo, _bmojos),
+}
+
+
+@cache
+def cases(op: str) -> tuple:
+    """Pairs of an input and the plain answer to it: (outputs and their sizes by turns)."""
+    answer, inputs = _OPS[op]
+    return tuple((case, answer(**case)) for case in inputs())
+
+
+# -- backward ---------------------------------------------------------------------------------
+
+#: Outputs in order.
+OUTPUTS = {op: ("y", "lse" if "query" in names else "final_state") for op, names in ACCEPTS.items()}
+
+
+def _backward_inputs(op: str):
+    """Short inputs that backward kernels take, and a few with a cotangent of one output only."""
+    for case, (y, _, other, _) in cases(op):
+        real = not any(np.iscomplexobj(x) for x in case.values())
+        if y.shape[1] <= 80 and real and not NOT_BACKWARD & set(case):
+            yield case, y, other
+
+
+@cache
+def backward_cases(op: str) -> tuple:
+    """Arguments with the cotangents of outputs: of both, and of one only."""
+    found = []
+    for n, (case, y, other) in enumerate(_backward_inputs(op)):
+        rng = np.random.default_rng(n)
+        both = {f"cotangent_{name}": values(rng, *x.shape) for name, x in zip(OUTPUTS[op], (y, other), strict=True)}
+        found.append(case | both)
+        if n < 2:
+            found += [case | {name: x} for name, x in both.items()]
+    return tuple(found)
+
+
+def directional_derivative(op: str, case: dict, name: str, direction: np.ndarray) -> tuple[float, float]:
+    """d/dh of sum(cotangent output) along the direction, of the plain loop, and the size of what was
+    differenced.  Fourth order in h: the error is h^4 / 30 of the fifth derivative."""
+    answer, _ = _OPS[op]
+    arguments = {k: v for k, v in case.items() if not k.startswith("cotangent_")}
+
+    def terms(h: float) -> np.ndarray:
+        y, _, other, _ = answer(**{**arguments, name: arguments[name] + h * direction})
+        pairs = zip(OUTPUTS[op], (y, other), strict=True)
+        return np.concatenate([(case[f"cotangent_{k}"] * np.where(np.isneginf(x), 0, x)).ravel()
+                               for k, x in pairs if f"cotangent_{k}" in case])
+
+    h = 2.0**-18  # inputs are as small as 2^-9
+    near, far = (terms(h) - terms(-h)).sum(), (terms(2 * h) - terms(-2 * h)).sum()
+    return (8 * near - far) / (12 * h), np.abs(terms(0)).sum()

@@ -1,0 +1,198 @@
+"""The plainest float64 loops: the second route to what the simulated kernels compute.
+
+Each returns its outputs and, for each, the size of what was summed to get it: an error of a kernel
+is small when it is small against that.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+# -- recurrences ------------------------------------------------------------------------------
+
+
+
+def softplus(x):
+    return np.where(x > 20, x, np.log1p(np.exp(np.minimum(x, 20))))
+
+
+def finished(y, size, D, x, z):
+    """Skip and gate, on the output and on the size of what was summed to get it."""
+    if D is not None:
+        y, size = y + D * x, size + np.abs(D * x)
+    if z is not None:
+        gate = z * np.exp(np.minimum(z, 0)) / (1 + np.exp(-np.abs(z)))
+        y, size = y * gate, size * np.abs(gate)
+    return y, size
+
+
+def plain_scan(u, delta, A, B, C, D=None, z=None, delta_bias=None, delta_softplus=False,
+               discretization="euler", initial_state=None):
+    step = delta if delta_bias is None else delta + delta_bias
+    step = softplus(step) if delta_softplus else step
+    batch, length, _ = u.shape
+    state = np.zeros((batch, *A.shape), A.dtype) if initial_state is None else initial_state
+    size, factor = np.abs(state), 2 if np.iscomplexobj(A) else 1
+    y, scale = np.zeros(u.shape), np.zeros(u.shape)
+    for t in range(length):
+        exponent = step[:, t, :, None] * A
+        weight = step[:, t, :, None] if discretization == "euler" else np.expm1(exponent) / A
+        inject = weight * u[:, t, :, None] * B[:, t, None, :]
+        state = np.exp(exponent) * state + inject
+        size = np.abs(np.exp(exponent)) * size + np.abs(inject)
+        y[:, t] = factor * (C[:, t, None, :] * state).sum(-1).real
+        scale[:, t] = factor * (np.abs(C[:, t, None, :]) * size).sum(-1)
+    return (*finished(y, scale, D, u, z), state, size)
+
+
+def plain_ssd(x, dt, A, B, C, D=None, z=None, dt_bias=None, dt_softplus=False,
+              dt_limit=(0, np.inf), initial_state=None, seq_idx=None, cu_seqlens=None):
+    step = dt if dt_bias is None else dt + dt_bias
+    step = np.clip(softplus(step) if dt_softplus else step, *dt_limit)
+    batch, length, heads, width = x.shape
+    group = np.arange(heads) // (heads // B.shape[2])
+    bounds = [0, length] if cu_seqlens is None else list(cu_seqlens)
+    y, scale, finals, sizes = np.zeros(x.shape), np.zeros(x.shape), [], []
+    for s, (low, high) in enumerate(zip(bounds, bounds[1:], strict=False)):
+        if initial_state is None:
+            state = np.zeros((batch, heads, width, B.shape[3]))
+        else:
+            state = initial_state if cu_seqlens is None else initial_state[s : s + 1]
+        size = np.abs(state)
+        for t in range(low, high):
+            if seq_idx is not None and t > low:
+                same = (seq_idx[:, t] == seq_idx[:, t - 1])[:, None, None, None]
+                state, size = state * same, size * same
+            decay = np.exp(step[:, t] * A)[:, :, None, None]
+            b, c = B[:, t, group][:, :, None, :], C[:, t, group][:, :, None, :]
+            inject = (step[:, t, :, None] * x[:, t])[..., None] * b
+            state, size = decay * state + inject, decay * size + np.abs(inject)
+            y[:, t], scale[:, t] = (state * c).sum(-1), (size * np.abs(c)).sum(-1)
+        finals.append(state)
+        sizes.append(size)
+    if D is not None and D.ndim == 1:
+        D = D[:, None]
+    y, scale = finished(y, scale, D, x, z)
+    y[:, bounds[-1] :] = 0
+    return y, scale, np.concatenate(finals), np.concatenate(sizes)
+
+
+# -- convolution ------------------------------------------------------------------------------
+
+
+def plain_conv(x, weight, bias=None, initial_state=None, seq_idx=None, cu_seqlens=None, activation=False):
+    batch, length, channels = x.shape
+    width = weight.shape[1]
+    bounds = [0, length] if cu_seqlens is None else list(cu_seqlens)
+    y, size, finals = np.zeros(x.shape), np.zeros(x.shape), []
+    for s, (low, high) in enumerate(zip(bounds, bounds[1:], strict=False)):
+        if initial_state is None:
+            register = np.zeros((batch, channels, width - 1))
+        else:
+            register = np.array(initial_state if cu_seqlens is None else initial_state[s : s + 1])
+        for t in range(low, high):
+            if seq_idx is not None and t > low:
+                register = register * (seq_idx[:, t] == seq_idx[:, t - 1])[:, None, None]
+            met = np.concatenate([register, x[:, t, :, None]], axis=-1)
+            y[:, t], size[:, t] = (met * weight).sum(-1), np.abs(met * weight).sum(-1)
+            register = met[..., 1:]
+        finals.append(register)
+    if bias is not None:
+        y, size = y + bias, size + np.abs(bias)
+    if activation:  # the derivative of silu is at most 1.1
+        y, size = y / (1 + np.exp(-y)), 1.1 * size
+    y[:, bounds[-1] :] = 0
+    final = np.concatenate(finals)
+    return y, size, final, np.abs(final)
+
+
+# -- attention --------------------------------------------------------------------------------
+
+
+def projected(x, weight, cos, sin, eps, interleaved):
+    """Norm, then rotary; x (b, rows, heads, k), tables (rows, r) or (b, rows, r)."""
+    if weight is not None:
+        x = x / np.sqrt((x**2).mean(-1, keepdims=True) + eps) * weight
+    if cos is None:
+        return x
+    r = cos.shape[-1]
+    first, second = (np.arange(0, 2 * r, 2), np.arange(1, 2 * r, 2)) if interleaved else np.split(np.arange(2 * r), 2)
+    turned, cos, sin = x.copy(), cos[..., None, :], sin[..., None, :]
+    turned[..., first] = x[..., first] * cos - x[..., second] * sin
+    turned[..., second] = x[..., second] * cos + x[..., first] * sin
+    return turned
+
+
+def _softmax_row(s, bulk, v, sink):
+    """(y, size, lse, size) of one row: scores s, the bulk of what was summed to get them, values v."""
+    if sink is not None:
+        s, bulk, v = np.append(s, sink), np.append(bulk, abs(sink)), np.vstack([v, np.zeros(v.shape[-1])])
+    if not np.isfinite(s).any():
+        return np.zeros(v.shape[-1]), 0, -np.inf, 0
+    p = np.exp(s - s.max())
+    lse = s.max() + np.log(p.sum())
+    p, bulk = p / p.sum(), bulk[np.isfinite(s)].max()
+    return p @ v, (1 + bulk) * (p @ np.abs(v)), lse, 1 + bulk + abs(lse)
+
+
+def plain_window(query, key, value, cos=None, sin=None, query_norm=None, key_norm=None, bias=None, sink=None,
+                 selected=None, cu_seqlens=None, window=None, scale=None, softcap=None, norm_eps=1e-6,
+                 interleaved=False):
+    (batch, T, heads, width), S = query.shape, key.shape[1]
+    scale = width**-0.5 if scale is None else scale
+    last = (None, None) if cos is None else (cos[..., S - T :, :], sin[..., S - T :, :])
+    q = projected(query, query_norm, *last, norm_eps, interleaved)
+    k = projected(key, key_norm, cos, sin, norm_eps, interleaved)
+    starts = [0] * S if cu_seqlens is None else [max(b for b in cu_seqlens if b <= j) for j in range(S)]
+    stop = S if cu_seqlens is None else cu_seqlens[-1]
+    y, lse = np.zeros((batch, T, heads, value.shape[-1])), np.zeros((batch, T, heads))
+    y_size, lse_size = np.zeros_like(y), np.zeros_like(lse)
+    for b in range(batch):
+        for t in range(T):
+            i = t + S - T
+            low = max(starts[i], 0 if window is None else i - window + 1)
+            seen = set(range(low, i + 1)) if i < stop else set()
+            named = set() if selected is None else {j for j in selected[b, t] if j >= 0}
+            keys = sorted(seen | named)
+            for h in range(heads):
+                group = h // (heads // key.shape[2])
+                s = scale * k[b, keys, group] @ q[b, t, h]
+                bulk = abs(scale) * np.abs(k[b, keys, group]) @ np.abs(q[b, t, h])
+                if softcap is not None:
+                    s = softcap * np.tanh(s / softcap)
+                if bias is not None:
+                    row = bias[h, t] if bias.ndim == 3 else bias[b, h, t]
+                    s, bulk = s + row[keys], bulk + np.abs(row[keys])
+                row = _softmax_row(s, bulk, value[b, keys, group], None if sink is None else sink[h])
+                y[b, t, h], y_size[b, t, h], lse[b, t, h], lse_size[b, t, h] = row
+    return y, y_size, lse, lse_size
+
+
+def plain_bmojo(query, key, value, fading_key, fading_value, window, fading_query=None, cos=None, sin=None,
+                query_norm=None, key_norm=None, fading_query_norm=None, fading_key_norm=None, scale=None,
+                norm_eps=1e-6, interleaved=False):
+    (batch, T, heads, width), S = query.shape, key.shape[1]
+    scale = width**-0.5 if scale is None else scale
+    last = (None, None) if cos is None else (cos[..., S - T :, :], sin[..., S - T :, :])
+    q0 = projected(query, query_norm, *last, norm_eps, interleaved)
+    k0 = projected(key, key_norm, cos, sin, norm_eps, interleaved)
+    if fading_query is None:
+        fading_query = query
+        fading_query_norm = query_norm if fading_query_norm is None else fading_query_norm
+    q1 = projected(fading_query, fading_query_norm, *last, norm_eps, interleaved)
+    k1 = projected(fading_key, fading_key_norm, cos, sin, norm_eps, interleaved)
+    y, lse = np.zeros((batch, T, heads, value.shape[-1])), np.zeros((batch, T, heads))
+    y_size, lse_size = np.zeros_like(y), np.zeros_like(lse)
+    for b in range(batch):
+        for t in range(T):
+            i = t + S - T
+            raw = [j for j in range(i - window + 1, i + 1) if j >= 0]
+            fading = [j for j in range(i - 2 * window + 1, i - window + 1) if j >= 0]
+            for h in range(heads):
+                group = h // (heads // key.shape[2])
+                pairs = ((q0[b, t, h], k0[b, raw, group]), (q1[b, t, h], k1[b, fading, group]))
+                s = scale * np.concatenate([k @ q for q, k in pairs])
+                bulk = abs(scale) * np.concatenate([np.abs(k) @ np.abs(q) for q, k in pairs])
+                v = np.concatenate([value[b, raw, group], fading_value[b, fading, group]])
+                y[b, t, h], y_size[b, t, h], lse[b, t, h], lse_size[b, t, h] = _softmax_row(s, bulk, v, None)
+    return y, y_size, lse, lse_size

@@ -1,0 +1,84 @@
+"""What the power test reads of a simulated kernel, correct or mutated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+
+from .plan import Plan
+
+ACCEPTS = {
+    op: frozenset(arguments.split())
+    for op, arguments in {
+        "selective_scan": "u delta A B C D z delta_bias delta_softplus discretization initial_state",
+        "ssd": "x dt A B C D z dt_bias dt_softplus dt_limit initial_state seq_idx cu_seqlens",
+        "causal_conv1d": "x weight bias initial_state seq_idx cu_seqlens activation",
+        "sliding_window_attention": "query key value cos sin query_norm key_norm bias sink selected cu_seqlens "
+                                    "window scale softcap norm_eps interleaved",
+        "bmojo_f": "query key value fading_key fading_value fading_query cos sin query_norm key_norm "
+                   "fading_query_norm fading_key_norm window scale norm_eps interleaved",
+    }.items()
+}
+
+#: What a backward kernel does not take: no public one differentiates the zoh weight.
+NOT_BACKWARD = frozenset({"discretization"})
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A simulated kernel.
+
+    Forward, ``function(**canonical arguments)`` returns the outputs in the op's order; ``y`` holds
+    values of ``claim["out"]``, a final state values of ``claim["state"]``.  Backward, it takes
+    ``cotangent_<output>`` besides and returns the gradients by argument name, in the same formats.
+    """
+
+    name: str
+    op: str
+    function: Callable
+    claim: Mapping
+    note: str
+    plan: Plan
+    accepts: frozenset[str]
+
+    @classmethod
+    def of(cls, name: str, note: str, run: Callable, plan: Plan, *, without=frozenset()) -> Kernel:
+        return cls(name, plan.op, partial(run, plan), plan.claim(), note, plan, ACCEPTS[plan.op] - without)
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A kernel with one slip.  The claim is always the parent's: a mutant does not know."""
+
+    name: str
+    op: str
+    function: Callable
+    claim: Mapping
+    kind: str  # structure or arithmetic
+    reason: str
+    parent: str
+    accepts: frozenset[str]
+    equivalent: str | None = None  # why no value can tell it from a kernel that keeps the claim
+
+    @classmethod
+    def of(cls, parent: Kernel, kind, slip, reason, *, around=None, equivalent=None, narrow=None, **choices) -> Mutant:
+        """``choices`` change the plan, ``narrow`` keeps sites in other formats, ``around`` changes
+        what goes in or comes out."""
+        plan = replace(parent.plan, **choices)
+        plan = replace(plan, formats={**plan.formats, **(narrow or {})})
+        function = partial(parent.function.func, plan)
+        if around is not None:
+            function = partial(around, function)
+        name = f"{parent.name}: {slip}"
+        return cls(name, parent.op, function, parent.claim, kind, reason, parent.name, parent.accepts, equivalent)
+
+
+def faults(table: str, parents: Mapping[str, Kernel]):
+    """Mutants from lines "parent | fault inside the kernel | reason"; the parent of a line that
+    leaves it out is that of the line before."""
+    parent = ""
+    for line in table.strip().splitlines():
+        name, fault, reason = (part.strip() for part in line.split("|"))
+        parent = name or parent
+        yield Mutant.of(parents[parent], "structure", fault, reason, fault=fault)
