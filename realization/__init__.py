@@ -34,6 +34,7 @@ _HOME = {
     "ssd_chunked": "layers",
     "ssd_matrix": "layers",
     "golden": "certify.golden",
+    "judge": "verify.judge",
 }
 
 __all__ = sorted([*_HOME, "__version__"])

@@ -11,6 +11,7 @@ import difflib
 import importlib
 import importlib.util
 import inspect
+import operator
 import os
 import sys
 import zipfile
@@ -24,6 +25,7 @@ import numpy as np
 from realization.core.claim import Claim
 from realization.core.errors import RealizationError, ShapeError
 from realization.core.ops import Op
+from realization.layers.readings import complete
 from realization.verify import adapters, demo
 from realization.verify.arrays import kind
 from realization.verify.cases import PACKING
@@ -77,6 +79,8 @@ class Subject:
         How its convention differs.
     flags : tuple of str
         Options of the command that found it.
+    command : bool
+        Whether the command finds it by this name: not if it lives in another function only.
     """
 
     name: str
@@ -89,6 +93,7 @@ class Subject:
     claim: Claim
     note: str = ""
     flags: tuple[str, ...] = ()
+    command: bool = True
 
     def run(self, arguments: Mapping[str, Any], claim: Claim) -> dict[str, np.ndarray]:
         """Call the function on fresh copies and return its outputs, checked.
@@ -194,18 +199,23 @@ def _blank(op: Op, arguments: Mapping[str, Any]) -> Any:
 
 
 def find(
-    name: str, ops: Mapping[str, Op], *, op: str | None = None, convention: str | None = None, array: str | None = None
+    function: Callable[..., Any] | str,
+    ops: Mapping[str, Op],
+    *,
+    op: Op | str | None = None,
+    convention: str | None = None,
+    array: str | None = None,
 ) -> Subject:
-    """Find a subject by name.
+    """Find a subject: a function, or what a name stands for.
 
     Parameters
     ----------
-    name : str
-        `package.module:function`, `path/file.py:function`, or an embedded subject.
+    function : callable or str
+        A function, or `package.module:function`, `path/file.py:function`, an embedded subject.
     ops : mapping
         The ops that are known.
-    op : str, optional
-        Name of the op, or `file.py:OP`; needed where no adapter names it.
+    op : Op or str, optional
+        The op, its name, or `file.py:OP`; needed where no adapter names it.
     convention : str, optional
         Full name of a foreign function whose calling convention the subject follows, or "complex".
     array : str, optional
@@ -220,16 +230,22 @@ def find(
     UsageError, MissingError
         With the nearest known names.
     """
-    found = _found(name, ops, None if op is None else _op(op, ops), convention, array)
-    asked = {"--op": op or found.op.name, "--convention": convention, "--array": array}
-    return dataclasses.replace(found, flags=tuple(x for k, v in asked.items() if v is not None for x in (k, v)))
+    name, reached = (function, True) if isinstance(function, str) else place(function)
+    chosen = _op(op, ops) if isinstance(op, str) else op if op is None else complete(op)
+    found = _found(name, None if function is name else function, ops, chosen, convention, array)
+    spelled = _op_place(op, ops) if isinstance(op, Op) else op or found.op.name
+    asked = {"--op": spelled, "--convention": convention, "--array": array}
+    flags = tuple(x for k, v in asked.items() if v is not None for x in (k, v))
+    return dataclasses.replace(found, flags=flags, command=reached)
 
 
-def _found(name: str, ops: Mapping[str, Op], chosen: Op | None, convention: str | None, array: str | None) -> Subject:
-    if name in demo.SUBJECTS:
+def _found(
+    name: str, function: Any, ops: Mapping[str, Op], chosen: Op | None, convention: str | None, array: str | None
+) -> Subject:
+    if function is None and name in demo.SUBJECTS:
         function, claim = demo.SUBJECTS[name]
         return plain(name, function, chosen or ops["selective_scan"], "numpy", claim=claim)
-    function = load(name)
+    function = load(name) if function is None else function
     if not callable(function):
         raise UsageError(f"{name} is {type(function).__name__}, a function is needed")
     borrowed = convention not in (None, "complex")
@@ -245,6 +261,39 @@ def _found(name: str, ops: Mapping[str, Op], chosen: Op | None, convention: str 
         name, target, lambda **kw: adapter.call(function, **kw), adapter.accepts, adapter.requires, adapter.changes,
         array or adapter.array, Claim(**{**(target.claim or {}), **adapter.claim}), adapter.note,
     )  # fmt: skip
+
+
+def place(function: Any) -> tuple[str, bool]:
+    """The name by which the command finds a function, and whether it does.
+
+    A module outside any package is named by its file, as the command may stand elsewhere.
+    """
+    name = getattr(function, "__qualname__", type(function).__name__)
+    return _within(sys.modules.get(getattr(function, "__module__", "")), name, function)
+
+
+def _op_place(op: Op, ops: Mapping[str, Op]) -> str:
+    """The same for an op: its own name if it is built in, else where its definition was written, else "<name>"."""
+    if ops.get(op.name) is op:
+        return op.name
+    module = sys.modules.get(inspect.unwrap(op.definition).__module__)
+    held = (name for name, x in vars(module).items() if x is op) if module else iter(())
+    name, reached = _within(module, next(held, ""), op)
+    return name if reached else f"<{op.name}>"
+
+
+def _within(module: Any, name: str, what: Any) -> tuple[str, bool]:
+    try:
+        held = operator.attrgetter(name)(module) is what
+    except AttributeError:
+        held = False
+    if not held:
+        return name.rpartition(".")[2], False
+    file = getattr(module, "__file__", None)
+    if file is None or getattr(module.__spec__, "parent", None):
+        return f"{module.__name__}:{name}", True
+    path, here = Path(file).resolve(), Path.cwd()
+    return f"{path.relative_to(here) if path.is_relative_to(here) else path}:{name}", True
 
 
 def conventions() -> list[str]:
@@ -319,7 +368,7 @@ def _op(name: str, ops: Mapping[str, Op]) -> Op:
     if ":" in name:
         found = load(name)
         if isinstance(found, Op):
-            return found
+            return complete(found)
         raise UsageError(f"{name} is {type(found).__name__}, an Op is needed")
     raise UsageError(f"op {name!r} is unknown; {_nearest(name, ops)}")
 
@@ -392,6 +441,12 @@ def read_inputs(path: str, op: Op) -> dict[str, Any]:
             arrays = dict(stored)
     except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as e:
         raise UsageError(f"{path} cannot be read as .npz with plain arrays ({type(e).__name__})") from e
+    return check_inputs(arrays, op, path)
+
+
+def check_inputs(given: Mapping[str, Any], op: Op, path: str) -> dict[str, Any]:
+    """Return these arguments of an op, checked as those of a file of this name are."""
+    arrays = {name: np.asarray(x) for name, x in given.items()}
     unknown = set(arrays) - set(op.arguments)
     if unknown:
         raise UsageError(f"{path} has {', '.join(sorted(unknown))}; {op.name} takes {', '.join(op.arguments)}")
