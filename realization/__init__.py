@@ -17,6 +17,7 @@ __version__ = "0.1.0"
 _HOME = {
     "Claim": "core.claim",
     "Op": "core.ops",
+    "complete": "layers.readings",
     "round_to": "core.rounding",
     "RealizationError": "core.errors",
     "ShapeError": "core.errors",

@@ -14,10 +14,31 @@ from realization.core.claim import Claim
 from realization.core.errors import ShapeError
 from realization.core.ops import Op
 from realization.core.pair import Pair
+from realization.layers.derive import derived
 
 
 def complete(op: Op) -> Op:
-    """Attach the readings that the record does not bring along."""
+    """Return the record with all that it does not bring along.
+
+    Cases, options, regimes, properties and envelope are derived from signature and roles (see
+    `layers.derive`), certified value, bound and gradient are readings of the definition.
+
+    Parameters
+    ----------
+    op : Op
+        With name, signature and definition at least.
+
+    Returns
+    -------
+    Op
+        What the record states is kept as it is.
+
+    Raises
+    ------
+    StructureError
+        If signature, definition and roles do not fit each other.
+    """
+    op = derived(op)
 
     def certified(arguments: Mapping[str, Any]) -> dict[str, Any]:
         from realization.certify.dd import DD  # compiled: loaded when a certificate is asked for

@@ -78,7 +78,7 @@ def usable(op: Op, accepts: Iterable[str], requires: Iterable[str] = ()) -> list
             continue
         have = tuple(x for x in option["with"] if STANDS_FOR.get(x, x) in accepts)
         have += tuple(x for x in requires if x not in {STANDS_FOR.get(h, h) for h in have} and x not in op.required)
-        seen.setdefault((option["size"], frozenset(have)), {**option, "with": have, "index": i})
+        seen.setdefault((repr(option["size"]), frozenset(have)), {**option, "with": have, "index": i})
     return list(seen.values())
 
 

@@ -231,7 +231,7 @@ def find(
         With the nearest known names.
     """
     name, reached = (function, True) if isinstance(function, str) else place(function)
-    chosen = _op(op, ops) if isinstance(op, str) else op if op is None else complete(op)
+    chosen = None if op is None else known_op(op, ops)
     found = _found(name, None if function is name else function, ops, chosen, convention, array)
     spelled = _op_place(op, ops) if isinstance(op, Op) else op or found.op.name
     asked = {"--op": spelled, "--convention": convention, "--array": array}
@@ -362,15 +362,23 @@ def _parameters(function: Any, *, required: bool = False) -> frozenset[str] | No
     return frozenset(p.name for p in named)
 
 
-def _op(name: str, ops: Mapping[str, Op]) -> Op:
-    if name in ops:
-        return ops[name]
-    if ":" in name:
-        found = load(name)
-        if isinstance(found, Op):
-            return complete(found)
-        raise UsageError(f"{name} is {type(found).__name__}, an Op is needed")
-    raise UsageError(f"op {name!r} is unknown; {_nearest(name, ops)}")
+def known_op(op: Op | str, ops: Mapping[str, Op]) -> Op:
+    """Return the op of this name, of `file.py:OP`, or the record itself, complete.
+
+    Raises
+    ------
+    UsageError
+        If there is none; with the nearest names.
+    """
+    if isinstance(op, str) and ":" not in op:
+        if op not in ops:
+            raise UsageError(f"op {op!r} is unknown; {_nearest(op, ops)}")
+        return ops[op]
+    found: Any = load(op) if isinstance(op, str) else op
+    if not isinstance(found, Op):
+        named = f"{op} is" if isinstance(op, str) else "op is"
+        raise UsageError(f"{named} {type(found).__name__}, an Op is needed")
+    return complete(found)
 
 
 def load(name: str) -> Any:
