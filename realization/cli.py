@@ -74,6 +74,7 @@ def parser() -> argparse.ArgumentParser:
     list_ = commands.add_parser("list", help="ops, embedded subjects, claims and conventions")
     list_.add_argument("--json", action="store_true", help="as JSON")
     list_.add_argument("--conventions", action="store_true", help="foreign functions whose calling convention is known")
+    list_.add_argument("--op", metavar="FILE.py:OP", help="this operation only")
     list_.set_defaults(run=run_list)
 
     verify = commands.add_parser(
@@ -128,8 +129,9 @@ def run_list(arguments: argparse.Namespace) -> int:
     if arguments.conventions:
         content: Any = subject.conventions()
     else:
+        ops = OPS if arguments.op is None else {arguments.op: subject.known_op(arguments.op, OPS)}
         content = {
-            "ops": {name: _described(op) for name, op in OPS.items()},
+            "ops": {name: _described(op) for name, op in ops.items()},
             "subjects": list(demo.SUBJECTS),
             "claims": list(NAMED),
         }

@@ -11,12 +11,23 @@ from typing import Any
 
 import numpy as np
 
-from realization.core.errors import ShapeError
+from realization.core.errors import ShapeError, StructureError
 from realization.core.pair import Pair
 from realization.core.shapes import Signature
 
 # Left out of a record: `realization.complete` derives it from the rest.
 DERIVED: Any = None
+
+
+def incomplete(*_: Any, **__: Any) -> Any:
+    """Stand for a reading that `realization.complete` attaches.
+
+    Raises
+    ------
+    StructureError
+        Always.
+    """
+    raise StructureError("the record is incomplete; complete(Op(...)) attaches certified value, bound and gradient")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,9 +92,9 @@ class Op:
     envelope: Callable[[Mapping[str, Any]], Mapping[str, Any]] = DERIVED
     reference: str = ""
     kernel: Callable[..., Any] | None = None
-    certified: Callable[..., Any] | None = None
-    bound: Callable[..., Any] | None = None
-    adjoint: Callable[..., Any] | None = None
+    certified: Callable[..., Any] | None = incomplete
+    bound: Callable[..., Any] | None = incomplete
+    adjoint: Callable[..., Any] | None = incomplete
     claim: Mapping[str, Any] | None = None
 
     @property

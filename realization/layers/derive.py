@@ -24,11 +24,11 @@ import numpy as np
 from realization.core.errors import StructureError
 from realization.core.ops import DERIVED, Op, named, operation
 from realization.core.rounding import FORMATS
-from realization.core.shapes import Argument
+from realization.core.shapes import Argument, Signature
 from realization.layers import regimes
 from realization.layers.regimes import Draw
 
-# Axes of the cases: group counts divide head counts, and no two axes of one array are of one size.
+# Axes of the cases: groups divide heads, and axes that usually meet in one array differ.
 SIZES = (
     {"h": 4, "g": 2, "d": 8, "n": 16, "p": 6, "k": 8, "v": 6, "m": 3},
     {"h": 6, "g": 3, "d": 5, "n": 7, "p": 4, "k": 5, "v": 4, "m": 2},
@@ -165,6 +165,8 @@ def _integral(op: Op, regime: regimes.Regime, option: Mapping[str, Any]) -> bool
         with np.errstate(all="ignore"):
             outputs, enlarged = op.definition(**case), op.definition(**op.envelope(case))
             again = outputs if op.direct is None else named(op.axes, op.direct(**case))
+        returned = dict(zip(op.outputs, outputs, strict=True))
+        Signature({**op.axes.arguments, **op.axes.outputs}, {}).check({**case, **returned})
     except Exception as e:
         raise StructureError(
             f"{op.name}: definition or direct loop refuse arguments drawn for them ({type(e).__name__}: {e}); "

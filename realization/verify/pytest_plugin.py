@@ -8,6 +8,7 @@
         conforms(my_ssd)
 
 Loading it costs nothing: the library is imported by the tests that ask for a verdict.
+PYTEST_DONT_REWRITE: there is no assertion here, and a warning where the module is loaded already.
 """
 
 from __future__ import annotations
@@ -160,7 +161,11 @@ class Conforms:
 
     def _number(self, name: str, given: int | None) -> int | None:
         """The command line before the call, the call before the ini file."""
-        config = self.item.config
-        option, ini = config.getoption(f"--realization-{name}"), config.getini(f"realization_{name}")
-        found = (option, given, ini or None)
-        return next((int(n) for n in found if n is not None), None)
+        __tracebackhide__ = True
+        option = self.item.config.getoption(f"--realization-{name}")
+        if option is not None or given is not None:
+            return given if option is None else int(option)
+        ini = self.item.config.getini(f"realization_{name}")
+        if ini and not ini.isdigit():
+            pytest.fail(f"conforms: realization_{name} is {ini!r}, a whole number is needed", pytrace=False)
+        return int(ini) if ini else None

@@ -154,7 +154,7 @@ def reproduce(report: Report, result: Result) -> str:
     if s.command and not any(map(_nameless, asked.values())):
         return shlex.join(["realization", "verify", s.name, *(word for pair in asked.items() for word in pair)])
     keywords = [f"{k.removeprefix('--')}={v if _nameless(v) else repr(v)}" for k, v in asked.items()]
-    return f"realization.judge({', '.join([s.name, *keywords])})"
+    return f"realization.judge({', '.join([s.name.rpartition(':')[2], *keywords])})"
 
 
 def _nameless(value: str) -> bool:

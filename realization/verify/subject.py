@@ -256,7 +256,7 @@ def _found(
         if chosen is None:
             raise UsageError(f"nothing names the op of {name}; give --op, one of {', '.join(ops)}")
         return plain(name, function, chosen, array or "numpy", complexes=convention == "complex")
-    target = ops[adapter.op]
+    target = chosen or ops[adapter.op]
     return Subject(
         name, target, lambda **kw: adapter.call(function, **kw), adapter.accepts, adapter.requires, adapter.changes,
         array or adapter.array, Claim(**{**(target.claim or {}), **adapter.claim}), adapter.note,
@@ -378,7 +378,7 @@ def known_op(op: Op | str, ops: Mapping[str, Op]) -> Op:
     if not isinstance(found, Op):
         named = f"{op} is" if isinstance(op, str) else "op is"
         raise UsageError(f"{named} {type(found).__name__}, an Op is needed")
-    return complete(found)
+    return found if found in ops.values() else complete(found)
 
 
 def load(name: str) -> Any:
