@@ -13,7 +13,7 @@ import numpy as np
 from realization.certify.err import Err
 from realization.certify.tape import Tape, gradients
 from realization.core.claim import Claim
-from realization.core.errors import ShapeError, StructureError
+from realization.core.errors import RealizationError, ShapeError, StructureError
 from realization.core.ops import Op, incomplete
 from realization.core.pair import Pair
 from realization.layers.derive import derived
@@ -90,7 +90,9 @@ def outputs(op: Op, lifted: Mapping[str, Any]) -> dict[str, Any]:
     """Run the definition on arguments that are lifted already."""
     try:
         found = dict(zip(op.outputs, op.definition(**lifted), strict=True))
-    except (TypeError, AttributeError) as e:
+    except RealizationError:
+        raise
+    except (TypeError, AttributeError, ValueError) as e:
         raise _unreadable(op, f"{_line(op, e)}: {e}") from e
     for name, y in found.items():
         if isinstance(y, np.ndarray) and y.dtype == object and not _objects(lifted):
@@ -107,8 +109,8 @@ def _unreadable(op: Op, what: str) -> StructureError:
 
 def _line(op: Op, e: Exception) -> str:
     """The last line of the definition's own file that the error passed through."""
-    file = inspect.unwrap(op.definition).__code__.co_filename
-    frames = [f for f in traceback.extract_tb(e.__traceback__) if f.filename == file]
+    code = getattr(inspect.unwrap(op.definition), "__code__", None)
+    frames = [f for f in traceback.extract_tb(e.__traceback__) if code and f.filename == code.co_filename]
     return f"line {frames[-1].lineno}, {frames[-1].line}" if frames else "in its call"
 
 

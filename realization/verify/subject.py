@@ -289,9 +289,11 @@ def _within(module: Any, name: str, what: Any) -> tuple[str, bool]:
         held = False
     if not held:
         return name.rpartition(".")[2], False
-    file = getattr(module, "__file__", None)
-    if file is None or getattr(module.__spec__, "parent", None):
-        return f"{module.__name__}:{name}", True
+    file, spec = getattr(module, "__file__", None), getattr(module, "__spec__", None)
+    if spec is not None and (spec.parent or file is None):
+        return f"{spec.name}:{name}", True
+    if file is None:  # a notebook, or the interpreter's prompt
+        return name, False
     path, here = Path(file).resolve(), Path.cwd()
     return f"{path.relative_to(here) if path.is_relative_to(here) else path}:{name}", True
 
