@@ -266,7 +266,7 @@ def _found(
 def place(function: Any) -> tuple[str, bool]:
     """The name by which the command finds a function, and whether it does.
 
-    A module outside any package is named by its file, as the command may stand elsewhere.
+    A module outside any package, as tests are, is named by its file: the command may not import it.
     """
     name = getattr(function, "__qualname__", type(function).__name__)
     return _within(sys.modules.get(getattr(function, "__module__", "")), name, function)
@@ -290,7 +290,8 @@ def _within(module: Any, name: str, what: Any) -> tuple[str, bool]:
     if not held:
         return name.rpartition(".")[2], False
     file, spec = getattr(module, "__file__", None), getattr(module, "__spec__", None)
-    if spec is not None and (spec.parent or file is None):
+    packed = spec is not None and getattr(sys.modules.get(spec.parent), "__file__", None)
+    if spec is not None and (packed or file is None):
         return f"{spec.name}:{name}", True
     if file is None:  # a notebook, or the interpreter's prompt
         return name, False

@@ -41,7 +41,8 @@ def test_judge_is_the_command(words, keywords, capsys):
 
 
 def test_a_function_is_found_again_by_its_file():
-    """The command that the report names fails again; a right function conforms."""
+    """The command that the report names fails again; a right function conforms; a package's has its module's name."""
+    assert prepare(demo, "selective_scan").subject.name == "realization.verify.demo:demo"
     found = judge(bug, "selective_scan", case="fading-c/2.T129.o0.s0")
     assert found.verdict == "not conforming"
     again = report.reproduce(found, found.results[0])
@@ -69,14 +70,16 @@ def test_inputs_as_a_mapping(tmp_path):
     rng = np.random.default_rng(0)
     given = {k: rng.standard_normal((1, 80, n)) for k, n in (("u", 4), ("B", 3), ("C", 3))}
     given |= {"delta": rng.uniform(0.01, 0.1, (1, 80, 4)), "A": -np.ones((4, 3))}
-    np.savez(tmp_path / "given.npz", **given)
-    one, other = judge(bug, "selective_scan", inputs=given), judge(bug, "selective_scan", inputs=str(tmp_path / "given.npz"))
+    path = str(tmp_path / "given.npz")
+    np.savez(path, **given)
+    one, other = (judge(bug, "selective_scan", inputs=inputs) for inputs in (given, path))
     assert one.verdict == other.verdict == "not conforming"
     assert one.ratio == other.ratio
     assert report.reproduce(one, one.results[0]).endswith("judge(bug, op='selective_scan', inputs=<inputs>)")
     assert "--inputs" in report.reproduce(other, other.results[0])
     assert judge(scan, "selective_scan", inputs=given).verdict == "conforming"
-    for change, message in ({"u": given["u"] * np.nan}, "NaN"), ({"w": 1.0}, "has w"), ({"D": np.ones(4)}, "has D, which"):
+    changes = {"u has 320 entries that are NaN": {"u": given["u"] * np.nan}, "has w;": {"w": 1.0}}
+    for message, change in (changes | {"has D, which": {"D": np.ones(4)}}).items():
         with pytest.raises(UsageError, match=message):
             judge(scan, "selective_scan", inputs=given | change)
 

@@ -193,7 +193,9 @@ def with_objects(x, log_decay):
     return np.einsum("btd,btd->btd", x, log_decay)
 
 
-@pytest.mark.parametrize("body, place", [(with_numpy, "np.exp"), (with_a_branch, "> 0"), (with_objects, "einsum|objects")])
+@pytest.mark.parametrize(
+    "body, place", [(with_numpy, "np.exp"), (with_a_branch, "> 0"), (with_objects, "einsum|objects")]
+)
 def test_arithmetic_on_floats_only_is_named_with_its_line(body, place):
     """By every reading."""
     op = complete(Op("own", "x: *b T d; log_decay: *b T d -> y: *b T d", body))
