@@ -3,23 +3,12 @@
     python examples/verify_from_python.py
 """
 
-from functools import partial
-
 import numpy as np
 
-from realization import OPS, Claim, golden
-from realization.verify import cases, report, run, subject
+from realization import OPS, Claim, golden, judge
 
 CLAIM = Claim(chunk=64)  # float32 throughout, chunks of 64, decays as products
 COUNT = 32  # one case of each regime, twice
-
-
-def judge(name):
-    """Judge a subject, named as on the command line."""
-    kernel = subject.find(name, OPS, op="selective_scan")
-    ids = cases.plan(kernel.op, CLAIM, kernel.accepts, count=COUNT)
-    draws = [partial(cases.draw, kernel.op, i, CLAIM, kernel.accepts) for i in ids]
-    return run.verify(kernel, CLAIM, draws, ask_for=("causality", "split"))
 
 
 def look_closer(result):
@@ -35,7 +24,7 @@ def look_closer(result):
 
 
 if __name__ == "__main__":
-    for name in ("demo", "demo-bug"):
-        found = judge(name)
-        print(report.headline(found))
+    for name in ("demo", "demo-bug"):  # or a function of yours
+        found = judge(name, "selective_scan", claim=CLAIM, cases=COUNT, properties=("causality", "split"))
+        print(str(found).partition("\n")[0])
         look_closer(found.worst or found.results[0])

@@ -17,6 +17,7 @@ __version__ = "0.1.0"
 _HOME = {
     "Claim": "core.claim",
     "Op": "core.ops",
+    "complete": "layers.readings",
     "round_to": "core.rounding",
     "RealizationError": "core.errors",
     "ShapeError": "core.errors",
@@ -41,6 +42,7 @@ _HOME = {
     "ssd_chunked": "layers",
     "ssd_matrix": "layers",
     "golden": "certify.golden",
+    "judge": "verify.judge",
 }
 
 __all__ = sorted([*_HOME, "__version__"])

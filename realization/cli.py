@@ -10,14 +10,12 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from realization.core.claim import Claim
     from realization.core.ops import Op
     from realization.verify.run import Report
-    from realization.verify.subject import Subject
 
 OK, REJECTED, USAGE, ENVIRONMENT = 0, 1, 2, 3
 
@@ -76,6 +74,7 @@ def parser() -> argparse.ArgumentParser:
     list_ = commands.add_parser("list", help="ops, embedded subjects, claims and conventions")
     list_.add_argument("--json", action="store_true", help="as JSON")
     list_.add_argument("--conventions", action="store_true", help="foreign functions whose calling convention is known")
+    list_.add_argument("--op", metavar="FILE.py:OP", help="this operation only")
     list_.set_defaults(run=run_list)
 
     verify = commands.add_parser(
@@ -130,8 +129,9 @@ def run_list(arguments: argparse.Namespace) -> int:
     if arguments.conventions:
         content: Any = subject.conventions()
     else:
+        ops = OPS if arguments.op is None else {arguments.op: subject.known_op(arguments.op, OPS)}
         content = {
-            "ops": {name: _described(op) for name, op in OPS.items()},
+            "ops": {name: _described(op) for name, op in ops.items()},
             "subjects": list(demo.SUBJECTS),
             "claims": list(NAMED),
         }
@@ -189,45 +189,16 @@ def _judge(arguments: argparse.Namespace, name: str) -> int:
 
 
 def _report(arguments: argparse.Namespace, name: str) -> Report:
-    from realization.core.claim import parse_claim
-    from realization.layers import OPS
-    from realization.verify import cases, run, subject
+    from realization.verify.judge import prepare
 
-    judged = subject.find(name, OPS, op=arguments.op, convention=arguments.convention, array=arguments.array)
-    claim = parse_claim(arguments.claim, judged.claim)
-    asked = judged.op.properties if not (arguments.case or arguments.inputs) else ()
-    if arguments.property:
-        if arguments.property not in judged.op.properties:
-            known = ", ".join(judged.op.properties)
-            raise subject.UsageError(f"property {arguments.property!r} is unknown; {judged.op.name} has {known}")
-        asked = (arguments.property,)
-    makers = _makers(arguments, judged, claim, cases, subject)
-    with Progress(len(makers) + len(asked)) as progress:
-        return run.verify(judged, claim, makers, ask_for=asked, seed=arguments.seed, progress=progress.step)
-
-
-def _makers(
-    arguments: argparse.Namespace, judged: Subject, claim: Claim, cases: Any, subject: Any
-) -> list[Callable[[], Any]]:
-    """What draws each case that was asked for."""
-    asked = (judged.op, claim, judged.accepts)
-
-    def draw(identity: str) -> Callable[[], Any]:
-        return lambda: cases.draw(judged.op, identity, claim, judged.accepts, judged.requires)
-
-    if arguments.inputs:
-        given = subject.read_inputs(arguments.inputs, judged.op)
-        untaken = sorted(set(given) - judged.accepts)
-        if untaken:
-            raise subject.UsageError(f"{arguments.inputs} has {', '.join(untaken)}, which {judged.name} does not take")
-        return [lambda: cases.given(judged.op, given, claim, arguments.inputs)]
-    if arguments.case:
-        draw(arguments.case)()  # an unknown case is a usage error, before anything runs
-        return [draw(arguments.case)]
-    if arguments.property:
-        return []
-    ids = cases.plan(*asked, requires=judged.requires, count=arguments.cases, seed=arguments.seed)
-    return [draw(identity) for identity in ids]
+    asked = None if arguments.property is None else (arguments.property,)
+    task = prepare(
+        name, arguments.op, claim=arguments.claim, convention=arguments.convention, array=arguments.array,
+        cases=arguments.cases if asked is None else 0, seed=arguments.seed, case=arguments.case,
+        inputs=arguments.inputs, properties=asked,
+    )  # fmt: skip
+    with Progress(task.steps) as progress:
+        return task.run(progress.step)
 
 
 class Progress:

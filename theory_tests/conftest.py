@@ -6,6 +6,9 @@ import os
 import pytest
 from hypothesis import settings
 
+# suites of users, run inside the tests of the plugin
+pytest_plugins = "pytester"
+
 # deadline=None: the first call of a kernel compiles it
 settings.register_profile("dev", max_examples=25, deadline=None)
 settings.register_profile("ci", max_examples=200, derandomize=True, print_blob=True, deadline=None)

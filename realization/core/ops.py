@@ -4,20 +4,38 @@ from __future__ import annotations
 
 import functools
 import inspect
+from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from realization.core.errors import ShapeError
+from realization.core.errors import ShapeError, StructureError
 from realization.core.pair import Pair
 from realization.core.shapes import Signature
+
+# Left out of a record: `realization.complete` derives it from the rest.
+DERIVED: Any = None
+
+
+def incomplete(*_: Any, **__: Any) -> Any:
+    """Stand for a reading that `realization.complete` attaches.
+
+    Raises
+    ------
+    StructureError
+        Always.
+    """
+    raise StructureError("the record is incomplete; complete(Op(...)) attaches certified value, bound and gradient")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Op:
     """An operation of a sequence model, and everything that is known about it.
+
+    Name, signature and definition are the record; `realization.complete` derives the rest,
+    less the second route, the realization and what `linear` states.
 
     Parameters
     ----------
@@ -33,6 +51,9 @@ class Op:
         The textbook loop: the independent second route.
     as_realization : callable
         Parameters -> Realization(schedule, system, readout), built without seeing data.
+    roles : mapping
+        How arguments are drawn where there are no `cases`: one of `layers.derive.ROLES` for each
+        name, or a function of (Draw, shape).
     cases : callable
         (regime, options, length, rng) -> arguments: named input regimes with chosen memory.
     regimes : tuple
@@ -59,23 +80,24 @@ class Op:
     """
 
     name: str
-    title: str
     signature: str
     definition: Callable[..., Any]
-    direct: Callable[..., Any]
-    as_realization: Callable[..., Any]
-    cases: Callable[..., Mapping[str, Any]]
-    regimes: tuple[Any, ...]
-    options: tuple[Mapping[str, Any], ...]
-    properties: tuple[str, ...]
-    linear: tuple[str, ...]
-    envelope: Callable[[Mapping[str, Any]], Mapping[str, Any]]
-    reference: str
+    title: str = ""
+    direct: Callable[..., Any] | None = None
+    as_realization: Callable[..., Any] | None = None
+    roles: Mapping[str, Any] = field(default_factory=dict)
+    cases: Callable[..., Mapping[str, Any]] = DERIVED
+    regimes: tuple[Any, ...] = ()
+    options: tuple[Mapping[str, Any], ...] = ()
+    properties: tuple[str, ...] = DERIVED
+    linear: tuple[str, ...] = ()
+    envelope: Callable[[Mapping[str, Any]], Mapping[str, Any]] = DERIVED
+    reference: str = ""
     logarithms: tuple[str, ...] = ()
     kernel: Callable[..., Any] | None = None
-    certified: Callable[..., Any] | None = None
-    bound: Callable[..., Any] | None = None
-    adjoint: Callable[..., Any] | None = None
+    certified: Callable[..., Any] | None = incomplete
+    bound: Callable[..., Any] | None = incomplete
+    adjoint: Callable[..., Any] | None = incomplete
     claim: Mapping[str, Any] | None = None
 
     @property
@@ -146,11 +168,27 @@ def operation(
             axes.check(arguments)
             if like is not None and not all(_floats(arguments.get(name)) for name in axes.arguments):
                 return like(**arguments)
-            return _own(type_preserving(body(**defaults | arguments)), arguments.values())
+            return _own(type_preserving(named(axes, body(**defaults | arguments))), arguments.values())
 
+        public.__operation__ = signature  # type: ignore[attr-defined]
         return public
 
     return decorate
+
+
+def named(axes: Signature, returned: Any) -> Any:
+    """Return outputs as a named tuple: as it came if it is one, else named by the signature.
+
+    Raises
+    ------
+    ShapeError
+        If their number is not that of the signature.
+    """
+    parts = tuple(returned) if isinstance(returned, tuple | list) else (returned,)
+    if len(parts) != len(axes.outputs):
+        names = ", ".join(axes.outputs)
+        raise ShapeError(f"{len(parts)} outputs came, the signature names {len(axes.outputs)}: {names}")
+    return returned if hasattr(returned, "_fields") else namedtuple("Outputs", axes.outputs)(*parts)
 
 
 def type_preserving(outputs: Any) -> Any:

@@ -51,9 +51,17 @@ class Signature:
 
     @classmethod
     def parse(cls, text: str) -> Signature:
-        """Read a signature from its text (see the module's docstring)."""
+        """Read a signature from its text (see the module's docstring).
+
+        Raises
+        ------
+        ShapeError
+            If it has another form.
+        """
         sides = [dict(_arguments(side)) for side in text.split("->")]
-        return cls(sides[0], sides[1])
+        if len(sides) != 2 or not all(sides):
+            raise ShapeError(f"signature {text!r} has another form than 'x: *b T d; A: d -> y: *b T d'")
+        return cls(*sides)
 
     def over_time(self) -> tuple[str, ...]:
         """Names of the arguments that have a time axis."""
@@ -91,8 +99,10 @@ class Signature:
 
 def _arguments(text: str) -> Iterator[tuple[str, Argument]]:
     for item in filter(str.strip, text.split(";")):
-        name, axes = item.split(":")
+        name, colon, axes = item.partition(":")
         name = name.strip()
+        if not colon or not name.rstrip("?").isidentifier() or not axes.strip() or ":" in axes:
+            raise ShapeError(f"{item.strip()!r} in a signature has another form than 'name: axes' or 'name?: axes'")
         alternatives = tuple(tuple(a.split()) for a in axes.split("|"))
         yield name.rstrip("?"), Argument(name.rstrip("?"), name.endswith("?"), alternatives)
 

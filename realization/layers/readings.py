@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
+import traceback
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,13 +13,34 @@ import numpy as np
 from realization.certify.err import Err
 from realization.certify.tape import Tape, gradients
 from realization.core.claim import Claim
-from realization.core.errors import ShapeError
-from realization.core.ops import Op, floats_again
+from realization.core.errors import RealizationError, ShapeError, StructureError
+from realization.core.ops import Op, floats_again, incomplete
 from realization.core.pair import Pair
+from realization.layers.derive import derived
 
 
 def complete(op: Op) -> Op:
-    """Attach the readings that the record does not bring along."""
+    """Return the record with all that it does not bring along.
+
+    Cases, options, regimes, properties and envelope are derived from signature and roles (see
+    `layers.derive`), certified value, bound and gradient are readings of the definition.
+
+    Parameters
+    ----------
+    op : Op
+        With name, signature and definition at least.
+
+    Returns
+    -------
+    Op
+        What the record states is kept as it is.
+
+    Raises
+    ------
+    StructureError
+        If signature, definition and roles do not fit each other.
+    """
+    op = derived(op)
 
     def certified(arguments: Mapping[str, Any]) -> dict[str, Any]:
         from realization.certify.dd import DD  # compiled: loaded when a certificate is asked for
@@ -32,9 +55,9 @@ def complete(op: Op) -> Op:
 
     return dataclasses.replace(
         op,
-        certified=op.certified or certified,
-        bound=op.bound or bound,
-        adjoint=op.adjoint or adjoint,
+        certified=certified if op.certified is incomplete else op.certified,
+        bound=bound if op.bound is incomplete else op.bound,
+        adjoint=adjoint if op.adjoint is incomplete else op.adjoint,
     )
 
 
@@ -59,8 +82,47 @@ def lift(op: Op, arguments: Mapping[str, Any], number: Any) -> dict[str, Any]:
 
 
 def read(op: Op, arguments: Mapping[str, Any], number: Any) -> dict[str, Any]:
-    """Run the definition on the number type; return its outputs by name."""
-    return op.named(op.definition(**lift(op, arguments, number)))
+    """Run the definition on the number type; return its outputs by name.
+
+    Raises
+    ------
+    StructureError
+        If the definition does what only floats can, with the line.
+    """
+    return outputs(op, lift(op, arguments, number))
+
+
+def outputs(op: Op, lifted: Mapping[str, Any]) -> dict[str, Any]:
+    """Run the definition on arguments that are lifted already."""
+    try:
+        found = op.named(op.definition(**lifted))
+    except RealizationError:
+        raise
+    except (TypeError, AttributeError, ValueError) as e:
+        raise _unreadable(op, f"{_line(op, e)}: {e}") from e
+    for name, y in found.items():
+        if isinstance(y, np.ndarray) and y.dtype == object and not _objects(lifted):
+            raise _unreadable(op, f"{name} came as an array of objects")
+    return found
+
+
+def _unreadable(op: Op, what: str) -> StructureError:
+    return StructureError(
+        f"the definition of {op.name} is arithmetic on floats only ({what}); certified value, bound and gradient "
+        "need +, -, *, /, @, indexing and the functions of realization.core.functions"
+    )
+
+
+def _line(op: Op, e: Exception) -> str:
+    """The last line of the definition's own file that the error passed through."""
+    code = getattr(inspect.unwrap(op.definition), "__code__", None)
+    frames = [f for f in traceback.extract_tb(e.__traceback__) if code and f.filename == code.co_filename]
+    return f"line {frames[-1].lineno}, {frames[-1].line}" if frames else "in its call"
+
+
+def _objects(lifted: Mapping[str, Any]) -> bool:
+    """Whether arrays of exact numbers went in."""
+    return any(isinstance(x, np.ndarray) and x.dtype == object for x in lifted.values())
 
 
 def pull_back(op: Op, arguments: Mapping[str, Any], cotangents: Mapping[str, Any]) -> dict[str, Any]:
@@ -88,12 +150,12 @@ def pull_back(op: Op, arguments: Mapping[str, Any], cotangents: Mapping[str, Any
         If a cotangent names no output or has not its shape.
     """
     tapes = lift(op, arguments, Tape)
-    outputs = op.named(op.definition(**tapes))
+    found = outputs(op, tapes)
     seeds = []
     for name, bar in cotangents.items():
-        if name not in outputs:
-            raise ShapeError(f"cotangent {name} given; outputs are {', '.join(outputs)}")
-        y, bar = outputs[name], bar if hasattr(bar, "shape") else np.asarray(bar)
+        if name not in found:
+            raise ShapeError(f"cotangent {name} given; outputs are {', '.join(found)}")
+        y, bar = found[name], bar if hasattr(bar, "shape") else np.asarray(bar)
         if bar.shape != y.shape:
             raise ShapeError(f"the cotangent of {name} has shape {bar.shape}, {y.shape} is needed")
         if isinstance(y, Pair):
@@ -101,8 +163,8 @@ def pull_back(op: Op, arguments: Mapping[str, Any], cotangents: Mapping[str, Any
         seeds += [(y.real, bar.real), (y.imag, bar.imag)] if isinstance(y, Pair) else [(y, bar)]
     leaves = {name: x for name, x in tapes.items() if isinstance(x, Tape | Pair)}
     flat = [part for x in leaves.values() for part in ([x.real, x.imag] if isinstance(x, Pair) else [x])]
-    found = iter(gradients([(y, bar) for y, bar in seeds if isinstance(y, Tape)], flat))
+    parts = iter(gradients([(y, bar) for y, bar in seeds if isinstance(y, Tape)], flat))
     return {
-        name: floats_again(Pair(next(found), next(found))) if isinstance(x, Pair) else next(found)
+        name: floats_again(Pair(next(parts), next(parts))) if isinstance(x, Pair) else next(parts)
         for name, x in leaves.items()
     }

@@ -176,7 +176,7 @@ def integers(arguments: dict[str, Any], *, write: str, read: str, skip: str) -> 
     return {name: x * scale[name] if name in scale else x for name, x in arguments.items()}
 
 
-def envelope(*, read: str, exponents: Sequence[str]) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+def envelope(*, read: str | Sequence[str], exponents: Sequence[str]) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
     """Absolute values, and a read-out that misses no state: the outputs bound all partial sums.
 
     The exponents keep their sign, which decides the decay.
@@ -185,7 +185,8 @@ def envelope(*, read: str, exponents: Sequence[str]) -> Callable[[Mapping[str, A
     def enlarge(arguments: Mapping[str, Any]) -> dict[str, Any]:
         arrays = {k for k, x in arguments.items() if isinstance(x, np.ndarray) and x.dtype.kind in "fc"}
         sizes = {k: np.abs(x) if k in arrays - set(exponents) else x for k, x in arguments.items()}
-        return sizes | {read: np.full_like(sizes[read], sizes[read].max(initial=0.0))}
+        readers = [read] if isinstance(read, str) else read
+        return sizes | {name: np.full_like(sizes[name], sizes[name].max(initial=0.0)) for name in readers}
 
     return enlarge
 

@@ -79,7 +79,7 @@ def usable(op: Op, accepts: Iterable[str], requires: Iterable[str] = ()) -> list
         have = tuple(x for x in option["with"] if STANDS_FOR.get(x, x) in accepts)
         have += tuple(x for x in requires if x not in {STANDS_FOR.get(h, h) for h in have} and x not in op.required)
         width = option.get("width") if "window" in op.required | {*have} else None
-        seen.setdefault((option["size"], width, frozenset(have)), {**option, "with": have, "index": i})
+        seen.setdefault((repr(option["size"]), width, frozenset(have)), {**option, "with": have, "index": i})
     return list(seen.values())
 
 

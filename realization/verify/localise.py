@@ -10,7 +10,10 @@ from realization.core.ops import Op
 from realization.verify.cases import Case
 from realization.verify.verdict import Finding
 
-NAMES = {"d": "channel", "h": "head", "p": "channel", "n": "state", "*b": "batch row", "s": "sequence"}
+NAMES = {
+    "d": "channel", "p": "channel", "v": "channel", "n": "state", "k": "state",
+    "h": "head", "*b": "batch row", "s": "sequence",
+}  # fmt: skip
 
 
 def localise(op: Op, case: Case, finding: Finding) -> str:

@@ -144,14 +144,22 @@ def _failure(report: Report, r: Result) -> Iterator[str]:
 
 
 def reproduce(report: Report, result: Result) -> str:
-    """Return the command that judges one case again."""
+    """Return the command that judges one case again; the call from Python where no command finds the function."""
     s = report.subject
-    words = ["realization", "verify", s.name, *s.flags]
+    asked = dict(zip(s.flags[::2], s.flags[1::2], strict=True))
     changed = [f"{k}={v}" for k, v in asdict(report.claim).items() if v != getattr(s.claim, k)]
     if changed:
-        words += ["--claim", ",".join(changed)]
-    words += ["--case", result.case.id] if result.case.regime else ["--inputs", result.case.id]
-    return shlex.join(words)
+        asked["--claim"] = ",".join(changed)
+    asked["--case" if result.case.regime else "--inputs"] = result.case.id
+    if s.command and not any(map(_nameless, asked.values())):
+        return shlex.join(["realization", "verify", s.name, *(word for pair in asked.items() for word in pair)])
+    keywords = [f"{k.removeprefix('--')}={v if _nameless(v) else repr(v)}" for k, v in asked.items()]
+    return f"realization.judge({', '.join([s.name.rpartition(':')[2], *keywords])})"
+
+
+def _nameless(value: str) -> bool:
+    """Whether it stands for an object that was handed over in Python, "<gla>"."""
+    return value.startswith("<")
 
 
 def _ratio(x: float) -> str:

@@ -90,6 +90,11 @@ class Report:
     tightest: str | None
     interrupted: bool = False
 
+    def __str__(self) -> str:
+        from realization.verify.report import text
+
+        return text(self)
+
     @property
     def verdict(self) -> str:
         """Conforming, not conforming, or nothing decided."""

@@ -11,6 +11,7 @@ import difflib
 import importlib
 import importlib.util
 import inspect
+import operator
 import os
 import sys
 import zipfile
@@ -24,6 +25,7 @@ import numpy as np
 from realization.core.claim import Claim
 from realization.core.errors import RealizationError, ShapeError
 from realization.core.ops import Op
+from realization.layers.readings import complete
 from realization.verify import adapters, demo
 from realization.verify.arrays import kind
 from realization.verify.cases import PACKING
@@ -77,6 +79,8 @@ class Subject:
         How its convention differs.
     flags : tuple of str
         Options of the command that found it.
+    command : bool
+        Whether the command finds it by this name: not if it lives in another function only.
     """
 
     name: str
@@ -89,6 +93,7 @@ class Subject:
     claim: Claim
     note: str = ""
     flags: tuple[str, ...] = ()
+    command: bool = True
 
     def run(self, arguments: Mapping[str, Any], claim: Claim) -> dict[str, np.ndarray]:
         """Call the function on fresh copies and return its outputs, checked.
@@ -194,18 +199,23 @@ def _blank(op: Op, arguments: Mapping[str, Any]) -> Any:
 
 
 def find(
-    name: str, ops: Mapping[str, Op], *, op: str | None = None, convention: str | None = None, array: str | None = None
+    function: Callable[..., Any] | str,
+    ops: Mapping[str, Op],
+    *,
+    op: Op | str | None = None,
+    convention: str | None = None,
+    array: str | None = None,
 ) -> Subject:
-    """Find a subject by name.
+    """Find a subject: a function, or what a name stands for.
 
     Parameters
     ----------
-    name : str
-        `package.module:function`, `path/file.py:function`, or an embedded subject.
+    function : callable or str
+        A function, or `package.module:function`, `path/file.py:function`, an embedded subject.
     ops : mapping
         The ops that are known.
-    op : str, optional
-        Name of the op, or `file.py:OP`; needed where no adapter names it.
+    op : Op or str, optional
+        The op, its name, or `file.py:OP`; needed where no adapter names it.
     convention : str, optional
         Full name of a foreign function whose calling convention the subject follows, or "complex".
     array : str, optional
@@ -220,16 +230,22 @@ def find(
     UsageError, MissingError
         With the nearest known names.
     """
-    found = _found(name, ops, None if op is None else _op(op, ops), convention, array)
-    asked = {"--op": op or found.op.name, "--convention": convention, "--array": array}
-    return dataclasses.replace(found, flags=tuple(x for k, v in asked.items() if v is not None for x in (k, v)))
+    name, reached = (function, True) if isinstance(function, str) else place(function)
+    chosen = None if op is None else known_op(op, ops)
+    found = _found(name, None if function is name else function, ops, chosen, convention, array)
+    spelled = _op_place(op, ops) if isinstance(op, Op) else op or found.op.name
+    asked = {"--op": spelled, "--convention": convention, "--array": array}
+    flags = tuple(x for k, v in asked.items() if v is not None for x in (k, v))
+    return dataclasses.replace(found, flags=flags, command=reached)
 
 
-def _found(name: str, ops: Mapping[str, Op], chosen: Op | None, convention: str | None, array: str | None) -> Subject:
-    if name in demo.SUBJECTS:
+def _found(
+    name: str, function: Any, ops: Mapping[str, Op], chosen: Op | None, convention: str | None, array: str | None
+) -> Subject:
+    if function is None and name in demo.SUBJECTS:
         function, claim = demo.SUBJECTS[name]
         return plain(name, function, chosen or ops["selective_scan"], "numpy", claim=claim)
-    function = load(name)
+    function = load(name) if function is None else function
     if not callable(function):
         raise UsageError(f"{name} is {type(function).__name__}, a function is needed")
     borrowed = convention not in (None, "complex")
@@ -240,11 +256,47 @@ def _found(name: str, ops: Mapping[str, Op], chosen: Op | None, convention: str 
         if chosen is None:
             raise UsageError(f"nothing names the op of {name}; give --op, one of {', '.join(ops)}")
         return plain(name, function, chosen, array or "numpy", complexes=convention == "complex")
-    target = ops[adapter.op]
+    target = chosen or ops[adapter.op]
     return Subject(
         name, target, lambda **kw: adapter.call(function, **kw), adapter.accepts, adapter.requires, adapter.changes,
         array or adapter.array, Claim(**{**(target.claim or {}), **adapter.claim}), adapter.note,
     )  # fmt: skip
+
+
+def place(function: Any) -> tuple[str, bool]:
+    """The name by which the command finds a function, and whether it does.
+
+    A module outside any package, as tests are, is named by its file: the command may not import it.
+    """
+    name = getattr(function, "__qualname__", type(function).__name__)
+    return _within(sys.modules.get(getattr(function, "__module__", "")), name, function)
+
+
+def _op_place(op: Op, ops: Mapping[str, Op]) -> str:
+    """The same for an op: its own name if it is built in, else where its definition was written, else "<name>"."""
+    if ops.get(op.name) is op:
+        return op.name
+    module = sys.modules.get(inspect.unwrap(op.definition).__module__)
+    held = (name for name, x in vars(module).items() if x is op) if module else iter(())
+    name, reached = _within(module, next(held, ""), op)
+    return name if reached else f"<{op.name}>"
+
+
+def _within(module: Any, name: str, what: Any) -> tuple[str, bool]:
+    try:
+        held = operator.attrgetter(name)(module) is what
+    except AttributeError:
+        held = False
+    if not held:
+        return name.rpartition(".")[2], False
+    file, spec = getattr(module, "__file__", None), getattr(module, "__spec__", None)
+    packed = spec is not None and getattr(sys.modules.get(spec.parent), "__file__", None)
+    if spec is not None and (packed or file is None):
+        return f"{spec.name}:{name}", True
+    if file is None:  # a notebook, or the interpreter's prompt
+        return name, False
+    path, here = Path(file).resolve(), Path.cwd()
+    return f"{path.relative_to(here) if path.is_relative_to(here) else path}:{name}", True
 
 
 def conventions() -> list[str]:
@@ -313,15 +365,23 @@ def _parameters(function: Any, *, required: bool = False) -> frozenset[str] | No
     return frozenset(p.name for p in named)
 
 
-def _op(name: str, ops: Mapping[str, Op]) -> Op:
-    if name in ops:
-        return ops[name]
-    if ":" in name:
-        found = load(name)
-        if isinstance(found, Op):
-            return found
-        raise UsageError(f"{name} is {type(found).__name__}, an Op is needed")
-    raise UsageError(f"op {name!r} is unknown; {_nearest(name, ops)}")
+def known_op(op: Op | str, ops: Mapping[str, Op]) -> Op:
+    """Return the op of this name, of `file.py:OP`, or the record itself, complete.
+
+    Raises
+    ------
+    UsageError
+        If there is none; with the nearest names.
+    """
+    if isinstance(op, str) and ":" not in op:
+        if op not in ops:
+            raise UsageError(f"op {op!r} is unknown; {_nearest(op, ops)}")
+        return ops[op]
+    found: Any = load(op) if isinstance(op, str) else op
+    if not isinstance(found, Op):
+        named = f"{op} is" if isinstance(op, str) else "op is"
+        raise UsageError(f"{named} {type(found).__name__}, an Op is needed")
+    return found if found in ops.values() else complete(found)
 
 
 def load(name: str) -> Any:
@@ -392,6 +452,12 @@ def read_inputs(path: str, op: Op) -> dict[str, Any]:
             arrays = dict(stored)
     except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as e:
         raise UsageError(f"{path} cannot be read as .npz with plain arrays ({type(e).__name__})") from e
+    return check_inputs(arrays, op, path)
+
+
+def check_inputs(given: Mapping[str, Any], op: Op, path: str) -> dict[str, Any]:
+    """Return these arguments of an op, checked as those of a file of this name are."""
+    arrays = {name: np.asarray(x) for name, x in given.items()}
     unknown = set(arrays) - set(op.arguments)
     if unknown:
         raise UsageError(f"{path} has {', '.join(sorted(unknown))}; {op.name} takes {', '.join(op.arguments)}")

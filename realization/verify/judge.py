@@ -1,0 +1,175 @@
+"""Judge a function: the one path that the command, Python and the pytest plugin take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from realization.core.claim import Claim, parse_claim
+from realization.core.ops import Op
+from realization.verify import cases as casebook
+from realization.verify import run
+from realization.verify.cases import Case
+from realization.verify.run import Report
+from realization.verify.subject import Subject, UsageError, check_inputs, find, read_inputs
+
+
+def judge(
+    function: Callable[..., Any] | str,
+    op: Op | str | None = None,
+    *,
+    claim: Claim | str | None = None,
+    convention: str | None = None,
+    array: str | None = None,
+    cases: int | None = None,
+    seed: int = 0,
+    case: str | None = None,
+    inputs: Mapping[str, Any] | str | None = None,
+    properties: Iterable[str] | None = None,
+) -> Report:
+    """Judge a function: |got - exact| <= bound(claim) in every output of every case.
+
+    Parameters
+    ----------
+    function : callable or str
+        What is judged, or its name as the command takes it: `file.py:function`,
+        `package.module:function`, "demo" or "demo-bug".
+    op : Op or str, optional
+        What it computes: a record, a name of `realization list`, or `file.py:OP`.  Needed
+        where no adapter names it.
+    claim : Claim or str, optional
+        Its arithmetic, or "field=value,..." or a name on top of the default.  Default: the
+        adapter's, or what is fair for the op.
+    convention : str, optional
+        Full name of the foreign function whose calling convention it follows, or "complex".
+    array : {"numpy", "torch", "jax"}, optional
+        Arrays that it takes.
+    cases : int, optional
+        How many cases; 0 asks for properties only.  Default: the op's plan, which covers every
+        regime, length and option.
+    seed : int
+        Seed of the cases.
+    case : str, optional
+        Identity of the one case to judge.
+    inputs : mapping or str, optional
+        Arguments of the op to judge it on, or the .npz file that holds them.
+    properties : iterable of str, optional
+        Properties to ask for.  Default: those of the op; none beside `case` or `inputs`.
+
+    Returns
+    -------
+    Report
+        `verdict`, `ratio`, `results`, `properties`, `tightest`; `str` of it is the text.
+
+    Raises
+    ------
+    RealizationError
+        `UsageError` or `ShapeError` if a name, a value or a signature does not fit, with the
+        nearest ones; a function that misbehaves is a finding and no error.
+
+    Examples
+    --------
+    >>> judge("demo", cases=4, properties=()).verdict
+    'conforming'
+    >>> judge("demo-bug", case="fading-c/2.T129.o2.s0").verdict
+    'not conforming'
+    """
+    return prepare(
+        function, op, claim=claim, convention=convention, array=array, cases=cases, seed=seed, case=case,
+        inputs=inputs, properties=properties,
+    ).run()  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Task:
+    """What is about to be judged, every mistake of the asker already found.
+
+    Parameters
+    ----------
+    subject : Subject
+        The function.
+    claim : Claim
+        Its arithmetic.
+    draws : tuple of callables
+        Each draws a case.
+    properties : tuple of str
+        What is asked beside the cases.
+    seed : int
+        Seed of the properties' inputs.
+    """
+
+    subject: Subject
+    claim: Claim
+    draws: tuple[Callable[[], Case], ...]
+    properties: tuple[str, ...]
+    seed: int
+
+    @property
+    def steps(self) -> int:
+        """How many steps `run` takes."""
+        return len(self.draws) + len(self.properties)
+
+    def run(self, progress: Callable[[str], None] = lambda line: None) -> Report:
+        """Judge; `progress` gets a line for each step."""
+        asked = self.properties
+        return run.verify(self.subject, self.claim, self.draws, ask_for=asked, seed=self.seed, progress=progress)
+
+
+def prepare(
+    function: Callable[..., Any] | str,
+    op: Op | str | None = None,
+    *,
+    claim: Claim | str | None = None,
+    convention: str | None = None,
+    array: str | None = None,
+    cases: int | None = None,
+    seed: int = 0,
+    case: str | None = None,
+    inputs: Mapping[str, Any] | str | None = None,
+    properties: Iterable[str] | None = None,
+) -> Task:
+    """Find and check everything that `judge` needs, with its parameters, and run nothing."""
+    from realization.layers import OPS
+
+    subject = find(function, OPS, op=op, convention=convention, array=array)
+    claim = claim if isinstance(claim, Claim) else parse_claim(claim or "", subject.claim)
+    draws = _draws(subject, claim, cases, seed, case, inputs)
+    asked = subject.op.properties if properties is None and case is None and inputs is None else properties or ()
+    return Task(subject, claim, tuple(draws), tuple(map(partial(_known, subject.op), asked)), seed)
+
+
+def _known(op: Op, name: str) -> str:
+    if name not in op.properties:
+        raise UsageError(f"property {name!r} is unknown; {op.name} has {', '.join(op.properties)}")
+    return name
+
+
+def _draws(
+    subject: Subject, claim: Claim, count: int | None, seed: int, case: str | None, inputs: Any
+) -> Iterable[Callable[[], Case]]:
+    """What draws each case that was asked for."""
+
+    def draw(identity: str) -> Callable[[], Case]:
+        return lambda: casebook.draw(subject.op, identity, claim, subject.accepts, subject.requires)
+
+    if inputs is not None:
+        return [partial(casebook.given, subject.op, *_given(subject, inputs, claim))]
+    if case is not None:
+        draw(case)()  # an unknown case is a usage error, before anything runs
+        return [draw(case)]
+    if (count is not None and count < 0) or seed < 0:
+        raise UsageError(f"cases={count}, seed={seed} given, whole numbers from 0 on are needed")
+    planned = casebook.plan(subject.op, claim, subject.accepts, requires=subject.requires, count=count, seed=seed)
+    return map(draw, planned)
+
+
+def _given(subject: Subject, inputs: Any, claim: Claim) -> tuple[dict[str, Any], Claim, str]:
+    """The arguments of `cases.given`."""
+    name = inputs if isinstance(inputs, str) else "<inputs>"
+    given = read_inputs(name, subject.op) if inputs is name else check_inputs(inputs, subject.op, name)
+    untaken = sorted(set(given) - subject.accepts)
+    if untaken:
+        raise UsageError(f"{name} has {', '.join(untaken)}, which {subject.name} does not take")
+    return given, claim, name
