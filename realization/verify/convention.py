@@ -24,7 +24,7 @@ from realization.core.pair import Pair
 from realization.layers.cores import route, standing_in
 from realization.layers.readings import complete
 from realization.verify.cases import Case
-from realization.verify.pattern import EXPLAINED, errors, failing, score
+from realization.verify.pattern import EXPLAINED, comparable, errors, failing, score
 from realization.verify.verdict import FAIL, PASS, Finding, Truth, judge
 
 CANDIDATES = 3  # swaps that are certified; the screening leaves more only where they are alike
@@ -99,8 +99,8 @@ def _pattern(other: Op, case: Case, findings: list[Finding], truth: Truth) -> np
     """The errors that the swap would make, in float64; None where it does not apply."""
     try:
         with np.errstate(all="ignore"):
-            changed = other.definition(**case.arguments)
-        return errors(findings, dict(zip(other.outputs, changed, strict=True)), truth.value)
+            changed = dict(zip(other.outputs, other.definition(**case.arguments), strict=True))
+        return errors(findings, changed, truth.value) if comparable(changed, truth.value) else None
     except RealizationError:
         return None
 

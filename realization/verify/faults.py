@@ -17,7 +17,7 @@ from realization.core.ops import Op
 from realization.layers import cores
 from realization.layers.cores import Fault, standing_in
 from realization.verify.cases import Case
-from realization.verify.pattern import EXPLAINED, errors, score
+from realization.verify.pattern import EXPLAINED, comparable, errors, score
 from realization.verify.verdict import Finding, Truth
 
 
@@ -47,7 +47,7 @@ class Closest:
         if not self.matches:
             return f"closest known fault: none matches (the nearest, {self.name}, scores {self.score:.2f})"
         rest = "".join(f"\n    or, not to be told apart on this case: {s}" for s in self.alike)
-        return f"closest known fault: {self.sentence} (score {self.score:.3g})" + rest
+        return f"closest known fault: {self.sentence} (score {self.score:.3f})" + rest
 
 
 def closest_fault(
@@ -74,7 +74,9 @@ def closest_fault(
     """
     got = errors(findings, outputs, truth.value)
     tried = []
-    for fault, chunk, faulty in mutants(op, case, lengths(case, findings)):
+    for fault, chunk, faulty in mutants(op, case, lengths(op, case, findings)):
+        if not comparable(faulty, truth.value):
+            continue
         pattern = errors(findings, faulty, truth.value)
         tried.append((score(got, pattern), fault, chunk, pattern))
     if not tried:
@@ -108,18 +110,21 @@ def plant(core: Callable[..., Any], fault: Fault, chunk: int) -> Callable[..., A
     return answer
 
 
-def lengths(case: Case, findings: list[Finding]) -> list[int]:
-    """Lengths of chunks to try: the claimed one, and the powers of two at which the error may begin."""
-    first = min((_first_step(f) for f in findings if f.output and np.ndim(f.error) > 1), default=0)
+def lengths(op: Op, case: Case, findings: list[Finding]) -> list[int]:
+    """Lengths of chunks to try: the claimed one, and the power of two at which the error may begin."""
+    first = min((step for f in findings if (step := _first_step(op, f)) is not None), default=0)
     powers = [c for c in (256, 128, 64, 32, 16, 8) if first and first % c == 0]
     return list(dict.fromkeys([case.chunk, *powers[:1]]))
 
 
-def _first_step(finding: Finding) -> int:
+def _first_step(op: Op, finding: Finding) -> int | None:
+    """The first step that is wrong in an output over time."""
+    time = op.axes.outputs[finding.output].axis("T")
     with np.errstate(invalid="ignore"):
         wrong = ~(finding.error <= finding.tolerance)
-    axes = tuple(i for i in range(wrong.ndim) if i != 1)
-    return int(np.argmax(wrong.any(axes))) if wrong.any() else 0
+    if time is None or not wrong.any():
+        return None
+    return int(np.argmax(np.moveaxis(wrong, time, 0).reshape(wrong.shape[time], -1).any(-1)))
 
 
 def _spell(fault: Fault, chunk: int) -> str:

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from realization.core.errors import ShapeError
-from realization.core.functions import concatenate, stack
+from realization.core.functions import concatenate, log1p, reciprocal, stack
 from realization.core.ops import Swap
 from realization.layers.cores import Fault
 from realization.layers.recurrence import Run
@@ -60,10 +60,10 @@ def _none(a: dict[str, Any]) -> Any:
     return S if a.get("offsets") is None else np.stack([S] * (len(a["offsets"]) - 1))
 
 
-def _moved(x: Any, by: int, behind: int) -> Any:
-    """x(t - by), and 0 where that is outside."""
-    inside = at(x, slice(None, -by) if by > 0 else slice(-by, None), behind)
-    edge = at(x, slice(0, 1), behind) * 0
+def _moved(x: Any, by: int, behind: int, outside: float = 0.0) -> Any:
+    """x(t - by) for by = 1 or -1; where that is outside, 0 or so much of x(t)."""
+    inside = at(x, slice(None, -1) if by > 0 else slice(1, None), behind)
+    edge = at(x, slice(0, 1) if by > 0 else slice(-1, None), behind) * outside
     return concatenate([edge, inside] if by > 0 else [inside, edge], axis=-1 - behind)
 
 
@@ -97,7 +97,7 @@ def _other_decay(*, core: Core, by: int, states: bool = False, **a: Any) -> Run:
         return core(**a)
     if a.get("hold"):
         raise ShapeError("a held write hangs on the decay of its own token: the fault is not defined")
-    return core(**decaying(a, lambda g: _moved(g, by, 3)))
+    return core(**decaying(a, lambda g: _moved(g, by, 3, outside=1.0)))
 
 
 @packed
@@ -270,6 +270,10 @@ def _dropped(c: Chunk) -> tuple[Any, Any]:
     return run.y, run.final
 
 
+def _history_missing(c: Chunk) -> tuple[Any, Any]:
+    return _entered_by(c, c.entering if c.first else c.entering * 0.0)
+
+
 def _stored_early(c: Chunk) -> tuple[Any, Any]:
     run = c.run(c.entering)
     return run.y, run.final
@@ -287,6 +291,11 @@ def _late_history(c: Chunk) -> tuple[Any, Any]:
     kept = decaying(c.arguments, lambda g: _moved(g, 1, 3))
     y = own(c.core, c.arguments).y + history(c.core, {**kept, "initial": c.entering}).y
     return y, c.run(c.entering).final
+
+
+def _history_short(c: Chunk) -> tuple[Any, Any]:
+    """The same, and so is the state that is passed on: it lacks the decay of the last row."""
+    return _late_history(c)[0], _left(c, c.kept(c.entering, 0, -1))[1]
 
 
 def _second_decay(c: Chunk) -> tuple[Any, Any]:
@@ -374,6 +383,8 @@ _WHOLE = (
 )  # fmt: skip
 _JOINED = (
     ("state between chunks dropped", "the state between chunks of {chunk} steps is dropped", _dropped),
+    ("state between chunks not read", "outputs of a chunk of {chunk} steps lack the state, which is passed on rightly",
+     _history_missing),
     ("stale state", "a chunk of {chunk} steps starts from the state before the previous chunk",
      lambda c: _entered_by(c, c.stale)),
     ("state decayed twice", "the first step of a chunk of {chunk} decays the entering state twice",
@@ -390,6 +401,8 @@ _JOINED = (
      _boundary_lost),
     ("entering decay one step short", "in a chunk of {chunk} steps the entering state lacks the decay of the row",
      _late_history),
+    ("history one step short", "in a chunk of {chunk} steps all that is left of the state lacks one decay",
+     _history_short),
     ("second decay at the first step", "the first step of a chunk of {chunk} takes the decay of the chunk's second",
      _second_decay),
     ("short last chunk forgets", "a last chunk shorter than {chunk} steps returns the state of its own tokens only",
@@ -407,6 +420,22 @@ FAULTS = (
           _reset_at_chunks, chunked=True),
 )  # fmt: skip
 
+
+def _linear_gate(*, core: Core, **a: Any) -> Run:
+    """The decay 1 + g, to first order exp(g)."""
+    if a.get("log_decay") is None or a.get("angle") is not None or a.get("hold"):
+        raise ShapeError("there is no real decay that could be linear")
+    g = a["log_decay"] if a.get("rate") is None else a["log_decay"] * a["rate"]
+    return core(**{**a, "log_decay": log1p(g), "rate": None})
+
+
+def _unscaled_write(*, core: Core, **a: Any) -> Run:
+    """With a rate, log decay and value share the step size as a factor: without it in the value."""
+    if a.get("log_decay") is None or a.get("rate") is None:
+        raise ShapeError("there is no step size that the write could lack")
+    return core(**{**a, "value": a["value"] * reciprocal(a["log_decay"][..., 0])})
+
+
 # Conventions rather than slips: as references they are read with every number type.
 CONVENTIONS = (
     Swap("exclusive read", "y(t) reading the state before token t", core=lambda core, **a: _exclusive(core=core, **a)),
@@ -416,4 +445,7 @@ CONVENTIONS = (
          core=lambda core, **a: _other_decay(core=core, by=-1, **a)),
     Swap("decay of the previous token", "every step decaying by the previous token's decay",
          core=lambda core, **a: _other_decay(core=core, by=1, **a)),
+    Swap("linear gate", "the decay 1 + g in the place of exp(g)", core=lambda core, **a: _linear_gate(core=core, **a)),
+    Swap("write without its step", "the write not scaled by the step size",
+         core=lambda core, **a: _unscaled_write(core=core, **a)),
 )  # fmt: skip
