@@ -22,7 +22,8 @@ def rates(A: str) -> tuple[Swap, ...]:
     return (
         Swap(f"{A} as log(-{A})", f"{A} read as log(-{A}), so that the rate is -exp({A})",
              arguments=lambda a: None if isinstance(a[A], Pair) or _complex(a[A]) else {**a, A: -exp(a[A])}),
-        Swap(f"{A} negated", f"the sign of {A} reversed: states that grow", arguments=lambda a: {**a, A: _negated(a[A])}),
+        Swap(f"{A} negated", f"the sign of {A} reversed: states that grow",
+             arguments=lambda a: {**a, A: _negated(a[A])}),
     )  # fmt: skip
 
 
@@ -68,11 +69,11 @@ def gates(x: str, skip: str, gate: str) -> tuple[Swap, ...]:
 
 def conjugates(*names: str) -> tuple[Swap, ...]:
     """A complex argument conjugated."""
-    return tuple(
-        Swap(f"{name} conjugated", f"the conjugate of {name}",
-             arguments=lambda a, name=name: {**a, name: _conjugate(a[name])} if _complex(a[name]) else None)
-        for name in names
-    )  # fmt: skip
+
+    def conjugated(name: str) -> Any:
+        return lambda a: {**a, name: _conjugate(a[name])} if _complex(a[name]) else None
+
+    return tuple(Swap(f"{n} conjugated", f"the conjugate of {n}", arguments=conjugated(n)) for n in names)
 
 
 def scaled(name: str, power: float) -> Swap:

@@ -152,7 +152,8 @@ def _rows_leak(core: Core, chunk: int, **a: Any) -> Run:
     rows = a["value"].shape[0]
     if a.get("offsets") is not None or a["value"].ndim != 4 or rows < 2:
         return core(**a)
-    start, runs = a.get("initial"), []
+    start = a.get("initial")
+    runs: list[Run] = []
     per_row = [k for k, x in a.items() if k in BEHIND_TIME and x is not None]
     for i in range(rows):
         row = {**a, **{k: a[k][i : i + 1] for k in per_row}}
@@ -238,8 +239,11 @@ class Chunk(NamedTuple):
         return history(self.core, {**self.steps(start, stop), "initial": state}).final
 
 
+Joined = Callable[[Chunk], tuple[Any, Any]]
+
+
 @packed
-def _march(*, core: Core, chunk: int, joined: Callable[[Chunk], tuple[Any, Any]], states: bool = False, **a: Any) -> Run:
+def _march(*, core: Core, chunk: int, joined: Joined, states: bool = False, **a: Any) -> Run:
     """Chunk after chunk; `joined` gives the outputs of a chunk and the state it leaves."""
     T = a["value"].shape[-3]
     S = zeros(a["value"], a["key"]) if a.get("initial") is None else a["initial"]
@@ -330,7 +334,7 @@ def _strict_inside(c: Chunk) -> tuple[Any, Any]:
     return _strict(core=c.core, **c.arguments, initial=c.entering).y, run.final
 
 
-def _marching(joined: Callable[..., tuple[Any, Any]]) -> Callable[..., Run]:
+def _marching(joined: Joined) -> Callable[..., Run]:
     return lambda core, chunk, **a: _march(core=core, chunk=chunk, joined=joined, **a)
 
 
