@@ -6,6 +6,7 @@ Exit status: 0 conforming, 1 not conforming or nothing decided, 2 usage, 3 envir
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import os
 import sys
@@ -96,6 +97,7 @@ def parser() -> argparse.ArgumentParser:
     option("--cases", type=_positive, metavar="N", help="how many cases")
     option("--seed", type=_natural, default=0, metavar="S", help="seed of the cases")
     option("--case", metavar="ID", help="judge this case only")
+    option("--against", metavar="OLD", help="compare with another kernel, or with a report that --json wrote")
     option("--shrink", metavar="FILE.py", help="write the smallest failure that is found as a script of 20 lines")
     option("--json", metavar="FILE", help="write the report as JSON, - for standard output")
     option("--quiet", action="store_true", help="only the verdict, and the failure")
@@ -214,6 +216,7 @@ def _report(arguments: argparse.Namespace, name: str) -> Report:
 
     judged = subject.find(name, OPS, op=arguments.op, convention=arguments.convention, array=arguments.array)
     claim = parse_claim(arguments.claim, judged.claim)
+    judged, compare = _against(arguments, judged, claim)
     asked = judged.op.properties if not (arguments.case or arguments.inputs) else ()
     if arguments.property:
         if arguments.property not in judged.op.properties:
@@ -222,7 +225,27 @@ def _report(arguments: argparse.Namespace, name: str) -> Report:
         asked = (arguments.property,)
     makers = _makers(arguments, judged, claim, cases, subject)
     with Progress(len(makers) + len(asked)) as progress:
-        return run.verify(judged, claim, makers, ask_for=asked, seed=arguments.seed, progress=progress.step)
+        found = run.verify(judged, claim, makers, ask_for=asked, seed=arguments.seed, progress=progress.step)
+        return dataclasses.replace(found, against=compare(found, progress.step))
+
+
+def _against(
+    arguments: argparse.Namespace, judged: Subject, claim: Claim
+) -> tuple[Subject, Callable[[Report, Callable[[str], None]], Any]]:
+    """The subject, given no more than the one it is compared with takes; and what compares a report."""
+    from realization.layers import OPS
+    from realization.verify import against, subject
+
+    other = arguments.against
+    if other is None:
+        return judged, lambda found, step: None
+    if other.endswith(".json"):
+        content = against.read(other)
+        against.fitting(content, other, judged, claim)
+        return judged, lambda found, step: against.baseline(found, content, other)
+    old = subject.find(other, OPS, op=arguments.op, convention=arguments.convention, array=arguments.array)
+    judged, old = against.common(judged, old)
+    return judged, lambda found, step: against.kernels(found, old, claim, progress=step)
 
 
 def _makers(

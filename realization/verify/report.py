@@ -40,6 +40,8 @@ def text(report: Report, *, quiet: bool = False) -> str:
         if report.properties:
             lines += ["", *_properties(report)]
         lines += _aside(report)
+    if report.against is not None:
+        lines += ["", *report.against.lines()]
     if report.worst is not None:
         lines += ["", *_failure(report, report.worst)]
     return "\n".join(lines)
@@ -195,6 +197,7 @@ def as_json(report: Report) -> dict[str, Any]:
             for p in report.properties
         ],
         "diagnosis": _diagnosis(report),
+        "against": None if report.against is None else report.against.as_json(),
         "versions": {"realization": __version__, "python": platform.python_version(), "numpy": np.__version__},
     }  # fmt: skip
 

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from realization.core.claim import Claim
-from realization.core.rounding import round_to
+from realization.core.rounding import Format, round_to
 from realization.verify import demo
 from realization.verify.arrays import encode
 from realization.verify.run import Result
 from realization.verify.shrink import failure
 from realization.verify.subject import Subject, UsageError, carrier
-from realization.verify.verdict import output_format
+from realization.verify.verdict import Finding, output_format
 
 LINES, WIDTH, EXCEPTIONS = 20, 118, 6
 
@@ -51,6 +51,8 @@ def script(subject: Subject, claim: Claim, result: Result) -> str:
     head = [f'"""{subject.name} as {op.name}: {place} is wrong (realization verify --shrink)."""', *_imports(subject)]
     arguments = {k: x for k, x in result.case.arguments.items() if x is not None}
     given = [f"{k} = {_spelled(k, x, claim)}" for k, x in arguments.items()]
+    value = result.truth.value[finding.output][finding.place]
+    certified = _certified(value, finding, output_format(op, finding.output, claim))
     number = "complex" if np.iscomplexobj(result.outputs[finding.output]) else "float"
     tail = [
         f"given = dict({', '.join(f'{k}={k}' for k in arguments)})",
@@ -59,8 +61,9 @@ def script(subject: Subject, claim: Claim, result: Result) -> str:
         f'out = out["{finding.output}"] if isinstance(out, dict) else '
         f"out[{op.outputs.index(finding.output)}] if isinstance(out, (tuple, list)) else out",
         f"got = {number}({'out' if torch else 'np.asarray(out)'}[{', '.join(map(str, finding.place))}])",
-        f"certified, allowed = {_certified(result, claim)!r}, {_allowed(result)!r}",
-        f'assert abs(got - certified) <= allowed, f"{place}: got {{got}}, certified {{certified}}, allowed {{allowed}}"',
+        f"certified, allowed = {certified!r}, {_allowed(finding)!r}",
+        "assert abs(got - certified) <= allowed, "
+        f'f"{place}: got {{got}}, certified {{certified}}, allowed {{allowed}}"',
     ]
     return "\n".join([*head, *_joined(given, LINES - len(head) - len(tail)), *tail]) + "\n"
 
@@ -76,7 +79,7 @@ def _imports(subject: Subject) -> list[str]:
     elif subject.note:  # the calling convention is foreign, and the adapter knows it
         options = dict(zip(subject.flags[::2], subject.flags[1::2], strict=True))
         words = ", ".join(f"{k.removeprefix('--')}={v!r}" for k, v in options.items())
-        lines += ["from realization import OPS", "from realization.verify.subject import find  # translates the convention"]
+        lines.append("from realization import OPS; from realization.verify.subject import find  # for the convention")
         lines.append(f"subject = find({subject.name!r}, OPS, {words}).call")
     else:
         file = place.endswith(".py")
@@ -88,35 +91,23 @@ def _imports(subject: Subject) -> list[str]:
 
 
 def _tensors(arguments: Mapping[str, Any], claim: Claim) -> str:
-    """One line that turns arrays into tensors of the format in which they are handed over."""
-    arrays = {k: x for k, x in arguments.items() if isinstance(x, np.ndarray)}
-    short = {k: carrier(k, claim) for k, x in arrays.items() if x.dtype.kind == "f"}
-    to = {k: f"torch.{f}" for k, f in short.items() if f in ("bfloat16", "float16", "float64")}
-    casts = "dict(" + ", ".join(f"{k}={f}" for k, f in to.items()) + ")"
-    tensor = "torch.from_numpy(x)" + (f".to({casts}.get(k))" if to else "")
-    return f"given = {{k: {tensor} if isinstance(x, np.ndarray) else x for k, x in given.items()}}"
+    """One line that turns arrays into tensors; NumPy has no bfloat16, so these are cast."""
+    floats = (k for k, x in arguments.items() if isinstance(x, np.ndarray) and x.dtype.kind == "f")
+    short = [k for k in floats if carrier(k, claim) == "bfloat16"]
+    cast = f".to(torch.bfloat16 if k in {short} else None)" if short else ""
+    return f"given = {{k: torch.from_numpy(x){cast} if isinstance(x, np.ndarray) else x for k, x in given.items()}}"
 
 
-def _certified(result: Result, claim: Claim) -> Any:
-    finding = failure(result)
-    value = result.truth.value[finding.output][finding.place]  # type: ignore[union-attr]
-    if finding.layer == "A":  # type: ignore[union-attr]
-        form = output_format_of(result, claim)
-        value = round_to(np.real(value), form) + (1j * round_to(np.imag(value), form) if np.iscomplexobj(value) else 0)
+def _certified(value: Any, finding: Finding, form: Format) -> Any:
+    """The value at the place; of exact integers the one that the output format holds."""
+    if finding.layer == "A":
+        value = round_to(value.real, form) + (1j * round_to(value.imag, form) if np.iscomplexobj(value) else 0)
     return complex(value) if np.iscomplexobj(value) else float(value)
 
 
-def output_format_of(result: Result, claim: Claim) -> str:
-    """Format of the output that fails."""
-    finding = failure(result)
-    return output_format(None, finding.output, claim).name  # type: ignore[union-attr, arg-type]
-
-
-def _allowed(result: Result) -> float:
+def _allowed(finding: Finding) -> float:
     """The tolerance to four digits, rounded up; exact integers are allowed nothing."""
-    finding = failure(result)
-    tolerance = float(finding.tolerance[finding.place])  # type: ignore[union-attr]
-    return float(f"{tolerance * 1.0005:.4g}")
+    return float(f"{float(finding.tolerance[finding.place]) * 1.0005:.4g}")
 
 
 # Arrays as expressions ------------------------------------------------------
@@ -126,11 +117,11 @@ def _spelled(name: str, x: Any, claim: Claim) -> str:
     """An argument as Python source; an array with few exceptions has them behind a semicolon."""
     if not isinstance(x, np.ndarray):
         return repr(x).replace("inf", "np.inf")
-    x = encode(x, carrier(name, claim) if carrier(name, claim) != "tf32" else "float32")
+    x = encode(x, carrier(name, claim))
     values, counts = np.unique(x, return_counts=True)
     base = values[np.argmax(counts)] if values.size else x.dtype.type(0)
     others = np.argwhere(x != base)
-    if x.size > 3 and len(others) <= EXCEPTIONS:
+    if not x.size or (x.size > 3 and len(others) <= EXCEPTIONS):
         whole = _whole(x, base)
         return "; ".join([whole, *(f"{name}[{', '.join(map(str, i))}] = {_number(x[tuple(i)])}" for i in others)])
     listed = f"np.array({_listed(x)}, np.{x.dtype.name})"
