@@ -95,6 +95,8 @@ def parser() -> argparse.ArgumentParser:
     option("--cases", type=_positive, metavar="N", help="how many cases")
     option("--seed", type=_natural, default=0, metavar="S", help="seed of the cases")
     option("--case", metavar="ID", help="judge this case only")
+    option("--against", metavar="OLD", help="compare with another kernel, or with a report that --json wrote")
+    option("--shrink", metavar="FILE.py", help="write the smallest failure that is found as a script of 20 lines")
     option("--json", metavar="FILE", help="write the report as JSON, - for standard output")
     option("--quiet", action="store_true", help="only the verdict, and the failure")
     verify.set_defaults(run=run_verify)
@@ -185,7 +187,25 @@ def _judge(arguments: argparse.Namespace, name: str) -> int:
                 file.write(content + "\n")
     if arguments.json != "-":
         print(report.text(found, quiet=arguments.quiet))
+    if arguments.shrink:
+        print(_shrunk(arguments.shrink, found), file=sys.stderr if arguments.json == "-" else sys.stdout)
     return int(arguments.status)
+
+
+def _shrunk(path: str, found: Report) -> str:
+    """Write the script of a small failure; say what was done."""
+    from realization.verify import script, shrink
+
+    start = shrink.smallest(found)
+    if start is None:
+        return "nothing to shrink: no case fails with a wrong value"
+    with Progress(0) as progress:
+        small = shrink.shrink(found.subject, found.claim, start, progress=progress.step)
+    source = script.script(found.subject, found.claim, small)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(source)
+    before, after = (shrink.size(r.case.arguments) for r in (start, small))
+    return f"shrunk from {before} numbers to {after}; {path} fails while the kernel is wrong"
 
 
 def _report(arguments: argparse.Namespace, name: str) -> Report:
@@ -195,7 +215,7 @@ def _report(arguments: argparse.Namespace, name: str) -> Report:
     task = prepare(
         name, arguments.op, claim=arguments.claim, convention=arguments.convention, array=arguments.array,
         cases=arguments.cases if asked is None else 0, seed=arguments.seed, case=arguments.case,
-        inputs=arguments.inputs, properties=asked,
+        inputs=arguments.inputs, properties=asked, against=arguments.against,
     )  # fmt: skip
     with Progress(task.steps) as progress:
         return task.run(progress.step)

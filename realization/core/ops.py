@@ -30,6 +30,37 @@ def incomplete(*_: Any, **__: Any) -> Any:
     raise StructureError("the record is incomplete; complete(Op(...)) attaches certified value, bound and gradient")
 
 
+def _as_they_are(given: Mapping[str, Any]) -> Mapping[str, Any]:
+    return given
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Swap:
+    """Another convention that a kernel may follow: the definition with something exchanged.
+
+    Its three functions get numbers of every type, as maps do, and use `core.functions`.
+
+    Parameters
+    ----------
+    name : str
+        "exclusive read".
+    sentence : str
+        Completes "your output equals the reference with ...".
+    arguments : callable
+        Arguments of the definition -> other arguments; None where the swap does not apply.
+    outputs : callable
+        (outputs by name, arguments) -> other outputs.
+    core : callable, optional
+        (core, **its arguments) -> what stands in for the core's answer.
+    """
+
+    name: str
+    sentence: str
+    arguments: Callable[[Mapping[str, Any]], Mapping[str, Any] | None] = _as_they_are
+    outputs: Callable[[Mapping[str, Any], Mapping[str, Any]], Mapping[str, Any]] = lambda outputs, _: outputs
+    core: Callable[..., Any] | None = None
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Op:
     """An operation of a sequence model, and everything that is known about it.
@@ -77,6 +108,9 @@ class Op:
         `adjoint(arguments, cotangents)`.
     claim : mapping
         Fields of the claim that is fair for a kernel of which nothing is known.
+    swaps : tuple of Swap
+        Conventions with which it is confused; those that the signature implies (arguments of
+        equal axes, optional ones ignored, a transposed state) need no entry.
     """
 
     name: str
@@ -99,6 +133,7 @@ class Op:
     bound: Callable[..., Any] | None = incomplete
     adjoint: Callable[..., Any] | None = incomplete
     claim: Mapping[str, Any] | None = None
+    swaps: tuple[Swap, ...] = ()
 
     @property
     def axes(self) -> Signature:

@@ -76,8 +76,25 @@ class Signature:
             If an argument is missing, or an array does not fit the sizes that the
             arguments before it have set; the message says what came and what was needed.
         """
+        return self._fit(arguments)[0]
+
+    def labels(self, arguments: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+        """Return the letter of every axis of every array that is given; batch axes all have the letter `*b`.
+
+        Raises
+        ------
+        ShapeError
+            As `check` does.
+        """
+        chosen = self._fit(arguments)[1]
+        lead = {name: ("*b",) * (len(arguments[name].shape) - len(axes) + 1) for name, axes in chosen.items()}
+        return {name: lead[name] + axes[1:] if axes[:1] == ("*b",) else axes for name, axes in chosen.items()}
+
+    def _fit(self, arguments: Mapping[str, Any]) -> tuple[dict[str, int], dict[str, tuple[str, ...]]]:
+        """Sizes by letter, and which alternative every argument has taken."""
         sizes: dict[str, int] = {}
         source: dict[str, str] = {}
+        chosen: dict[str, tuple[str, ...]] = {}
         batch: tuple[int, ...] | None = None
         for name, argument in self.arguments.items():
             x = arguments.get(name)
@@ -88,13 +105,14 @@ class Signature:
             axes = next((a for a in argument.alternatives if _fits(a, x.shape, sizes, batch)), None)
             if axes is None:
                 raise ShapeError(_misfit(name, argument, x.shape, sizes, source, batch))
+            chosen[name] = axes
             core = axes[1:] if axes[0] == "*b" else axes
             if axes[0] == "*b" and batch is None:
                 batch = tuple(x.shape[: len(x.shape) - len(core)])
             for letter, size in zip(core, x.shape[len(x.shape) - len(core) :], strict=True):
                 sizes.setdefault(letter, size)
                 source.setdefault(letter, name)
-        return sizes
+        return sizes, chosen
 
 
 def _arguments(text: str) -> Iterator[tuple[str, Argument]]:

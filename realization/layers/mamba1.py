@@ -15,13 +15,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from realization.core.functions import concatenate
-from realization.core.ops import Op, operation
+from realization.core.ops import Op, Swap, operation
 from realization.core.pair import Pair
-from realization.layers import regimes
+from realization.layers import conventions, regimes
 from realization.layers.maps import gated, scaled, step_size
 from realization.layers.readings import complete
 from realization.layers.realize import Realization, decays_and_writes, diagonal_system, states, vec
 from realization.layers.recurrence import recurrence
+from realization.layers.recurrence.faults import CONVENTIONS
 from realization.layers.recurrence.kernel import kernel, trailing
 
 SIGNATURE = (
@@ -230,6 +231,20 @@ def cases(regime, options, *, T, chunk, rng, form, batch=2) -> dict[str, Any]:
     return regimes.integers(out, write="B", read="C", skip="D") if regime.exact else out
 
 
+SWAPS = (
+    *conventions.rates("A"),
+    *conventions.steps("delta", "delta_bias", "delta_softplus"),
+    *conventions.gates("u", "D", "z"),
+    *conventions.conjugates("A", "C"),
+    Swap(
+        "zero-order hold",
+        "discretization='zoh'",
+        arguments=lambda a: None if "discretization" in a else {**a, "discretization": "zoh"},
+    ),
+    *CONVENTIONS,
+)
+
+
 SELECTIVE_SCAN = complete(
     Op(
         name="selective_scan",
@@ -246,5 +261,6 @@ SELECTIVE_SCAN = complete(
         linear=("u", "initial_state"),
         envelope=regimes.envelope(read="C", exponents=("A", "delta", "delta_bias")),
         reference="Gu and Dao 2023, arXiv 2312.00752, algorithm 2",
+        swaps=SWAPS,
     )
 )

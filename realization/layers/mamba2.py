@@ -18,13 +18,14 @@ import numpy as np
 
 from realization.core.errors import ShapeError
 from realization.core.ops import Op, operation
-from realization.layers import regimes
+from realization.layers import conventions, regimes
 from realization.layers.mamba1 import Scan
 from realization.layers.maps import gated, scaled, step_size
 from realization.layers.readings import complete
 from realization.layers.realize import Realization, decays_and_writes, diagonal_system, states, vec
 from realization.layers.recurrence import recurrence
 from realization.layers.recurrence.chunked import chunked
+from realization.layers.recurrence.faults import CONVENTIONS
 from realization.layers.recurrence.kernel import kernel, trailing
 from realization.layers.recurrence.matrix import matrix
 
@@ -326,6 +327,15 @@ def cases(regime, options, *, T, chunk, rng, form, batch=2) -> dict[str, Any]:
     return regimes.integers(out, write="B", read="C", skip="D") if regime.exact else out
 
 
+SWAPS = (
+    *conventions.rates("A"),
+    *conventions.steps("dt", "dt_bias", "dt_softplus", "dt_limit"),
+    *conventions.gates("x", "D", "z"),
+    conventions.scaled("C", -0.5),
+    *CONVENTIONS,
+)
+
+
 SSD = complete(
     Op(
         name="ssd",
@@ -344,5 +354,6 @@ SSD = complete(
         reference="Dao and Gu 2024, arXiv 2405.21060, section 6",
         # Most kernels of this op go by chunks of up to 256 and differences of cumulative sums.
         claim={"chunk": 256, "decay": "logdiff"},
+        swaps=SWAPS,
     )
 )

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from realization.core.claim import Claim, parse_claim
 from realization.core.ops import Op
+from realization.verify import against as against_
 from realization.verify import cases as casebook
 from realization.verify import run
 from realization.verify.cases import Case
 from realization.verify.run import Report
 from realization.verify.subject import Subject, UsageError, check_inputs, find, read_inputs
+
+Compare = Callable[[Report, Callable[[str], None]], Any]
 
 
 def judge(
@@ -28,6 +31,7 @@ def judge(
     case: str | None = None,
     inputs: Mapping[str, Any] | str | None = None,
     properties: Iterable[str] | None = None,
+    against: Callable[..., Any] | str | None = None,
 ) -> Report:
     """Judge a function: |got - exact| <= bound(claim) in every output of every case.
 
@@ -57,6 +61,9 @@ def judge(
         Arguments of the op to judge it on, or the .npz file that holds them.
     properties : iterable of str, optional
         Properties to ask for.  Default: those of the op; none beside `case` or `inputs`.
+    against : callable or str, optional
+        An older kernel, given the same cases, or the file of an earlier report: `Report.against`
+        says what has moved.
 
     Returns
     -------
@@ -78,7 +85,7 @@ def judge(
     """
     return prepare(
         function, op, claim=claim, convention=convention, array=array, cases=cases, seed=seed, case=case,
-        inputs=inputs, properties=properties,
+        inputs=inputs, properties=properties, against=against,
     ).run()  # fmt: skip
 
 
@@ -98,6 +105,8 @@ class Task:
         What is asked beside the cases.
     seed : int
         Seed of the properties' inputs.
+    compare : callable, optional
+        (report, progress) -> how it compares with an older kernel or report.
     """
 
     subject: Subject
@@ -105,6 +114,7 @@ class Task:
     draws: tuple[Callable[[], Case], ...]
     properties: tuple[str, ...]
     seed: int
+    compare: Compare | None = None
 
     @property
     def steps(self) -> int:
@@ -114,7 +124,8 @@ class Task:
     def run(self, progress: Callable[[str], None] = lambda line: None) -> Report:
         """Judge; `progress` gets a line for each step."""
         asked = self.properties
-        return run.verify(self.subject, self.claim, self.draws, ask_for=asked, seed=self.seed, progress=progress)
+        found = run.verify(self.subject, self.claim, self.draws, ask_for=asked, seed=self.seed, progress=progress)
+        return found if self.compare is None else replace(found, against=self.compare(found, progress))
 
 
 def prepare(
@@ -129,15 +140,33 @@ def prepare(
     case: str | None = None,
     inputs: Mapping[str, Any] | str | None = None,
     properties: Iterable[str] | None = None,
+    against: Callable[..., Any] | str | None = None,
 ) -> Task:
     """Find and check everything that `judge` needs, with its parameters, and run nothing."""
     from realization.layers import OPS
 
     subject = find(function, OPS, op=op, convention=convention, array=array)
     claim = claim if isinstance(claim, Claim) else parse_claim(claim or "", subject.claim)
+    compare = None
+    if against is not None:
+        subject, compare = _compared(subject, claim, against, op, convention, array)
     draws = _draws(subject, claim, cases, seed, case, inputs)
     asked = subject.op.properties if properties is None and case is None and inputs is None else properties or ()
-    return Task(subject, claim, tuple(draws), tuple(map(partial(_known, subject.op), asked)), seed)
+    return Task(subject, claim, tuple(draws), tuple(map(partial(_known, subject.op), asked)), seed, compare)
+
+
+def _compared(
+    subject: Subject, claim: Claim, other: Callable[..., Any] | str, op: Any, convention: str | None, array: str | None
+) -> tuple[Subject, Compare]:
+    """The subject, given no more than the one it is compared with takes; and what compares a report."""
+    from realization.layers import OPS
+
+    if isinstance(other, str) and other.endswith(".json"):
+        content = against_.read(other)
+        against_.fitting(content, other, subject, claim)
+        return subject, lambda found, progress: against_.baseline(found, content, other)
+    subject, old = against_.common(subject, find(other, OPS, op=op, convention=convention, array=array))
+    return subject, lambda found, progress: against_.kernels(found, old, claim, progress=progress)
 
 
 def _known(op: Op, name: str) -> str:

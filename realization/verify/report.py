@@ -40,6 +40,8 @@ def text(report: Report, *, quiet: bool = False) -> str:
         if report.properties:
             lines += ["", *_properties(report)]
         lines += _aside(report)
+    if report.against is not None:
+        lines += ["", *report.against.lines()]
     if report.worst is not None:
         lines += ["", *_failure(report, report.worst)]
     return "\n".join(lines)
@@ -140,6 +142,8 @@ def _failure(report: Report, r: Result) -> Iterator[str]:
         ratio = f"err/tol {_ratio(finding.ratio)}"
         yield f"  {finding.output}{place}: got {got:.9g}, certified {want:.9g}{allowed} ({ratio})"
         yield f"  largest part of the tolerance: {term}"
+    if report.diagnosis is not None:
+        yield from (f"  {x}" for x in (report.diagnosis.convention, report.diagnosis.fault) if x is not None)
     yield f"  again: {reproduce(report, r)}"
 
 
@@ -200,6 +204,8 @@ def as_json(report: Report) -> dict[str, Any]:
              "reason": p.reason, "first_step": p.first, "cut": list(p.cut) if p.cut else None}
             for p in report.properties
         ],
+        "diagnosis": _diagnosis(report),
+        "against": None if report.against is None else report.against.as_json(),
         "versions": {"realization": __version__, "python": platform.python_version(), "numpy": np.__version__},
     }  # fmt: skip
 
@@ -215,6 +221,20 @@ def _case(report: Report, r: Result) -> dict[str, Any]:
              "place": list(f.place), "reason": f.reason, "rules": dict(r.rules.get(f.output, {}))}
             for f in r.findings
         ],
+    }  # fmt: skip
+
+
+def _diagnosis(report: Report) -> dict[str, Any] | None:
+    why = report.diagnosis
+    if why is None:
+        return None
+    c, f = why.convention, why.fault
+    return {
+        "case": why.case.id,
+        "convention": c and {"name": c.name, "sentence": c.sentence, "ratio": _number(c.ratio),
+                             "explained": _number(c.explained)},
+        "fault": f and {"name": f.name, "sentence": f.sentence, "score": _number(f.score),
+                        "matches": f.matches, "alike": list(f.alike)},
     }  # fmt: skip
 
 

@@ -16,6 +16,8 @@ from realization.layers.readings import read
 from realization.verify import properties
 from realization.verify.asked import ask
 from realization.verify.cases import Case
+from realization.verify.convention import Convention, diagnose_convention
+from realization.verify.faults import Closest, closest_fault
 from realization.verify.localise import localise
 from realization.verify.properties import Property
 from realization.verify.rules import others
@@ -61,6 +63,15 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Diagnosis:
+    """Why a case failed: another convention, or else the closest known fault; None where neither is known."""
+
+    case: Case
+    convention: Convention | None
+    fault: Closest | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Report:
     """The verdict on a subject.
 
@@ -80,6 +91,10 @@ class Report:
         The best rung of the precision ladder that all outputs satisfy.
     interrupted : bool
         Whether the run was stopped before its end.
+    diagnosis : Diagnosis or None
+        Why the failure that the report shows came about, where that can be said.
+    against : object
+        What a comparison with another kernel or an earlier report gave (see `against`).
     """
 
     subject: Subject
@@ -89,6 +104,8 @@ class Report:
     properties: list[Property]
     tightest: str | None
     interrupted: bool = False
+    diagnosis: Diagnosis | None = None
+    against: Any = None
 
     def __str__(self) -> str:
         from realization.verify.report import text
@@ -168,9 +185,21 @@ def verify(
             found.append(ask(subject, claim, name, seed=seed))
         progress("precision ladder")
         rung = tightest(subject.op, results, claim)
+        progress("why it failed")
+        why = diagnose(subject.op, Report(subject, claim, seed, results, found, rung).worst, claim)
     except KeyboardInterrupt:
-        interrupted, rung = True, None
-    return Report(subject, claim, seed, results, found, rung, interrupted)
+        interrupted, rung, why = True, None, None
+    return Report(subject, claim, seed, results, found, rung, interrupted, why)
+
+
+def diagnose(op: Op, failure: Result | None, claim: Claim) -> Diagnosis | None:
+    """Say why a case failed; None if none did, or if it failed without a value to look at."""
+    if failure is None or failure.truth is None or not failure.findings:
+        return None
+    seen = (op, failure.case, failure.outputs, failure.findings, failure.truth)
+    convention = diagnose_convention(*seen, claim)
+    fault = None if convention is not None and convention.ratio <= 1 else closest_fault(*seen)
+    return Diagnosis(failure.case, convention, fault) if convention or fault else None
 
 
 def run_case(subject: Subject, claim: Claim, case: Case, *, rules: bool = True) -> Result:

@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
+from realization.layers.cores import core
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Run:
@@ -39,6 +41,7 @@ class Run:
     states: Any = None
 
 
+@core
 def recurrence(
     *,
     value: Any,

@@ -1,0 +1,455 @@
+"""How recurrences go wrong: the faults that kernels of this core have had, each as a run of its own.
+
+A fault is made of right runs, put together wrongly.  The recurrence is linear in (value,
+initial state) and splits into what its own tokens write and what is left of the state,
+
+    y = own.y + history.y,      S(T) = own.S(T) + history.S(T)
+
+so that a lost, stale or wrongly decayed state is another history beside the right own part.
+`CONVENTIONS` are exact in every number type and so serve as references; `FAULTS` holds them too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from realization.core.errors import ShapeError
+from realization.core.functions import concatenate, log1p, reciprocal, stack
+from realization.core.ops import Swap
+from realization.layers.cores import Fault
+from realization.layers.recurrence import Run
+from realization.layers.recurrence.chunked import chunked
+from realization.layers.recurrence.transition import BEHIND_TIME, at, packed, slices, zeros
+
+Core = Callable[..., Run]
+# Chunks of the right run: short ones cost the least memory, and the result does not depend on them.
+route: Core = partial(chunked, chunk=16, decay="product")
+
+
+# The parts of a run ---------------------------------------------------------
+
+
+def own(core: Core, a: dict[str, Any]) -> Run:
+    """What the tokens of this run write: no state enters."""
+    return core(**{**a, "initial": None})
+
+
+def history(core: Core, a: dict[str, Any]) -> Run:
+    """What is left of the state that enters: nothing is written."""
+    start = a.get("initial")
+    return core(**{**a, "value": a["value"] * 0.0, "initial": _none(a) if start is None else start})
+
+
+def plus(one: Run, other: Run) -> Run:
+    """The sum of two runs."""
+    return Run(one.y + other.y, one.final + other.final)
+
+
+def decaying(a: dict[str, Any], change: Callable[[Any], Any]) -> dict[str, Any]:
+    """The arguments with another log decay (and angle) at every step."""
+    return {**a, **{k: change(a[k]) for k in ("log_decay", "angle") if a.get(k) is not None}}
+
+
+def _none(a: dict[str, Any]) -> Any:
+    """The state 0 of every sequence."""
+    S = zeros(a["value"], a["key"])
+    return S if a.get("offsets") is None else np.stack([S] * (len(a["offsets"]) - 1))
+
+
+def _moved(x: Any, by: int, behind: int, outside: float = 0.0) -> Any:
+    """x(t - by) for by = 1 or -1; where that is outside, 0 or so much of x(t)."""
+    inside = at(x, slice(None, -1) if by > 0 else slice(1, None), behind)
+    edge = at(x, slice(0, 1) if by > 0 else slice(-1, None), behind) * outside
+    return concatenate([edge, inside] if by > 0 else [inside, edge], axis=-1 - behind)
+
+
+def _before(core: Core, a: dict[str, Any]) -> Any:
+    """S(t-1) q(t): the read-out of a run that is one step behind."""
+    late = {k: _moved(a[k], 1, BEHIND_TIME[k]) for k in ("value", "key", "log_decay", "angle") if a.get(k) is not None}
+    reset = a.get("reset")
+    return core(**{**a, **late, "reset": None if reset is None else _moved(reset, 1, 0) != 0}).y
+
+
+# Faults of the whole run ----------------------------------------------------
+
+
+@packed
+def _exclusive(*, core: Core, states: bool = False, **a: Any) -> Run:
+    return Run(_before(core, a), core(**a).final) if a["value"].shape[-3] else core(**a)
+
+
+@packed
+def _strict(*, core: Core, states: bool = False, **a: Any) -> Run:
+    """y(t) = [a(t) S(t-1)] q(t): the decay has met the state, the token has not."""
+    alone = np.ones(a["value"].shape[:-2], bool)
+    run = core(**a)
+    return Run(run.y - own(core, {**a, "reset": alone}).y, run.final)
+
+
+@packed
+def _other_decay(*, core: Core, by: int, states: bool = False, **a: Any) -> Run:
+    """The decay of another token; the weight of a held write stays its own."""
+    if not a["value"].shape[-3]:
+        return core(**a)
+    if a.get("hold"):
+        raise ShapeError("a held write hangs on the decay of its own token: the fault is not defined")
+    return core(**decaying(a, lambda g: _moved(g, by, 3, outside=1.0)))
+
+
+@packed
+def _undecayed_start(*, core: Core, states: bool = False, **a: Any) -> Run:
+    if not a["value"].shape[-3]:
+        return core(**a)
+    kept = decaying(a, lambda g: concatenate([at(g, slice(0, 1), 3) * 0.0, at(g, slice(1, None), 3)], axis=-4))
+    return plus(own(core, a), history(core, kept))
+
+
+@packed
+def _without_last_token(*, core: Core, states: bool = False, **a: Any) -> Run:
+    T = a["value"].shape[-3]
+    if not T:
+        return core(**a)
+    short = {k: at(x, slice(0, T - 1), BEHIND_TIME[k]) if k in BEHIND_TIME else x for k, x in a.items()}
+    return Run(core(**a).y, core(**short).final)
+
+
+def _boundaries_ignored(core: Core, chunk: int, *, offsets: Any = None, initial: Any = None, **a: Any) -> Run:
+    """One sequence instead of many: it ends nowhere but at the last offset."""
+    if offsets is None:
+        return core(**a, initial=initial)
+    last = int(offsets[-1])
+    whole = {k: at(x, slice(0, last), BEHIND_TIME[k]) if k in BEHIND_TIME else x for k, x in a.items()}
+    start = None if initial is None else initial[0]
+    run = core(**{**whole, "states": True}, initial=start)
+    after = concatenate([(zeros(a["value"], a["key"]) if start is None else start)[..., None, :, :, :], run.states], -4)
+    rest = at(a["value"], slice(last, None), 2) * 0.0
+    finals = stack([after[..., int(end), :, :, :] for end in offsets[1:]], axis=0)
+    return Run(concatenate([run.y, rest], axis=-3), finals)
+
+
+def _first_state_for_all(core: Core, chunk: int, **a: Any) -> Run:
+    if a.get("offsets") is not None and a.get("initial") is not None:
+        a["initial"] = np.stack([a["initial"][0]] * len(a["initial"]))
+    return core(**a)
+
+
+def _empty_keeps_previous(core: Core, chunk: int, **a: Any) -> Run:
+    run = core(**a)
+    if a.get("offsets") is None:
+        return run
+    finals: list[Any] = []
+    for i, steps in enumerate(slices(a["offsets"])):
+        finals.append(finals[-1] if finals and steps.start == steps.stop else run.final[i])
+    return Run(run.y, stack(finals, axis=0))
+
+
+def _rows_leak(core: Core, chunk: int, **a: Any) -> Run:
+    """Each row of the batch starts from the state in which the row before ended."""
+    rows = a["value"].shape[0]
+    if a.get("offsets") is not None or a["value"].ndim != 4 or rows < 2:
+        return core(**a)
+    start = a.get("initial")
+    runs: list[Run] = []
+    per_row = [k for k, x in a.items() if k in BEHIND_TIME and x is not None]
+    for i in range(rows):
+        row = {**a, **{k: a[k][i : i + 1] for k in per_row}}
+        row["initial"] = runs[-1].final if runs else None if start is None else start[:1]
+        runs.append(core(**row))
+    return Run(concatenate([r.y for r in runs], 0), concatenate([r.final for r in runs], 0))
+
+
+def _groups_interleaved(core: Core, chunk: int, **a: Any) -> Run:
+    """Head h reads group h % G."""
+    heads = np.arange(a["value"].shape[-2])
+    return core(**{**a, **{k: a[k][..., heads % a[k].shape[-2], :] for k in ("key", "query")}})
+
+
+def _reset_moved(core: Core, chunk: int, *, by: int, **a: Any) -> Run:
+    reset = a.get("reset")
+    return core(**a) if reset is None else core(**{**a, "reset": _moved(reset, by, 0) != 0})
+
+
+def _reset_at_chunks(core: Core, chunk: int, **a: Any) -> Run:
+    reset = a.get("reset")
+    return core(**a) if reset is None else core(**{**a, "reset": reset & (np.arange(reset.shape[-1]) % chunk == 0)})
+
+
+def _columns(core: Core, chunk: int, *, name: str, keep: Callable[[int], int], **a: Any) -> Run:
+    x, (K, pair) = a[name], (a["key"].shape[-1], a.get("angle") is not None)
+    mask = np.arange(K) % (K // 2 if pair else K) < keep(K // 2 if pair else K)
+    return core(**{**a, name: np.where(mask, x, 0.0)})
+
+
+def _clamped(core: Core, chunk: int, **a: Any) -> Run:
+    if a.get("log_decay") is None:
+        return core(**a)
+    g = a["log_decay"] if a.get("rate") is None else a["log_decay"] * a["rate"]
+    return core(**{**a, "log_decay": np.maximum(g, -20.0), "rate": None})
+
+
+def _final_from(core: Core, chunk: int, *, y: str, final: str, **a: Any) -> Run:
+    """Outputs of one run, state of the other: with the initial state, or without."""
+    runs = {"with": core(**a), "without": own(core, a)}
+    return Run(runs[y].y, runs[final].final)
+
+
+def _changed(core: Core, chunk: int, *, change: Callable[[dict[str, Any]], dict[str, Any]], **a: Any) -> Run:
+    return core(**{**a, **change(a)})
+
+
+def _whole(run: Callable[..., Run], **fixed: Any) -> Callable[..., Run]:
+    """A fault that knows no chunks."""
+    return lambda core, chunk, **a: run(core=core, **fixed, **a)
+
+
+def _with(**fixed: Any) -> Callable[..., Run]:
+    """A fault of arguments: some have another value."""
+    return partial(_changed, change=lambda a: fixed)
+
+
+# Faults of the march over chunks --------------------------------------------
+
+
+class Chunk(NamedTuple):
+    """One chunk: its arguments, the state that enters, and what the chunks before left."""
+
+    core: Core
+    arguments: dict[str, Any]
+    entering: Any  # the right state before the chunk
+    stale: Any  # the right state before the chunk before
+    written: Any  # what the tokens of the chunk before left of themselves
+    first: bool
+    short: bool
+
+    def run(self, state: Any) -> Run:
+        """The chunk from a state."""
+        return self.core(**self.arguments, initial=state)
+
+    def steps(self, start: int, stop: int | None) -> dict[str, Any]:
+        """The arguments of some of its steps."""
+        a = self.arguments
+        return {k: at(x, slice(start, stop), BEHIND_TIME[k]) if k in BEHIND_TIME else x for k, x in a.items()}
+
+    def kept(self, state: Any, start: int = 0, stop: int | None = None) -> Any:
+        """What some of the steps leave of a state."""
+        return history(self.core, {**self.steps(start, stop), "initial": state}).final
+
+
+Joined = Callable[[Chunk], tuple[Any, Any]]
+
+
+@packed
+def _march(*, core: Core, chunk: int, joined: Joined, states: bool = False, **a: Any) -> Run:
+    """Chunk after chunk; `joined` gives the outputs of a chunk and the state it leaves."""
+    T = a["value"].shape[-3]
+    S = zeros(a["value"], a["key"]) if a.get("initial") is None else a["initial"]
+    stale, written, ys = S, S * 0.0, [a["value"][..., :0, :, :]]
+    for start in range(0, T, chunk):
+        steps = slice(start, min(start + chunk, T))
+        part = {k: at(x, steps, BEHIND_TIME[k]) if k in BEHIND_TIME else x for k, x in a.items() if k != "initial"}
+        c = Chunk(core, part, S, stale, written, start == 0, steps.stop - start < chunk)
+        y, leaving = joined(c)
+        written, stale, S = own(core, part).final, S, leaving
+        ys.append(y)
+    last = stale if joined is _stored_early and T else S
+    return Run(concatenate(ys, axis=-3), last)
+
+
+def _entered_by(c: Chunk, state: Any) -> tuple[Any, Any]:
+    """Outputs from a wrong state; the state that is passed on is right."""
+    return c.run(state).y, c.run(c.entering).final
+
+
+def _left(c: Chunk, leaving: Any) -> tuple[Any, Any]:
+    """Right outputs; what is passed on is the chunk's own part and a wrong remainder."""
+    return c.run(c.entering).y, own(c.core, c.arguments).final + leaving
+
+
+def _dropped(c: Chunk) -> tuple[Any, Any]:
+    run = c.run(c.entering if c.first else c.entering * 0.0)
+    return run.y, run.final
+
+
+def _history_missing(c: Chunk) -> tuple[Any, Any]:
+    return _entered_by(c, c.entering if c.first else c.entering * 0.0)
+
+
+def _stored_early(c: Chunk) -> tuple[Any, Any]:
+    run = c.run(c.entering)
+    return run.y, run.final
+
+
+def _boundary_lost(c: Chunk) -> tuple[Any, Any]:
+    value = c.arguments["value"]
+    last = np.arange(value.shape[-3])[:, None, None] == value.shape[-3] - 1
+    silent = {**c.arguments, "value": np.where(last, 0.0, value)}
+    return c.run(c.entering).y, c.core(**silent, initial=c.entering).final
+
+
+def _late_history(c: Chunk) -> tuple[Any, Any]:
+    """The state reaches a row with the decay up to the row before."""
+    kept = decaying(c.arguments, lambda g: _moved(g, 1, 3))
+    y = own(c.core, c.arguments).y + history(c.core, {**kept, "initial": c.entering}).y
+    return y, c.run(c.entering).final
+
+
+def _history_short(c: Chunk) -> tuple[Any, Any]:
+    """The same, and so is the state that is passed on: it lacks the decay of the last row."""
+    return _late_history(c)[0], _left(c, c.kept(c.entering, 0, -1))[1]
+
+
+def _second_decay(c: Chunk) -> tuple[Any, Any]:
+    """The state meets the decay of the chunk's second step at its first."""
+    if c.first or c.arguments["value"].shape[-3] < 2:
+        return _stored_early(c)
+    twice = decaying(c.arguments, lambda g: concatenate([at(g, slice(1, 2), 3), at(g, slice(1, None), 3)], axis=-4))
+    run = plus(own(c.core, c.arguments), history(c.core, {**twice, "initial": c.entering}))
+    return run.y, run.final
+
+
+def _unwritten(c: Chunk) -> tuple[Any, Any]:
+    run = c.run(c.entering)
+    return run.y * (0.0 if c.short else 1.0), run.final
+
+
+def _padded(c: Chunk, chunk: int) -> tuple[Any, Any]:
+    """A short chunk is filled with its last token."""
+    run = c.run(c.entering)
+    missing = chunk - c.arguments["value"].shape[-3]
+    if not missing:
+        return run.y, run.final
+    last = c.steps(-1, None)
+    more = {k: np.repeat(x, missing, axis=-1 - BEHIND_TIME[k]) if k in BEHIND_TIME and x is not None else x
+            for k, x in last.items()}  # fmt: skip
+    more["reset"] = None
+    return run.y, c.core(**more, initial=run.final).final
+
+
+def _strict_inside(c: Chunk) -> tuple[Any, Any]:
+    run = c.run(c.entering)
+    return _strict(core=c.core, **c.arguments, initial=c.entering).y, run.final
+
+
+def _marching(joined: Joined) -> Callable[..., Run]:
+    return lambda core, chunk, **a: _march(core=core, chunk=chunk, joined=joined, **a)
+
+
+def _padding(core: Core, chunk: int, **a: Any) -> Run:
+    return _march(core=core, chunk=chunk, joined=lambda c: _padded(c, chunk), **a)
+
+
+# The tables -----------------------------------------------------------------
+
+_READ_LATE = "the output reads the state before its own token is written (an exclusive for an inclusive scan)"
+_WHOLE = (
+    Fault("initial state ignored", "the initial state is not read", _with(initial=None)),
+    Fault("initial state missing from the final state", "the initial state enters the outputs, not the final state",
+          partial(_final_from, y="with", final="without")),
+    Fault("initial state missing from the outputs", "the initial state enters the final state, not the outputs",
+          partial(_final_from, y="without", final="with")),
+    Fault("initial state not decayed", "the first step does not decay the initial state", _whole(_undecayed_start)),
+    Fault("output before its token", _READ_LATE, _whole(_exclusive)),
+    Fault("strict mask", "a token does not see itself (a strict for an inclusive mask)", _whole(_strict)),
+    Fault("final state before the last token", "the final state is stored before the last token",
+          _whole(_without_last_token)),
+    Fault("decay of the next token", "every step decays the state by the decay of the next token",
+          _whole(_other_decay, by=-1)),
+    Fault("decay of the previous token", "every step decays the state by the decay of the previous token",
+          _whole(_other_decay, by=1)),
+    Fault("no decay", "the state does not decay", partial(_changed, change=lambda a: decaying(a, lambda g: g * 0.0))),
+    Fault("log decay clamped at -20", "log decays below -20 are taken for -20", _clamped),
+    Fault("write not held", "the write is not weighted for an input held over the step (Euler for zero-order hold)",
+          _with(hold=False)),
+    Fault("rotation reversed", "the state turns in the other sense (the conjugate pole)",
+          partial(_changed, change=lambda a: {} if a.get("angle") is None else {"angle": -a["angle"]})),
+    Fault("rotation missing", "the state decays and does not turn (the real part of the pole)",
+          partial(_changed, change=lambda a: {} if a.get("angle") is None else {"angle": a["angle"] * 0.0})),
+    Fault("groups interleaved", "head h uses group h % G, not h // (H // G)", _groups_interleaved),
+    Fault("last state column not read", "the last column of the state is not read",
+          partial(_columns, name="query", keep=lambda n: n - 1)),
+    Fault("last state column not written", "the last column of the state is not written",
+          partial(_columns, name="key", keep=lambda n: n - 1)),
+    Fault("columns beyond a multiple of 4", "columns of the state beyond a multiple of 4 are not written",
+          partial(_columns, name="key", keep=lambda n: n // 4 * 4)),
+    Fault("rows leak", "each row of the batch starts from the state in which the row before ended", _rows_leak),
+    Fault("resets ignored", "the state is not reset where the sequence changes", _with(reset=None)),
+    Fault("reset one token late", "the state is reset one token late", partial(_reset_moved, by=1)),
+    Fault("reset one token early", "the state is reset one token early", partial(_reset_moved, by=-1)),
+    Fault("packed boundaries ignored", "the state runs on across the ends of packed sequences", _boundaries_ignored),
+    Fault("first initial state for all", "every packed sequence starts from the initial state of the first",
+          _first_state_for_all),
+    Fault("empty sequence keeps the previous state", "an empty sequence returns the final state of the one before",
+          _empty_keeps_previous),
+)  # fmt: skip
+_JOINED = (
+    ("state between chunks dropped", "the state between chunks of {chunk} steps is dropped", _dropped),
+    ("state between chunks not read", "outputs of a chunk of {chunk} steps lack the state, which is passed on rightly",
+     _history_missing),
+    ("stale state", "a chunk of {chunk} steps starts from the state before the previous chunk",
+     lambda c: _entered_by(c, c.stale)),
+    ("state decayed twice", "the first step of a chunk of {chunk} decays the entering state twice",
+     lambda c: _entered_by(c, c.kept(c.entering, 0, 1))),
+    ("chunk decay one step short", "the state passes a chunk of {chunk} steps with the decay of one step too few",
+     lambda c: _left(c, c.kept(c.entering, 0, -1))),
+    ("chunk decay missing", "the state passes a chunk of {chunk} steps without decay",
+     lambda c: _left(c, c.entering)),
+    ("history of one chunk", "what a chunk of {chunk} steps passes on holds its own tokens only",
+     lambda c: _left(c, 0.0)),
+    ("history of two chunks", "what a chunk of {chunk} steps passes on goes back two chunks only",
+     lambda c: _left(c, c.kept(c.written))),
+    ("boundary token lost", "the last token of a chunk of {chunk} steps is missing from the state passed on",
+     _boundary_lost),
+    ("entering decay one step short", "in a chunk of {chunk} steps the entering state lacks the decay of the row",
+     _late_history),
+    ("history one step short", "in a chunk of {chunk} steps all that is left of the state lacks one decay",
+     _history_short),
+    ("second decay at the first step", "the first step of a chunk of {chunk} takes the decay of the chunk's second",
+     _second_decay),
+    ("short last chunk forgets", "a last chunk shorter than {chunk} steps returns the state of its own tokens only",
+     lambda c: _left(c, 0.0) if c.short else _stored_early(c)),
+    ("final state before the last chunk", "the final state is stored before the last chunk of {chunk} steps",
+     _stored_early),
+    ("short last chunk unwritten", "outputs of a last chunk shorter than {chunk} steps are not written", _unwritten),
+)  # fmt: skip
+FAULTS = (
+    *_WHOLE,
+    *(Fault(name, sentence, _marching(joined), chunked=True) for name, sentence, joined in _JOINED),
+    Fault("short last chunk padded", "a last chunk shorter than {chunk} steps is filled with its last token", _padding,
+          chunked=True),
+    Fault("resets inside chunks ignored", "the state is reset only where a chunk of {chunk} steps begins",
+          _reset_at_chunks, chunked=True),
+)  # fmt: skip
+
+
+def _linear_gate(*, core: Core, **a: Any) -> Run:
+    """The decay 1 + g, to first order exp(g)."""
+    if a.get("log_decay") is None or a.get("angle") is not None or a.get("hold"):
+        raise ShapeError("there is no real decay that could be linear")
+    g = a["log_decay"] if a.get("rate") is None else a["log_decay"] * a["rate"]
+    return core(**{**a, "log_decay": log1p(g), "rate": None})
+
+
+def _unscaled_write(*, core: Core, **a: Any) -> Run:
+    """With a rate, log decay and value share the step size as a factor: without it in the value."""
+    if a.get("log_decay") is None or a.get("rate") is None:
+        raise ShapeError("there is no step size that the write could lack")
+    return core(**{**a, "value": a["value"] * reciprocal(a["log_decay"][..., 0])})
+
+
+# Conventions rather than slips: as references they are read with every number type.
+CONVENTIONS = (
+    Swap("exclusive read", "y(t) reading the state before token t", core=lambda core, **a: _exclusive(core=core, **a)),
+    Swap("read between decay and write", "y(t) reading the state after its decay and before its write",
+         core=lambda core, **a: _strict(core=core, **a)),
+    Swap("decay of the next token", "every step decaying by the next token's decay",
+         core=lambda core, **a: _other_decay(core=core, by=-1, **a)),
+    Swap("decay of the previous token", "every step decaying by the previous token's decay",
+         core=lambda core, **a: _other_decay(core=core, by=1, **a)),
+    Swap("linear gate", "the decay 1 + g in the place of exp(g)", core=lambda core, **a: _linear_gate(core=core, **a)),
+    Swap("write without its step", "the write not scaled by the step size",
+         core=lambda core, **a: _unscaled_write(core=core, **a)),
+)  # fmt: skip
