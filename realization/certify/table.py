@@ -19,7 +19,6 @@ coarse formats is more than its first-order term.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any

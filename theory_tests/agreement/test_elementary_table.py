@@ -134,10 +134,12 @@ def test_steps_are_uncertain_where_errors_reach_them():
     x, y = np.array([1.0, 1.0, 1.0, 2.0]), np.array([2.0, 1.0, 0.5, 1.95])
     assert functions.exceeds(x, y).tolist() == [0, 0, 1, 1]
     near = functions.exceeds(Err(x, 0.1, claim=Claim()), y)
-    assert near.value.tolist() == [0, 0, 1, 1] and near.error.round(5).tolist() == [0, 1, 0, 1]
+    assert near.value.tolist() == [0, 0, 1, 1]
+    assert near.error.round(5).tolist() == [0, 1, 0, 1]
     assert functions.exceeds(Err(x, claim=Claim()), y).error.round(5).tolist() == [0, 1, 0, 0]
     sure = functions.exceeds(DD.exact(x), y)
-    assert sure.hi.tolist() == [0, 0, 1, 1] and not sure.radius.any()
+    assert sure.hi.tolist() == [0, 0, 1, 1]
+    assert not sure.radius.any()
     wide = functions.exceeds(DD(x, 0 * x, 0 * x + 0.1), y)
     assert wide.radius.tolist() == [0, 1, 0, 1]
     assert functions.exceeds(DD(1.0, 2.0**-60, 0.0), 1.0).hi == 1
