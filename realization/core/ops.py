@@ -145,6 +145,7 @@ def operation(
                 return like(**arguments)
             return _own(type_preserving(body(**defaults | arguments)), arguments.values())
 
+        public.__dict__["integers"] = integers  # they have no gradient
         return public
 
     return decorate
