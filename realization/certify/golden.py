@@ -115,7 +115,7 @@ def _refined(op: Op, arguments: Mapping[str, Any], found: dict[str, Golden], bit
         return Pair(balls(x.real), balls(x.imag)) if x.dtype.kind == "c" else balls(x.astype(np.float64))
 
     with precision(bits):
-        outputs = dict(zip(op.outputs, op.definition(**{k: lift(k, x) for k, x in arguments.items()}), strict=True))
+        outputs = op.named(op.definition(**{k: lift(k, x) for k, x in arguments.items()}))
         return {name: _merged(found[name], outputs[name], bits) for name in found}
 
 

@@ -95,7 +95,7 @@ class Tape:
             full = broadcast(_expand(ybar, inside), shape)
             return [(a, unbroadcast(full, a.shape, b)) for a, b in pairs]
 
-        return Tape(contract(*values, axes), pull)
+        return Tape(contract(values[0], values[1], axes), pull)
 
     @staticmethod
     def __elementary__(name: str, *arguments: Any) -> Tape:
@@ -166,7 +166,11 @@ def joint(values: Sequence[Any], pull: Callable[[dict[int, Any]], Iterable[tuple
         The values.
     """
     whole = _Joint(np.zeros(()), pull)
-    return [Tape(y, lambda bar, i=i: [(whole, (i, bar))]) for i, y in enumerate(values)]
+
+    def member(i: int, y: Any) -> Tape:
+        return Tape(y, lambda bar: [(whole, (i, bar))])
+
+    return [member(i, y) for i, y in enumerate(values)]
 
 
 def primal(x: Any) -> Any:

@@ -206,6 +206,7 @@ def operation(
             return _own(type_preserving(named(axes, body(**defaults | arguments))), arguments.values())
 
         public.__operation__ = signature  # type: ignore[attr-defined]
+        public.__dict__["integers"] = integers  # they have no gradient
         return public
 
     return decorate

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from realization.core.claim import Claim
+from realization.layers.gradients import COTANGENT, GRADIENT
 from realization.verify import properties
 from realization.verify.cases import Case, chunk_of, draw, usable
 from realization.verify.properties import NOTE, Property
@@ -51,6 +52,7 @@ def ask(subject: Subject, claim: Claim, name: str, *, seed: int = 0) -> Property
 
 NEEDS = {
     "split": "the subject takes no initial state, or returns no final state",
+    "adjoint": "there is no forward pass beside it, or it lacks a gradient of what the outputs are linear in",
     "packed": "the subject takes neither cu_seqlens nor seq_idx",
 }
 
@@ -214,8 +216,10 @@ def _sequences(case: Case) -> list[tuple[int, slice, Any]]:
 
 def _batch(subject: Subject, claim: Claim, case: Case, run: Callable[..., Any]) -> Property:
     """Each row alone against the row in its batch."""
-    together, tol = run(), _tolerance(subject, case, claim)
-    rows = range(len(together[subject.op.outputs[0]]))
+    outputs, tol = run(), _tolerance(subject, case, claim)
+    # a gradient of what the rows share is a sum over them
+    together = {k: x for k, x in outputs.items() if "*b" in subject.op.axes.outputs[k].letters(np.ndim(x))}
+    rows = range(len(next(iter(together.values()))))
     alone = [run(**_restricted(subject, case.arguments, {"*b": slice(i, i + 1)})) for i in rows]
     joined = {k: np.concatenate([a[k] for a in alone]) for k in together}
     found = [
@@ -248,6 +252,34 @@ def _linearity(subject: Subject, claim: Claim, case: Case, run: Callable[..., An
     return max(found, key=lambda p: (p.status == properties.FAIL, p.ratio))
 
 
+def _adjoint(subject: Subject, claim: Claim, case: Case, run: Callable[..., Any]) -> Property | None:
+    """<cot, f(v)> = <f' cot, v> for v in all arguments in which the forward pass f is linear."""
+    forward = subject.forward
+    names = [k for k in forward.op.linear if case.arguments.get(k) is not None] if forward else []
+    if forward is None or not names:
+        return None
+    rng = np.random.default_rng(3)
+    v = {k: _eighths(case.arguments[k], rng) for k in names}
+    bars = {k.removeprefix(COTANGENT): x for k, x in case.arguments.items() if k.startswith(COTANGENT)}
+    at_v = Case(case.id, {**case.arguments, **v}, case.regime, case.chunk)
+    plain = Case(
+        case.id, {k: x for k, x in at_v.arguments.items() if not k.startswith(COTANGENT)}, case.regime, case.chunk
+    )
+    y, tol_y = forward.run(plain.arguments, claim), _tolerance(forward, plain, claim)
+    x, tol_x = run(**v), _tolerance(subject, at_v, claim)
+    if bars.keys() - y.keys() or {GRADIENT + k for k in v} - x.keys():
+        return None
+    pairs = [(bars[k], y[k], tol_y[k]) for k in bars], [(v[k], x[GRADIENT + k], tol_x[GRADIENT + k]) for k in v]
+    sides = [np.array([sum(_inner(a, b) for a, b, _ in side)]) for side in pairs]
+    tolerance = sum(float((np.abs(a) * tol).sum()) for side in pairs for a, _, tol in side)
+    return properties.agreement("adjoint", *sides, tolerance=tolerance, axis=None)
+
+
+def _inner(a: Any, b: Any) -> float:
+    """Re a Re b + Im a Im b, summed."""
+    return float((np.real(a) * np.real(b) + np.imag(a) * np.imag(b)).sum())
+
+
 def _eighths(x: Any, rng: np.random.Generator) -> Any:
     eighths = rng.integers(-31, 32, (2, *x.shape)) / 8.0
     return eighths[0] + 1j * eighths[1] if np.iscomplexobj(x) else eighths[0]
@@ -261,4 +293,5 @@ QUESTIONS: Mapping[str, Callable[..., Property | None]] = {
     "batch": _batch,
     "repeat": _repeat,
     "linearity": _linearity,
+    "adjoint": _adjoint,
 }

@@ -19,6 +19,7 @@ from realization.core.claim import Claim
 from realization.core.errors import ShapeError
 from realization.core.ops import Op
 from realization.core.rounding import format_of, round_to
+from realization.layers.gradients import COTANGENT
 
 DEFAULT_CHUNK = 64
 # Names in an op's options that stand for an argument of another name.
@@ -144,12 +145,27 @@ def draw(op: Op, identity: str, claim: Claim, accepts: Iterable[str], requires: 
     regime, form = regimes[match[1]], format_of(claim.io)
     rng = np.random.default_rng([int(match[4]), zlib.crc32(f"{op.name}.{match[1]}.T{match[2]}.o{match[3]}".encode())])
     drawn = op.cases(regime, options[int(match[3])], T=int(match[2]), chunk=chunk_of(claim), rng=rng, form=form)
-    return Case(identity, {name: rounded(x, claim.io) for name, x in drawn.items()}, regime, chunk_of(claim))
+    return Case(identity, _given(drawn, claim), regime, chunk_of(claim))
 
 
 def given(op: Op, arguments: Mapping[str, Any], claim: Claim, name: str) -> Case:
     """Make a case of given inputs, rounded to the input format."""
-    return Case(name, {k: rounded(x, claim.io) for k, x in arguments.items()}, None, chunk_of(claim))
+    return Case(name, _given(arguments, claim), None, chunk_of(claim))
+
+
+def handed_over(name: str, claim: Claim) -> str:
+    """Format in which an input is given: states and cotangents in that of their outputs, the rest in `io`.
+
+    A state does not come in float64 beside coarser inputs.
+    """
+    if name.endswith("state") and claim.io != "float64":
+        return "float32" if claim.state_format.name == "float64" else claim.state_format.name
+    return claim.out_format.name if name.startswith(COTANGENT) else claim.io
+
+
+def _given(arguments: Mapping[str, Any], claim: Claim) -> dict[str, Any]:
+    """Arguments as numbers of the input format, and of the format in which they travel."""
+    return {k: rounded(rounded(x, claim.io), handed_over(k, claim)) for k, x in arguments.items()}
 
 
 def rounded(x: Any, form: str) -> Any:

@@ -13,9 +13,10 @@ from realization.core.claim import Claim
 from realization.core.rounding import Format, round_to
 from realization.verify import demo
 from realization.verify.arrays import encode
+from realization.verify.cases import handed_over
 from realization.verify.run import Result
 from realization.verify.shrink import failure
-from realization.verify.subject import Subject, UsageError, carrier
+from realization.verify.subject import Subject, UsageError
 from realization.verify.verdict import Finding, output_format
 
 LINES, WIDTH, EXCEPTIONS = 20, 118, 6
@@ -93,7 +94,7 @@ def _imports(subject: Subject) -> list[str]:
 def _tensors(arguments: Mapping[str, Any], claim: Claim) -> str:
     """One line that turns arrays into tensors; NumPy has no bfloat16, so these are cast."""
     floats = (k for k, x in arguments.items() if isinstance(x, np.ndarray) and x.dtype.kind == "f")
-    short = [k for k in floats if carrier(k, claim) == "bfloat16"]
+    short = [k for k in floats if handed_over(k, claim) == "bfloat16"]
     cast = f".to(torch.bfloat16 if k in {short} else None)" if short else ""
     return f"given = {{k: torch.from_numpy(x){cast} if isinstance(x, np.ndarray) else x for k, x in given.items()}}"
 
@@ -117,7 +118,7 @@ def _spelled(name: str, x: Any, claim: Claim) -> str:
     """An argument as Python source; an array with few exceptions has them behind a semicolon."""
     if not isinstance(x, np.ndarray):
         return repr(x).replace("inf", "np.inf")
-    x = encode(x, carrier(name, claim))
+    x = encode(x, handed_over(name, claim))
     values, counts = np.unique(x, return_counts=True)
     base = values[np.argmax(counts)] if values.size else x.dtype.type(0)
     others = np.argwhere(x != base)

@@ -28,7 +28,7 @@ from realization.core.ops import Op
 from realization.layers.readings import complete
 from realization.verify import adapters, demo
 from realization.verify.arrays import kind
-from realization.verify.cases import PACKING
+from realization.verify.cases import PACKING, handed_over
 from realization.verify.verdict import output_format
 
 
@@ -81,6 +81,8 @@ class Subject:
         Options of the command that found it.
     command : bool
         Whether the command finds it by this name: not if it lives in another function only.
+    forward : Subject or None
+        Of a backward pass, the forward pass.
     """
 
     name: str
@@ -94,6 +96,7 @@ class Subject:
     note: str = ""
     flags: tuple[str, ...] = ()
     command: bool = True
+    forward: Subject | None = None
 
     def run(self, arguments: Mapping[str, Any], claim: Claim) -> dict[str, np.ndarray]:
         """Call the function on fresh copies and return its outputs, checked.
@@ -116,7 +119,7 @@ class Subject:
             With one line that says what came and what was needed.
         """
         arrays = kind(self.array)
-        form = {k: carrier(k, claim) for k in arguments}
+        form = {k: handed_over(k, claim) for k in arguments}
         encoded = {k: arrays.encode(x, form[k]) if isinstance(x, np.ndarray) else x for k, x in arguments.items()}
         before = {k: np.array(arrays.decode(x)) for k, x in encoded.items() if isinstance(arguments[k], np.ndarray)}
         try:
@@ -124,11 +127,11 @@ class Subject:
                 returned = self.call(**encoded)
         except NotImplementedError as e:
             raise LeftOutError(str(e)) from e
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, DefectError):
             raise
         except BaseException as e:
             raise RefusedError(f"{type(e).__name__}: {str(e).strip().splitlines()[0] if str(e).strip() else ''}") from e
-        outputs = _named(returned, self.op)
+        outputs = named(returned, self.op)
         seen = {k: arrays.decode(encoded[k]) for k in before}
         self._check_inputs(before, seen)
         found = {k: self._check_output(k, x, arrays, seen, claim) for k, x in outputs.items()}
@@ -156,14 +159,7 @@ class Subject:
         return y.astype(np.complex128 if y.dtype.kind == "c" else np.float64)
 
 
-def carrier(name: str, claim: Claim) -> str:
-    """Format in which an input is handed over: a state in its own, but not in float64 beside coarser inputs."""
-    if not name.endswith("state") or claim.io == "float64":
-        return claim.io
-    return "float32" if claim.state_format.name == "float64" else claim.state_format.name
-
-
-def _named(returned: Any, op: Op) -> dict[str, Any]:
+def named(returned: Any, op: Op) -> dict[str, Any]:
     if isinstance(returned, Mapping):
         unknown = set(returned) - set(op.outputs)
         if unknown:
@@ -179,7 +175,7 @@ def _named(returned: Any, op: Op) -> dict[str, Any]:
 
 def _check_shapes(op: Op, arguments: Mapping[str, Any], outputs: Mapping[str, Any]) -> None:
     """Refuse outputs whose shapes, or kinds of number, are not those of the definition."""
-    for name, wanted in zip(op.outputs, _blank(op, arguments), strict=True):
+    for name, wanted in op.named(_blank(op, arguments)).items():
         y = outputs.get(name, wanted)
         if y.shape != wanted.shape:
             raise DefectError(f"{name} has shape {y.shape}, {wanted.shape} is needed")
@@ -333,7 +329,7 @@ def plain(
     UsageError
         If it does not take an argument that the op cannot do without.
     """
-    takes = _parameters(function)
+    takes = parameters(function)
     accepts = frozenset(op.arguments) if takes is None else frozenset(op.arguments) & takes
     if op.required - accepts:
         raise UsageError(
@@ -341,7 +337,7 @@ def plain(
             f"{', '.join(sorted(op.required - accepts))} too; name them so, or give the --convention that it follows"
         )
     accepts |= {"complex"} if complexes or name in demo.SUBJECTS else set()
-    required = _parameters(function, required=True) or frozenset()
+    required = parameters(function, required=True) or frozenset()
     if required - set(op.arguments):
         foreign = ", ".join(sorted(required - set(op.arguments)))
         raise UsageError(f"{name} needs {foreign}, which {op.name} does not have")
@@ -351,7 +347,7 @@ def plain(
     )  # fmt: skip
 
 
-def _parameters(function: Any, *, required: bool = False) -> frozenset[str] | None:
+def parameters(function: Any, *, required: bool = False) -> frozenset[str] | None:
     """Names a function takes by keyword, or cannot do without; None if it takes any."""
     try:
         parameters = inspect.signature(function).parameters.values()

@@ -22,8 +22,9 @@ import numpy as np
 from realization.core.claim import Claim
 from realization.core.ops import Op
 from realization.core.pair import Pair
-from realization.core.rounding import Format, round_to
-from realization.verify.cases import Case
+from realization.core.rounding import Format, format_of, round_to
+from realization.layers.gradients import GRADIENT
+from realization.verify.cases import Case, handed_over
 
 PASS, FAIL, UNINFORMATIVE = "pass", "fail", "uninformative"
 # The bound is evaluated in float64, whose own rounding changes it by less than this.
@@ -84,7 +85,7 @@ class Truth:
     def of(cls, op: Op, case: Case) -> Truth:
         """Certify the outputs of a case; on exact inputs plain float64 is exact."""
         if case.exact:
-            outputs = dict(zip(op.outputs, op.definition(**case.arguments), strict=True))
+            outputs = op.named(op.definition(**case.arguments))
             zeros = {name: np.zeros(np.shape(x)) for name, x in outputs.items()}
             return cls(outputs, zeros, zeros)
         certified = op.certified(case.arguments)  # type: ignore[misc]
@@ -100,8 +101,18 @@ def _complex(x: Any, *fields: str) -> list[Any]:
 
 
 def output_format(op: Op, name: str, claim: Claim) -> Format:
-    """The format in which an output is returned: states as the claim says, the rest as its `out`."""
+    """The format in which an output is returned: states as the claim says, the rest as its `out`.
+
+    A gradient has the format of its argument, as in PyTorch.
+    """
+    if name.startswith(GRADIENT):
+        return format_of(handed_over(name.removeprefix(GRADIENT), claim))
     return claim.state_format if name.endswith("state") else claim.out_format
+
+
+def spoken(name: str) -> str:
+    """An output as it is named in sentences."""
+    return f"gradient of {name.removeprefix(GRADIENT)}" if name.startswith(GRADIENT) else name
 
 
 def bounds(op: Op, case: Case, claim: Claim) -> dict[str, Any]:

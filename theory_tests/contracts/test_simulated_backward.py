@@ -14,7 +14,6 @@ import pytest
 
 from theory_tests.contracts.simulated.backward_kernels import CORRECT
 from theory_tests.contracts.simulated.inputs import backward_cases, directional_derivative
-from theory_tests.contracts.simulated.records import NOT_BACKWARD
 
 PARENTS = {kernel.name: kernel for kernel in CORRECT}
 OPS = sorted({kernel.op for kernel in CORRECT})

@@ -122,7 +122,7 @@ def merge(parts: Sequence[Read]) -> Read:
     ([[[0.0, 0.0]]], [[-inf]])
     """
     y, lse = stack([part.y for part in parts], axis=0), stack([part.lse for part in parts], axis=0)
-    w, top, empty = weights(lse, plain(lse) > -np.inf, axis=0)
+    w, top, empty = weights(lse, real_part(lse) > -np.inf, axis=0)
     total = w.sum(0)
     y = (w[..., None] * y).sum(0) / where(empty, 1.0, total)[..., None]
     return Read(y, log_sum(total, top, empty))
@@ -131,7 +131,7 @@ def merge(parts: Sequence[Read]) -> Read:
 def weights(z: Any, seen: np.ndarray, axis: int) -> tuple[Any, Any, Any]:
     """exp(z - m) where seen and 0 elsewhere, m = max of z over what is seen (a plain number), where nothing is."""
     empty = ~seen.any(axis)
-    top = np.where(empty, 0.0, np.where(seen, np.asarray(plain(z), float), -np.inf).max(axis, initial=-np.inf))
+    top = np.where(empty, 0.0, np.where(seen, real_part(z), -np.inf).max(axis, initial=-np.inf))
     shift = np.broadcast_to(np.expand_dims(top, axis), seen.shape)
     return where(seen, exp(where(seen, z, shift) - shift), 0.0), top, empty
 
@@ -139,3 +139,8 @@ def weights(z: Any, seen: np.ndarray, axis: int) -> tuple[Any, Any, Any]:
 def log_sum(total: Any, top: np.ndarray, empty: np.ndarray) -> Any:
     """m + log(sum of exp(z - m)): the largest term is 1, so log(1 + rest) loses nothing."""
     return where(empty, -np.inf, log1p(where(empty, 1.0, total) - 1.0) + top)
+
+
+def real_part(x: Any) -> np.ndarray:
+    """Plain real numbers next to those of x: what is decided by them (a shift, a mask) changes no result."""
+    return np.asarray(np.real(plain(x)), dtype=float)

@@ -23,8 +23,8 @@ import numpy as np
 
 from realization.certify.err import Err
 from realization.certify.tape import Tape, gathered, joint, primal
-from realization.core.functions import concatenate, contract, exp, plain, tanh, where
-from realization.layers.readout import Read, Source, readout
+from realization.core.functions import concatenate, contract, exp, tanh, where
+from realization.layers.readout import Read, Source, readout, real_part
 from realization.layers.readout.bound import charged
 from realization.layers.readout.definition import blocks, grouped, heads, merged, raw_scores, rows, scores, visible
 from realization.layers.readout.definition import seen_tokens as tokens
@@ -58,7 +58,7 @@ def _pull(
     ybar, lbar = (bars[i].reshape(*x.shape) if i in bars else np.zeros(x.shape) for i, x in enumerate((y, lse)))
     of_queries: dict[int, list[Any]] = {}
     for steps in blocks(whole):
-        bar, lse_here = ybar[:, steps], where(np.asarray(plain(lse[:, steps])) > -np.inf, lse[:, steps], 0.0)
+        bar, lse_here = ybar[:, steps], where(real_part(lse[:, steps]) > -np.inf, lse[:, steps], 0.0)
         delta = contract(bar, stored(y[:, steps]), -1) - lbar[:, steps]
         for i, s in enumerate(rows(s, steps) for s in whole):
             for j, x in enumerate(_source(s, scale, softcap, bar, lse_here, delta)):
@@ -69,7 +69,7 @@ def _pull(
         if sink is not None:
             yield 4 * len(sources), -contract(exp(_late(sink - lse_here, lse_here)), delta, (0, 1))
     for i, parts in of_queries.items():
-        original = (sources[i // 4].query, None, None, sources[i // 4].bias)[i % 4]
+        original: Any = sources[i // 4].query if i % 4 == 0 else sources[i // 4].bias
         yield i, concatenate(parts, axis=1 if i % 4 == 0 else 2).reshape(*original.shape)
 
 

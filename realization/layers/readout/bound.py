@@ -66,8 +66,8 @@ def block(sources: tuple[Source, ...], scale: float, softcap: float | None, sink
     z, seen = with_sink([(charged(s, scale, softcap, claim), visible(s)) for s in sources], sink)
     v, u, eta, n = values(sources), claim.u, claim.accumulator.tiny, z.shape[-1]
     w, top, empty = weights(z.value, seen, axis=-1)
-    total = np.asarray(np.where(empty, 1.0, w.sum(-1)))
-    lse = log_sum(total, top, empty)
+    total: Any = np.where(empty, 1.0, w.sum(-1))
+    lse: Any = log_sum(total, top, empty)
     p = w / total[..., None]
     gap = np.where(seen, np.abs(z.value - top[..., None]), 0.0)
     late = np.where(seen, np.abs(z.value), 0.0) + np.where(empty, 0.0, np.abs(lse))[..., None] + 2

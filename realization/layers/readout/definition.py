@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from realization.core.functions import arrange, concatenate, contract, plain, tanh, where
-from realization.layers.readout import Read, Source, log_sum, weights
+from realization.core.functions import arrange, concatenate, contract, tanh, where
+from realization.layers.readout import Read, Source, log_sum, real_part, weights
 from realization.layers.readout.places import tokens
 
 BLOCK = 2_000_000
@@ -60,7 +60,7 @@ def visible(source: Source) -> np.ndarray:
 
 def hidden(source: Source) -> np.ndarray:
     """Where the bias is -inf."""
-    return plain(biases(source)) == -np.inf
+    return real_part(biases(source)) == -np.inf
 
 
 def biases(source: Source) -> Any:

@@ -9,8 +9,8 @@ recurrence with different maps to (v, k, q, a).  With `angle` the K columns are
 P = K/2 complex numbers, real parts first, and a(t) = exp(g(t) + i angle(t) spin)
 turns them: [x; y] -> exp(g) [[cos, -sin], [sin, cos]] [x; y].
 
-One file per reading: `definition` (arrays, exact objects, `Tape`), `bound`
-(`Err`), `certified` (`DD`); `chunked` is the second route to the same numbers.
+One file per reading: `definition` (arrays, exact objects), `bound` (`Err`), `certified`
+(`DD`), `adjoint` (`Tape`, of any of these); `chunked` is the second route to the same numbers.
 """
 
 from __future__ import annotations
@@ -111,6 +111,5 @@ def recurrence(
     }  # fmt: skip
     readings = {getattr(type(x), "reading", "definition") for x in arrays.values()}
     reading = next(iter(readings - {"definition"}), "definition")
-    module = "definition" if reading == "adjoint" else reading
-    run: Run = import_module(f"{__name__}.{module}").run(**arrays, hold=hold, offsets=offsets, states=states)
+    run: Run = import_module(f"{__name__}.{reading}").run(**arrays, hold=hold, offsets=offsets, states=states)
     return run

@@ -49,17 +49,24 @@ NOT_NUMBERS = ("hold", "reset", "offsets", "states")
 def run(*, offsets: Any = None, **arrays: Any) -> Run:
     """Read the recurrence with `Err` (see `recurrence` for the arguments)."""
     claim = next(x.claim for x in arrays.values() if isinstance(x, Err))
-    lift = {name: x if name in NOT_NUMBERS else _lift(x, claim) for name, x in arrays.items()}
-    slack, ends = _chunks(lift, offsets, claim)
-    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        return _run(**lift, offsets=offsets, slack=slack, ends=ends, claim=claim)
+    lift = lifted(arrays, claim)
+    grid = chunks(lift, offsets, claim)
+    return sequence(**lift, offsets=offsets, slack=grid["slack"], ends=grid["ends"], claim=claim)
+
+
+def lifted(arrays: dict[str, Any], claim: Claim) -> dict[str, Any]:
+    """All arrays of numbers as `Err`."""
+    plain = {name for name, x in arrays.items() if name in NOT_NUMBERS or x is None or isinstance(x, Err)}
+    return {name: x if name in plain else Err(x, claim=claim) for name, x in arrays.items()}
 
 
 @packed
-def _run(
+@np.errstate(over="ignore", invalid="ignore", under="ignore")
+def sequence(
     *, value: Err, key: Err, query: Err, log_decay: Any, rate: Any, angle: Any, spin: Any, hold: bool,
     reset: Any, initial: Any, states: bool, slack: Any, ends: Any, claim: Claim,
 ) -> Run:  # fmt: skip
+    """Read one sequence, with the slack and the ends of its chunks (see `chunks`)."""
     *_, T, heads, _ = value.shape
     size = np.abs if angle is None else _modulus
     u, eta = claim.u, claim.accumulator.tiny
@@ -144,11 +151,18 @@ class _Casts:
         return np.where(inside, self.eta * ((Q + H).sum(-1) + 1 + self.values), np.inf)
 
 
-def _chunks(lift: dict[str, Any], offsets: Any, claim: Claim) -> tuple[Any, Any]:
-    """Slack R (*b, T, H|1, V|1, K|1) of decays by difference, and the ends of chunks (*b, T).
+def chunks(lift: dict[str, Any], offsets: Any, claim: Claim) -> dict[str, Any]:
+    """What follows from where a kernel cuts its chunks.
 
-    A kernel may cut its chunks from the beginning of the array or of each packed
-    sequence: R is the larger of both, and the ends are those of both.
+    A kernel may cut them from the beginning of the array or of each packed sequence: what
+    is charged is the larger of both.
+
+    Returns
+    -------
+    dict
+        slack, the R of decays by difference (*b, T, H|1, V|1, K|1); later, the same at the end of
+        the step's chunk, which meets what runs backwards; ends of chunks (*b, T); begins of
+        chunks, apart for both ways to cut (2, *b, T).
     """
     *batch, T, _, _ = lift["value"].shape
     difference = claim.decay == "logdiff"
@@ -160,10 +174,11 @@ def _chunks(lift: dict[str, Any], offsets: Any, claim: Claim) -> tuple[Any, Any]
     if lift["reset"] is not None:
         starts[1] |= lift["reset"]
     slack = np.zeros((2, *batch, T, *(g.shape[-3:] if difference and g is not None else (1, 1, 1))))
-    ends = np.zeros((2, *batch, T), bool)
+    ends, begins = np.zeros((2, *batch, T), bool), np.zeros((2, *batch, T), bool)
     position, L, total, errors = np.zeros((2, *batch), int), 0.0, 0.0, 0.0
     for t in range(T):
         fresh = starts[..., t] | (position == chunk)
+        begins[..., t] = fresh
         ends[..., max(t - 1, 0)] |= fresh
         position = np.where(fresh, 0, position) + 1
         if difference and g is not None:
@@ -175,7 +190,12 @@ def _chunks(lift: dict[str, Any], offsets: Any, claim: Claim) -> tuple[Any, Any]
             slack[..., t, :, :, :] = 2 * (D + total)
     if T and chunk == 1:
         ends[..., -1] = True
-    return slack.max(0), ends.any(0)
+    later = slack.copy()
+    for t in range(T - 2, -1, -1):
+        later[..., t, :, :, :] = np.where(
+            begins[..., t + 1, None, None, None], later[..., t, :, :, :], later[..., t + 1, :, :, :]
+        )
+    return {"slack": slack.max(0), "ends": ends.any(0), "later": later.max(0), "begins": begins}
 
 
 def _exponent(log_decay: Any, rate: Any, angle: Any, spin: Any) -> Any:
@@ -217,7 +237,3 @@ def _bounded(error: Any, envelope: Any, claim: Claim) -> Any:
     """The error, infinite where the sum of absolute values may overflow."""
     largest = min(claim.accumulator.largest, claim.state_format.largest) / 2
     return np.where(envelope + error < largest, error, np.inf)
-
-
-def _lift(x: Any, claim: Claim) -> Any:
-    return x if x is None or isinstance(x, Err) else Err(x, claim=claim)

@@ -13,7 +13,10 @@ from realization.core.pair import Pair
 from realization.layers.recurrence import Run
 
 # Axes behind time, for every argument that runs over time.
-BEHIND_TIME = {"value": 2, "key": 2, "query": 2, "log_decay": 3, "angle": 3, "reset": 0, "slack": 3, "ends": 0}
+BEHIND_TIME = {
+    "value": 2, "key": 2, "query": 2, "log_decay": 3, "angle": 3, "reset": 0,
+    "slack": 3, "ends": 0, "later": 3, "begins": 0,
+}  # fmt: skip
 
 
 def transition(log_decay: Any, rate: Any, angle: Any, spin: Any, hold: bool) -> tuple[Any, Any]:

@@ -14,6 +14,7 @@ import numpy as np
 from . import plain
 from .records import ACCEPTS, NOT_BACKWARD
 
+
 def short(x):
     return np.asarray(x).astype(ml_dtypes.bfloat16).astype(np.float64)
 

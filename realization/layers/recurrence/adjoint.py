@@ -1,0 +1,243 @@
+"""The gradient of the recurrence: itself a recurrence, which runs backwards in time.
+
+Let L depend on y and on the last state, with cotangents ybar = dL/dy and finalbar.  Then
+P(t) = dL/dS(t) has the structure of S, with key and query exchanged and the angle turned round,
+
+    P(t) = ybar(t) q(t)' + P(t+1) o a(t+1),      P(T) o a(T) = finalbar
+
+and with the weight w of the write (1, or phi1(g) under `hold`) and g = log_decay rate
+
+    vbar = (w o P) k         kbar = (w o P)' v         qbar = S' ybar         Sbar(-1) = P(0) o a(0)
+    gbar = P o a o S(t-1) + P o (v k') phi1'(g)
+
+each summed over what the arguments share: values, columns, heads of a group; with `Tape` from g
+on to log decay, rate, angle and spin.  A rotation has abar in complex numbers, conj(a S) P, whose real
+part is the cotangent of g and whose imaginary part is that of the angle.
+
+The values may be numbers of any type.  Read with `Err` this is the bound of a gradient: that of
+the recurrence for S and for P, contractions, and what `losses` charges for three things that
+kernels do, among them the form
+
+    gbar(t) = sum over s >= t of (q.qbar - k.kbar)(s)
+
+in which chunked kernels with decays by difference (claim "logdiff") sum what cancels.
+
+States and their cotangents are kept for all steps; what is formed of them, a block of steps at a time.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from realization.certify.err import Err
+from realization.certify.tape import Tape, gradients, joint, primal, unbroadcast
+from realization.core.functions import arrange, concatenate, contract, phi1, stack, where
+from realization.core.pair import Pair
+from realization.layers.recurrence import Run, bound, definition, losses, recurrence
+from realization.layers.recurrence.transition import BEHIND_TIME, at, complex_phi1, packed, share, times, transition
+
+BLOCK = 2_000_000  # entries of the states of a block
+EXPONENTS = ("log_decay", "rate", "angle", "spin")
+GRID = ("slack", "ends", "later", "begins")
+
+
+def run(*, offsets: Any = None, states: bool = False, **arrays: Any) -> Run:
+    """Read the recurrence with `Tape` (see `recurrence` for the arguments)."""
+    if states:  # the states of all steps are differentiated by the definition itself
+        return definition.run(**arrays, offsets=offsets, states=True)
+    inner = {name: primal(x) for name, x in arrays.items()}
+    claim = claim_of(inner)
+    grid = dict.fromkeys(GRID) if claim is None else bound.chunks(bound.lifted(inner, claim), offsets, claim)
+    return _run(**arrays, offsets=offsets, **grid)
+
+
+@packed
+def _run(*, hold: bool, reset: Any, states: bool, slack: Any, ends: Any, later: Any, begins: Any, **tapes: Any) -> Run:
+    x = {name: primal(tape) for name, tape in tapes.items()}
+    claim = claim_of(x)
+    x = x if claim is None else bound.lifted(x, claim)
+    forward = read(x, hold=hold, reset=reset, slack=slack, ends=ends)
+
+    def pull(bars: dict[int, Any]) -> list[tuple[Tape, Any]]:
+        ybar = bars[0] if 0 in bars else np.zeros(forward.y.shape)
+        found = pulled(x, forward.states, ybar, bars.get(1), hold=hold, reset=reset, later=later, begins=begins)
+        return [(tape, found[name]) for name, tape in tapes.items() if isinstance(tape, Tape)]
+
+    y, final = joint([forward.y, forward.final], pull)
+    return Run(y, final)
+
+
+def claim_of(arrays: dict[str, Any]) -> Any:
+    """The claim of the first `Err`; None for other numbers."""
+    return next((x.claim for x in arrays.values() if isinstance(x, Err)), None)
+
+
+def read(x: dict[str, Any], *, hold: bool, reset: Any, slack: Any, ends: Any) -> Run:
+    """The recurrence with all its states, in the number type of the arguments."""
+    claim = claim_of(x)
+    if claim is None:
+        return recurrence(**x, hold=hold, reset=reset, states=True)
+    return bound.sequence(
+        **bound.lifted(x, claim), hold=hold, reset=reset, states=True, slack=slack, ends=ends, claim=claim
+    )
+
+
+def pulled(
+    x: dict[str, Any], S: Any, ybar: Any, finalbar: Any, *, hold: bool, reset: Any, later: Any, begins: Any
+) -> dict[str, Any]:
+    """The cotangent of every argument."""
+    claim, T = claim_of(x | {"ybar": ybar, "finalbar": finalbar}), ybar.shape[-3]
+    slack, ends = flip(later, 3), None if begins is None else flip(begins.any(0), 0)
+    back = backwards(x, ybar, finalbar)
+    run = read(back, hold=False, reset=shifted(reset, 0), slack=slack, ends=ends)
+    P = flip(run.states, 3)
+    per_step = max(math.prod(S.shape) // max(T, 1), 1)
+    length = max(1, BLOCK // per_step)
+    given = x | {"ybar": ybar, "reset": reset}
+    blocks = []
+    for start in range(0, T, length):
+        steps = slice(start, min(start + length, T))
+        part = {name: at(a, steps, BEHIND_TIME.get(name, 2)) if name not in WHOLE else a for name, a in given.items()}
+        blocks.append(_tokens(part, at(S, steps, 3), before(S, x["initial"], steps), at(P, steps, 3), hold))
+    if not blocks:
+        return _nothing(x, finalbar)
+    bars = {name: concatenate([b[name] for b in blocks], -1 - BEHIND_TIME.get(name, 3)) for name in blocks[0]}
+    if not hold:
+        bars["value"] = flip(run.y, 2)
+    if claim is not None:
+        bars = losses.charged(bars, x, back, S, P, hold=hold, reset=reset, begins=begins, claim=claim)
+    bars["initial"] = _first(x, at(P, 0, 3), hold, reset)
+    return bars | _exponents(x, bars, hold)
+
+
+WHOLE = frozenset({"rate", "spin", "initial"})
+
+
+def backwards(x: dict[str, Any], ybar: Any, finalbar: Any) -> dict[str, Any]:
+    """The arguments of the recurrence that P is."""
+    g, rate, angle = shifted(x["log_decay"], 3), x["rate"], shifted(x["angle"], 3)
+    if rate is not None and claim_of(x) is not None:
+        g, rate = g * rate, None  # in the bound, log decay and rate apart mean a step that value and decay share
+    return {
+        "value": flip(ybar, 2),
+        "key": flip(x["query"], 2),
+        "query": flip(x["key"], 2),
+        "log_decay": g,
+        "rate": rate,
+        "angle": None if angle is None else -angle,
+        "spin": x["spin"],
+        "initial": finalbar,
+    }
+
+
+def _tokens(x: dict[str, Any], S: Any, old: Any, P: Any, hold: bool) -> dict[str, Any]:
+    """Cotangents of key, query, value and exponents for some steps; old is S(t-1)."""
+    v, ybar, H = x["value"], x["ybar"], x["value"].shape[-2]
+    k, G = share(x["key"], H), x["key"].shape[-2]
+    a, w = transition(x["log_decay"], x["rate"], x["angle"], x["spin"], hold)
+    plain = v[..., :, None] * k[..., None, :]
+    Pw = times(P, conjugate(w))  # the cotangent of v k'
+    bars = {"key": _by_group(Pw, v, G), "query": _by_group(S, ybar, G)}
+    if w is not None:
+        bars["value"] = contract(Pw, k[..., None, :], -1)
+        bars |= _aligned("weight", plain, P, isinstance(w, Pair), (w.shape, w.shape))
+    if a is not None:
+        if x["reset"] is not None:
+            old = where(x["reset"][..., None, None, None], 0, old)
+        moved = losses.by_difference(times(old, a), S, times(plain, w))
+        bars |= _aligned("exponent", moved, P, isinstance(a, Pair), exponent_shapes(x))
+    return bars
+
+
+def _by_group(S: Any, x: Any, G: int) -> Any:
+    """sum over the heads of a group, and over their values, of S' x: (*b, T, G, K)."""
+    *lead, H, V, K = S.shape
+    states = arrange(lambda parts: parts[0].reshape(*lead, G, H // G, V, K), (S,))
+    values = arrange(lambda parts: parts[0].reshape(*lead, G, H // G, V, 1), (x,))
+    return contract(states, values, (-3, -2))
+
+
+def _aligned(name: str, x: Any, P: Any, rotating: bool, shapes: tuple[Any, ...]) -> dict[str, Any]:
+    """Sum conj(x) P to the shapes given: of its real part, and where it turns, of its imaginary part."""
+    if not rotating:
+        return {name: unbroadcast(P, shapes[0], x)}
+    n = P.shape[-1] // 2
+    columns = stack([x[..., :n], x[..., n:]], -1)
+    turned = {name: stack([P[..., :n], P[..., n:]], -1), f"{name} turn": stack([P[..., n:], -P[..., :n]], -1)}
+    return {part: _summed(p, columns, shape) for (part, p), shape in zip(turned.items(), shapes, strict=True)}
+
+
+def _summed(P: Any, x: Any, shape: tuple[int, ...]) -> Any:
+    """Sum P x over the last axis, and to the shape."""
+    return arrange(lambda parts: parts[0].reshape(shape), (unbroadcast(P, (*shape, 1), x),))
+
+
+def exponent_shapes(x: dict[str, Any]) -> tuple[Any, ...]:
+    """Shapes of g and of the angle; where there is only one of them, both are its."""
+    pairs = [(x[first], x[second]) for first, second in (("log_decay", "rate"), ("angle", "spin"))]
+    shapes = [np.broadcast_shapes(*(y.shape for y in pair if y is not None)) for pair in pairs if pair[0] is not None]
+    return shapes[0], shapes[-1]
+
+
+def _exponents(x: dict[str, Any], bars: dict[str, Any], hold: bool) -> dict[str, Any]:
+    """On from g and the angle to log decay, rate, angle and spin."""
+    leaves = {name: Tape(x[name]) for name in EXPONENTS if x[name] is not None}
+    if not leaves:
+        return {}
+    g, turn = (_product(leaves, *names) for names in (("log_decay", "rate"), ("angle", "spin")))
+    seeds = [(y, bars[name]) for y, name in ((g, "exponent"), (turn, "exponent turn")) if y is not None]
+    if hold and turn is None:
+        seeds.append((phi1(g), bars["weight"]))
+    elif hold and turn is not None:
+        w = complex_phi1(turn * 0.0 if g is None else g, turn)
+        seeds += [(w.real, bars["weight"]), (w.imag, bars["weight turn"])]
+    return dict(zip(leaves, gradients(seeds, list(leaves.values())), strict=True))
+
+
+def _product(leaves: dict[str, Tape], first: str, second: str) -> Tape | None:
+    return leaves[first] * leaves[second] if second in leaves and first in leaves else leaves.get(first)
+
+
+def _first(x: dict[str, Any], P: Any, hold: bool, reset: Any) -> Any:
+    """P(0) o a(0), and 0 where the first step wipes the state."""
+    a, _ = transition(at(x["log_decay"], 0, 3), x["rate"], at(x["angle"], 0, 3), x["spin"], False)
+    P = times(P, conjugate(a))
+    return P if reset is None else where(at(reset, 0, 0)[..., None, None, None], 0, P)
+
+
+def _nothing(x: dict[str, Any], finalbar: Any) -> dict[str, Any]:
+    """Without a step, the last state is the first."""
+    zero = {name: np.zeros(a.shape) for name, a in x.items() if a is not None}
+    return zero if finalbar is None else zero | {"initial": finalbar}
+
+
+def before(S: Any, initial: Any, steps: slice) -> Any:
+    """S(t-1) for the steps."""
+    if steps.start:
+        return at(S, slice(steps.start - 1, steps.stop - 1), 3)
+    first = np.zeros(at(S, 0, 3).shape) if initial is None else initial
+    first = arrange(lambda parts: np.expand_dims(parts[0], -4), (first,))
+    return concatenate([first, at(S, slice(0, steps.stop - 1), 3)], -4)
+
+
+def conjugate(a: Any) -> Any:
+    """Conjugate of a Pair; real numbers and None as they are."""
+    return Pair(a.real, -a.imag) if isinstance(a, Pair) else a
+
+
+def flip(x: Any, behind: int) -> Any:
+    """Reverse the time axis, which has `behind` axes after it."""
+    return None if x is None else arrange(lambda parts: np.flip(parts[0], -1 - behind), (x,))
+
+
+def shifted(x: Any, behind: int) -> Any:
+    """x(t+1), backwards in time: 0, x(T-1), ..., x(1)."""
+    if x is None:
+        return None
+    last = x.shape[-1 - behind]
+    rest = at(flip(x, behind), slice(0, max(last - 1, 0)), behind)
+    zero = np.zeros(at(x, slice(0, 1), behind).shape, getattr(x, "dtype", None))  # False among booleans
+    return concatenate([zero, rest], -1 - behind)
