@@ -101,6 +101,7 @@ def _taking_cotangents(op: Op, body: Callable[..., Any]) -> Callable[..., Any]:
     def function(**arguments: Any) -> Any:
         return body(**arguments)
 
+    function.__dict__["__operation__"] = True  # the definition inside is one: arrays are checked there
     function.__signature__ = inspect.Signature([*own, *cotangents])  # type: ignore[attr-defined]
     return function
 
