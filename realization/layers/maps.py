@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from realization.core.functions import maximum, minimum, silu, softplus
+from realization.core.functions import maximum, minimum, reciprocal, silu, softplus, sqrt
 
 
 def step_size(raw: Any, bias: Any, softly: Any, low: Any, high: Any) -> Any:
@@ -32,3 +32,9 @@ def gated(y: Any, x: Any, skip: Any, gate: Any) -> Any:
 def scaled(x: Any, step: Any) -> Any:
     """Delta x: the input that a step of this length admits."""
     return step * x
+
+
+def rms_norm(x: Any, weight: Any, eps: Any) -> Any:
+    """x / sqrt(mean(x^2) + eps) weight, along the last axis; eps counts as exact."""
+    mean = (x * x).sum(-1) / x.shape[-1]
+    return x * reciprocal(sqrt(mean + eps))[..., None] * weight
