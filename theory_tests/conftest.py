@@ -6,6 +6,9 @@ import os
 import pytest
 from hypothesis import settings
 
+# PyTorch's threads cost fifteen times the work on the small tensors of the tests
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # deadline=None: the first call of a kernel compiles it
 settings.register_profile("dev", max_examples=25, deadline=None)
 settings.register_profile("ci", max_examples=200, derandomize=True, print_blob=True, deadline=None)

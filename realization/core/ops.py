@@ -54,6 +54,11 @@ class Op:
         `adjoint(arguments, cotangents)`.
     claim : mapping
         Fields of the claim that is fair for a kernel of which nothing is known.
+    formats : mapping
+        Format of a state or an output, by name, where it is not the usual one: "io", "out", "state" or
+        "accumulator" of the claim.
+    typical : str
+        The regime in which nothing is extreme, for checks that need one only.
     """
 
     name: str
@@ -74,6 +79,8 @@ class Op:
     bound: Callable[..., Any] | None = None
     adjoint: Callable[..., Any] | None = None
     claim: Mapping[str, Any] | None = None
+    formats: Mapping[str, str] | None = None
+    typical: str = "fading-3c"
 
     @property
     def axes(self) -> Signature:
@@ -95,6 +102,10 @@ class Op:
         """Names of the arguments that have no default."""
         parameters = inspect.signature(self.definition).parameters.values()
         return frozenset(p.name for p in parameters if p.default is p.empty)
+
+    def holder(self, name: str) -> str:
+        """Which format of a claim a state or an output has: "state" for states, "out" for the rest, if not declared."""
+        return (self.formats or {}).get(name, "state" if name.endswith("state") else "out")
 
     def __call__(self, **arguments: Any) -> Any:
         """Compute with the compiled kernel where there is one."""

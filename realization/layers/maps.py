@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from realization.core.functions import maximum, minimum, reciprocal, silu, softplus, sqrt
+import numpy as np
+
+from realization.core.functions import concatenate, contract, maximum, minimum, reciprocal, silu, softplus, sqrt
 
 
 def step_size(raw: Any, bias: Any, softly: Any, low: Any, high: Any) -> Any:
@@ -29,6 +31,11 @@ def gated(y: Any, x: Any, skip: Any, gate: Any) -> Any:
     return y
 
 
+def activated(x: Any, active: Any) -> Any:
+    """silu(x), or x where `active` is None."""
+    return x if active is None else silu(x)
+
+
 def scaled(x: Any, step: Any) -> Any:
     """Delta x: the input that a step of this length admits."""
     return step * x
@@ -38,3 +45,16 @@ def rms_norm(x: Any, weight: Any, eps: Any) -> Any:
     """x / sqrt(mean(x^2) + eps) weight, along the last axis; eps counts as exact."""
     mean = (x * x).sum(-1) / x.shape[-1]
     return x * reciprocal(sqrt(mean + eps))[..., None] * weight
+
+
+def affine(x: Any, weight: Any, bias: Any) -> Any:
+    """Sum of weight x along the last axis, plus bias; x (..., n) and weight (..., n) may share other axes.
+
+    The bias is a term of the sum, as the weight of a constant 1: a kernel may start from it and
+    round it once more with every addition.
+    """
+    if bias is not None:
+        one = np.ones((*x.shape[:-1], 1), getattr(x, "dtype", np.float64))
+        x = concatenate([x, one], axis=-1)
+        weight = concatenate([weight, bias[..., None]], axis=-1)
+    return contract(x, weight)

@@ -26,7 +26,7 @@ class Regime:
     name : str
         As it appears in the identity of a case.
     memory : callable
-        Chunk length -> steps after which a state has decayed by 1/e.
+        Chunk length -> steps after which a state has decayed by 1/e; inf where none decays.
     about : str
         What it brings to light.
     exact : bool
@@ -176,8 +176,10 @@ def integers(arguments: dict[str, Any], *, write: str, read: str, skip: str) -> 
     return {name: x * scale[name] if name in scale else x for name, x in arguments.items()}
 
 
-def envelope(*, read: str, exponents: Sequence[str]) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
-    """Absolute values, and a read-out that misses no state: the outputs bound all partial sums.
+def envelope(
+    *, read: str | None = None, exponents: Sequence[str] = ()
+) -> Callable[[Mapping[str, Any]], dict[str, Any]]:  # fmt: skip
+    """Absolute values, and a read-out, where there is one, that misses no state: the outputs bound all partial sums.
 
     The exponents keep their sign, which decides the decay.
     """
@@ -185,7 +187,7 @@ def envelope(*, read: str, exponents: Sequence[str]) -> Callable[[Mapping[str, A
     def enlarge(arguments: Mapping[str, Any]) -> dict[str, Any]:
         arrays = {k for k, x in arguments.items() if isinstance(x, np.ndarray) and x.dtype.kind in "fc"}
         sizes = {k: np.abs(x) if k in arrays - set(exponents) else x for k, x in arguments.items()}
-        return sizes | {read: np.full_like(sizes[read], sizes[read].max(initial=0.0))}
+        return sizes if read is None else sizes | {read: np.full_like(sizes[read], sizes[read].max(initial=0.0))}
 
     return enlarge
 

@@ -111,7 +111,7 @@ class Subject:
             With one line that says what came and what was needed.
         """
         arrays = kind(self.array)
-        form = {k: _carrier(k, claim) for k in arguments}
+        form = {k: _carrier(self.op, k, claim) for k in arguments}
         encoded = {k: arrays.encode(x, form[k]) if isinstance(x, np.ndarray) else x for k, x in arguments.items()}
         before = {k: np.array(arrays.decode(x)) for k, x in encoded.items() if isinstance(arguments[k], np.ndarray)}
         try:
@@ -151,9 +151,9 @@ class Subject:
         return y.astype(np.complex128 if y.dtype.kind == "c" else np.float64)
 
 
-def _carrier(name: str, claim: Claim) -> str:
+def _carrier(op: Op, name: str, claim: Claim) -> str:
     """Format in which an input is handed over: a state in its own, but not in float64 beside coarser inputs."""
-    if not name.endswith("state") or claim.io == "float64":
+    if not name.endswith("state") or claim.io == "float64" or op.holder(name) == "io":
         return claim.io
     return "float32" if claim.state_format.name == "float64" else claim.state_format.name
 
