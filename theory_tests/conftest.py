@@ -8,6 +8,8 @@ from hypothesis import settings
 
 # suites of users, run inside the tests of the plugin
 pytest_plugins = "pytester"
+# PyTorch's threads cost fifteen times the work on the small tensors of the tests
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # deadline=None: the first call of a kernel compiles it
 settings.register_profile("dev", max_examples=25, deadline=None)

@@ -461,8 +461,10 @@ def sigmoid(x: float, x_lo: float, x_rad: float) -> Triple:
     y, y_lo, y_rad = divide(
         1.0 if positive else e, 0.0 if positive else e_lo, 0.0 if positive else e_rad, d, d_lo, d_rad
     )
-    # |(log sigmoid')'| <= 1 bounds the slope in the interval; the function stays in (0, 1) anyhow
+    # |(log sigmoid')'| <= 1 bounds the slope in the interval; the function stays in (0, 1) anyhow, and
+    # next to one end of it where the whole interval lies beyond 760
     change = min((e + e_rad) * _growth(x_rad), 1.0) if x_rad > 0.0 else 0.0
+    change = TINY if abs(x) - x_rad > 760.0 else change
     return claim(y, y_lo, y_rad + change if x_rad < INF else INF)
 
 

@@ -98,9 +98,12 @@ class Err:
             # A parameter (the threshold of softplus) is a number of the definition: it has no error.
             uncertain = errors if name in ("maximum", "minimum", "exceeds") else errors[:1]
             varies = row.variation(*uncertain, y, *values)
-            rounds = row.roundings(claim.u, y, *values)
-            # The kernel rounds at x + d: of every row, roundings(x + d) <= exp(2 |d|) roundings(x) + 8 u variation(d).
-            rounds = rounds * np.exp(2 * np.minimum(errors[0], 300)) + 8 * claim.u * varies
+            if row.within is None:
+                rounds = row.roundings(claim.u, y, *values)
+                # The kernel rounds at x + d: in every row roundings(x + d) <= exp(2 |d|) roundings(x) + 8 u variation.
+                rounds = rounds * np.exp(2 * np.minimum(errors[0], 300)) + 8 * claim.u * varies
+            else:
+                rounds = row.within(claim.u, errors[0], varies, y, *values)
             error = varies + rounds + claim.accumulator.tiny * row.underflow(y, *values)
             return Err(y, _fitting(y, error, claim), claim=claim)
 

@@ -6,6 +6,7 @@ For y = f(x) a row gives, besides the value (`core.functions`),
     variation    sup |f(x + d) - f(x)| over |d| <= e, for `Err`
     roundings    absolute error of a sane implementation with roundoff u
     underflow    the same in units of the smallest normal number
+    within       the roundings anywhere within e of x, where the general rule of `Err` would be absurd
 
 and `certified`, its double-double value with radius, which `DD` reads from
 `_kernels.dd` under the same name.
@@ -38,6 +39,7 @@ class Row:
     variation: Callable[..., Array]
     roundings: Callable[..., Array]
     underflow: Callable[..., Array] = lambda y, *x: 1.0
+    within: Callable[..., Array] | None = None
 
 
 def _exp_error(u: float, x: Array) -> Array:
@@ -79,7 +81,21 @@ def _silu_variation(e: Array, y: Array, x: Array) -> Array:
     # silu'' = s' (2 + x (1 - 2 s)) is at most 1/2; and s'(x + e) <= s'(x) exp(e), as for the sigmoid s.
     with np.errstate(over="ignore", invalid="ignore"):
         local = sigmoid(x) * sigmoid(-x) * np.exp(e) * (2 + np.abs(x) + e)
-    return e * np.abs(_silu_derivative(sigmoid(x), x)) + np.fmin(0.5, local) * e * e / 2
+        # |silu''(t)| <= (2 + |t|) exp(-|t|), which falls with |t|
+        near = np.maximum(np.abs(x) - e, 0.0)
+        bend = np.fmin(np.fmin(0.5, local), (2 + near) * np.exp(-near))
+    return e * np.abs(_silu_derivative(sigmoid(x), x)) + np.where(bend > 0, bend * e * e / 2, 0.0)
+
+
+def _silu_roundings(u: float, e: Array, varies: Array, y: Array, x: Array) -> Array:
+    """Of |y| (5 u + _exp_error s(-x)), the largest within e of x, where y varies by so much.
+
+    y s(-x) is x s(x) s(-x), and s(x) s(-x) <= exp(-|x|) changes by a factor of exp(e) at most.
+    """
+    size, near = np.abs(x) + e, np.maximum(np.abs(x) - e, 0.0)
+    t = (4 + 2 * size) * u
+    damped = np.fmin(sigmoid(x) * sigmoid(-x) * np.exp(e) * np.expm1(t), np.exp(t - near))
+    return 5 * u * (np.abs(y) + varies) + size * damped
 
 
 def _silu_derivative(s: Array, x: Array) -> Array:
@@ -137,8 +153,9 @@ TABLE: Mapping[str, Row] = {
     "silu": Row(
         derivative=lambda y, x: (_silu_derivative(sigmoid(x), x),),
         variation=_silu_variation,
-        roundings=lambda u, y, x: np.abs(y) * (5 * u + _exp_error(u, x) * sigmoid(-x)),
+        roundings=lambda u, y, x: _silu_roundings(u, 0.0, 0.0, y, x),
         underflow=lambda y, x: 1 + np.abs(x),
+        within=_silu_roundings,
     ),
     # tanh(x + d) - tanh(x) = tanh(d) (1 - y^2) / (1 + y tanh(d)), largest in size where d points to 0.
     "tanh": Row(

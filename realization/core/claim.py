@@ -93,6 +93,11 @@ class Claim:
         """Format in which a state is kept and returned."""
         return format_of(self.state) if self.state else self.accumulator
 
+    def format(self, holder: str) -> Format:
+        """The format named "io", "out", "state" or "accumulator"."""
+        name = {"out": "out_format", "state": "state_format", "accumulator": "accumulator"}.get(holder)
+        return getattr(self, name) if name else format_of(self.io)
+
     @property
     def u(self) -> float:
         """Unit roundoff of sums, gates and decays."""

@@ -111,6 +111,11 @@ class Op:
     swaps : tuple of Swap
         Conventions with which it is confused; those that the signature implies (arguments of
         equal axes, optional ones ignored, a transposed state) need no entry.
+    formats : mapping
+        Format of a state or an output, by name, where it is not the usual one: "io", "out", "state" or
+        "accumulator" of the claim.
+    typical : str
+        The regime in which nothing is extreme, for checks that need one only.
     """
 
     name: str
@@ -134,6 +139,8 @@ class Op:
     adjoint: Callable[..., Any] | None = incomplete
     claim: Mapping[str, Any] | None = None
     swaps: tuple[Swap, ...] = ()
+    formats: Mapping[str, str] | None = None
+    typical: str = "fading-3c"
 
     @property
     def axes(self) -> Signature:
@@ -159,6 +166,10 @@ class Op:
         """Names of the arguments that have no default."""
         parameters = inspect.signature(self.definition).parameters.values()
         return frozenset(p.name for p in parameters if p.default is p.empty)
+
+    def holder(self, name: str) -> str:
+        """Which format of a claim a state or an output has: "state" for states, "out" for the rest, if not declared."""
+        return (self.formats or {}).get(name, "state" if name.endswith("state") else "out")
 
     def __call__(self, **arguments: Any) -> Any:
         """Compute with the compiled kernel where there is one."""

@@ -18,8 +18,8 @@ import numpy as np
 from realization.core.errors import ShapeError
 from realization.core.ops import Op, operation
 from realization.layers import attention_cases, regimes
-from realization.layers.mamba2 import check_offsets
 from realization.layers.maps import rms_norm, rotary
+from realization.layers.packing import check_offsets
 from realization.layers.readings import complete
 from realization.layers.readout import Read, Source, readout
 from realization.layers.readout.kernel import kernel
@@ -333,6 +333,8 @@ SLIDING_WINDOW_ATTENTION = complete(
         properties=("causality", "cache", "packed", "batch", "repeat", "linearity"),
         linear=("value",),
         logarithms=("lse",),
+        formats={"lse": "accumulator"},
+        typical="generic",
         envelope=attention_cases.envelope,
         reference="Vaswani et al. 2017, arXiv 1706.03762, equation 1; Beltagy et al. 2020, arXiv 2004.05150",
     )

@@ -302,6 +302,8 @@ BMOJO_F = complete(
         properties=("causality", "cache", "batch", "repeat", "linearity"),
         linear=("value", "fading_value"),
         logarithms=("lse",),
+        formats={"lse": "accumulator"},
+        typical="generic",
         envelope=attention_cases.envelope,
         reference="Zancato et al. 2024, arXiv 2407.06324; awslabs/hybrid-model-factory",
         # the released kernel merges two passes

@@ -83,6 +83,8 @@ def gradient_of(op: Op) -> Op:
             envelope=op.envelope,
             reference=op.reference,
             claim=op.claim,
+            formats={**(op.formats or {}), **{COTANGENT + name: op.holder(name) for name in outputs}},
+            typical=op.typical,
         )
     )
 

@@ -21,6 +21,7 @@ from realization.core.ops import Op, operation
 from realization.layers import conventions, regimes
 from realization.layers.mamba1 import Scan
 from realization.layers.maps import gated, scaled, step_size
+from realization.layers.packing import changes, check_packing
 from realization.layers.readings import complete
 from realization.layers.realize import Realization, decays_and_writes, diagonal_system, states, vec
 from realization.layers.recurrence import recurrence
@@ -57,15 +58,10 @@ def drive(value, step, A, B, C, initial_state=None, seq_idx=None, cu_seqlens=Non
         "initial": initial_state,
     }
     if seq_idx is not None:
-        core["reset"] = np.concatenate([np.zeros_like(seq_idx[..., :1]), np.diff(seq_idx, axis=-1)], axis=-1) != 0
+        core["reset"] = changes(seq_idx)
+    check_packing(cu_seqlens, initial_state, batch=batch, T=T, behind=3)
     if cu_seqlens is not None:
-        check_offsets(cu_seqlens, batch, T, initial_state)
         return core | {"offsets": cu_seqlens, "initial": None if initial_state is None else initial_state[:, None]}
-    if initial_state is not None and initial_state.shape[:-3] != batch:
-        raise ShapeError(
-            f"initial_state has batch axes {initial_state.shape[:-3]}, x {batch}; "
-            "they must be equal, unless cu_seqlens packs several sequences"
-        )
     return core
 
 
@@ -196,28 +192,6 @@ def ssd_matrix(*, decay: str = "logdiff", **arguments: Any) -> Scan:
 def _by(core: Callable[..., Any]) -> Callable[..., Scan]:
     """`ssd` by another route."""
     return operation(SIGNATURE, integers=INTEGERS, like=ssd)(lambda **given: layer(core, **given))
-
-
-def check_offsets(offsets: np.ndarray, batch: tuple[int, ...], T: int, initial_state: Any) -> None:
-    """Refuse offsets of packed sequences that do not ascend from 0 within T, or a batch beside them.
-
-    Raises
-    ------
-    ShapeError
-        With what came and what is needed.
-    """
-    if batch != (1,):
-        raise ShapeError(f"cu_seqlens was given with batch axes {batch}; packed sequences need a batch axis of size 1")
-    if offsets.size < 2 or offsets[0] != 0 or (np.diff(offsets) < 0).any() or offsets[-1] > T:
-        raise ShapeError(
-            f"cu_seqlens is {offsets.tolist()}; at least two offsets that start at 0, ascend and end "
-            f"at most at T={T} are needed"
-        )
-    if initial_state is not None and initial_state.shape[0] != offsets.size - 1:
-        raise ShapeError(
-            f"initial_state has {initial_state.shape[0]} states, cu_seqlens {offsets.size - 1} sequences; "
-            "one for each is needed"
-        )
 
 
 def direct(

@@ -16,7 +16,7 @@ import numpy as np
 
 from realization.core.pair import Pair
 from realization.layers.recurrence.transition import share, times, transition
-from realization.systems import BilinearSSM
+from realization.systems import BilinearSSM, LinearSSM
 
 
 class Realization(NamedTuple):
@@ -26,8 +26,8 @@ class Realization(NamedTuple):
     ----------
     schedule : callable
         Data (keywords) -> inputs u (*b, T, m) of the system.
-    system : BilinearSSM
-        Its state is the layer's, read after the update.
+    system : BilinearSSM or LinearSSM
+        Its state is the layer's, read after the update; linear where the layer selects nothing.
     readout : callable
         (system outputs, data) -> outputs of the layer, memoryless.
     start : callable
@@ -35,7 +35,7 @@ class Realization(NamedTuple):
     """
 
     schedule: Callable[..., np.ndarray]
-    system: BilinearSSM
+    system: BilinearSSM | LinearSSM
     readout: Callable[..., np.ndarray]
     start: Callable[[Any], np.ndarray]
 

@@ -26,7 +26,7 @@ class Regime:
     name : str
         As it appears in the identity of a case.
     memory : callable
-        Chunk length -> steps after which a state has decayed by 1/e.
+        Chunk length -> steps after which a state has decayed by 1/e; inf where none decays.
     about : str
         What it brings to light.
     exact : bool
@@ -176,8 +176,10 @@ def integers(arguments: dict[str, Any], *, write: str, read: str, skip: str) -> 
     return {name: x * scale[name] if name in scale else x for name, x in arguments.items()}
 
 
-def envelope(*, read: str | Sequence[str], exponents: Sequence[str]) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
-    """Absolute values, and a read-out that misses no state: the outputs bound all partial sums.
+def envelope(
+    *, read: str | Sequence[str] = (), exponents: Sequence[str] = ()
+) -> Callable[[Mapping[str, Any]], dict[str, Any]]:  # fmt: skip
+    """Absolute values, and a read-out, where there is one, that misses no state: the outputs bound all partial sums.
 
     The exponents keep their sign, which decides the decay.
     """

@@ -145,27 +145,27 @@ def draw(op: Op, identity: str, claim: Claim, accepts: Iterable[str], requires: 
     regime, form = regimes[match[1]], format_of(claim.io)
     rng = np.random.default_rng([int(match[4]), zlib.crc32(f"{op.name}.{match[1]}.T{match[2]}.o{match[3]}".encode())])
     drawn = op.cases(regime, options[int(match[3])], T=int(match[2]), chunk=chunk_of(claim), rng=rng, form=form)
-    return Case(identity, _given(drawn, claim), regime, chunk_of(claim))
+    return Case(identity, _given(op, drawn, claim), regime, chunk_of(claim))
 
 
 def given(op: Op, arguments: Mapping[str, Any], claim: Claim, name: str) -> Case:
     """Make a case of given inputs, rounded to the input format."""
-    return Case(name, _given(arguments, claim), None, chunk_of(claim))
+    return Case(name, _given(op, arguments, claim), None, chunk_of(claim))
 
 
-def handed_over(name: str, claim: Claim) -> str:
+def handed_over(op: Op, name: str, claim: Claim) -> str:
     """Format in which an input is given: states and cotangents in that of their outputs, the rest in `io`.
 
     A state does not come in float64 beside coarser inputs.
     """
-    if name.endswith("state") and claim.io != "float64":
+    if name.endswith("state") and claim.io != "float64" and op.holder(name) != "io":
         return "float32" if claim.state_format.name == "float64" else claim.state_format.name
-    return claim.out_format.name if name.startswith(COTANGENT) else claim.io
+    return claim.format(op.holder(name)).name if name.startswith(COTANGENT) else claim.io
 
 
-def _given(arguments: Mapping[str, Any], claim: Claim) -> dict[str, Any]:
+def _given(op: Op, arguments: Mapping[str, Any], claim: Claim) -> dict[str, Any]:
     """Arguments as numbers of the input format, and of the format in which they travel."""
-    return {k: rounded(rounded(x, claim.io), handed_over(k, claim)) for k, x in arguments.items()}
+    return {k: rounded(rounded(x, claim.io), handed_over(op, k, claim)) for k, x in arguments.items()}
 
 
 def rounded(x: Any, form: str) -> Any:

@@ -264,7 +264,8 @@ def dominant_term(op: Op, case: Case, finding: Finding, claim: Claim, truth: Tru
     """The term of the claim that makes up most of the tolerance where an output fails."""
     if finding.layer == "A" or not finding.place:
         return "exact integers: nothing is allowed"
-    returned = "state" if finding.output.endswith("state") else "out"
+    holder = op.holder(finding.output)
+    returned = "accumulate" if holder == "accumulator" else holder
     without = {
         "operands": claim.replace(operand=None),
         "differences of cumulative decays": claim.replace(decay="product"),

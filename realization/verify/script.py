@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from realization.core.claim import Claim
+from realization.core.ops import Op
 from realization.core.rounding import Format, round_to
 from realization.verify import demo
 from realization.verify.arrays import encode
@@ -51,13 +52,13 @@ def script(subject: Subject, claim: Claim, result: Result) -> str:
     place = f"{finding.output}[{', '.join(map(str, finding.place))}]"
     head = [f'"""{subject.name} as {op.name}: {place} is wrong (realization verify --shrink)."""', *_imports(subject)]
     arguments = {k: x for k, x in result.case.arguments.items() if x is not None}
-    given = [f"{k} = {_spelled(k, x, claim)}" for k, x in arguments.items()]
+    given = [f"{k} = {_spelled(op, k, x, claim)}" for k, x in arguments.items()]
     value = result.truth.value[finding.output][finding.place]
     certified = _certified(value, finding, output_format(op, finding.output, claim))
     number = "complex" if np.iscomplexobj(result.outputs[finding.output]) else "float"
     tail = [
         f"given = dict({', '.join(f'{k}={k}' for k in arguments)})",
-        *([_tensors(arguments, claim)] if torch else []),
+        *([_tensors(op, arguments, claim)] if torch else []),
         "out = subject(**given)",
         f'out = out["{finding.output}"] if isinstance(out, dict) else '
         f"out[{op.outputs.index(finding.output)}] if isinstance(out, (tuple, list)) else out",
@@ -91,10 +92,10 @@ def _imports(subject: Subject) -> list[str]:
     return "\n".join(lines).splitlines()
 
 
-def _tensors(arguments: Mapping[str, Any], claim: Claim) -> str:
+def _tensors(op: Op, arguments: Mapping[str, Any], claim: Claim) -> str:
     """One line that turns arrays into tensors; NumPy has no bfloat16, so these are cast."""
     floats = (k for k, x in arguments.items() if isinstance(x, np.ndarray) and x.dtype.kind == "f")
-    short = [k for k in floats if handed_over(k, claim) == "bfloat16"]
+    short = [k for k in floats if handed_over(op, k, claim) == "bfloat16"]
     cast = f".to(torch.bfloat16 if k in {short} else None)" if short else ""
     return f"given = {{k: torch.from_numpy(x){cast} if isinstance(x, np.ndarray) else x for k, x in given.items()}}"
 
@@ -114,11 +115,11 @@ def _allowed(finding: Finding) -> float:
 # Arrays as expressions ------------------------------------------------------
 
 
-def _spelled(name: str, x: Any, claim: Claim) -> str:
+def _spelled(op: Op, name: str, x: Any, claim: Claim) -> str:
     """An argument as Python source; an array with few exceptions has them behind a semicolon."""
     if not isinstance(x, np.ndarray):
         return repr(x).replace("inf", "np.inf")
-    x = encode(x, handed_over(name, claim))
+    x = encode(x, handed_over(op, name, claim))
     values, counts = np.unique(x, return_counts=True)
     base = values[np.argmax(counts)] if values.size else x.dtype.type(0)
     others = np.argwhere(x != base)

@@ -119,7 +119,7 @@ class Subject:
             With one line that says what came and what was needed.
         """
         arrays = kind(self.array)
-        form = {k: handed_over(k, claim) for k in arguments}
+        form = {k: handed_over(self.op, k, claim) for k in arguments}
         encoded = {k: arrays.encode(x, form[k]) if isinstance(x, np.ndarray) else x for k, x in arguments.items()}
         before = {k: np.array(arrays.decode(x)) for k, x in encoded.items() if isinstance(arguments[k], np.ndarray)}
         try:

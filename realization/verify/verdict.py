@@ -101,13 +101,10 @@ def _complex(x: Any, *fields: str) -> list[Any]:
 
 
 def output_format(op: Op, name: str, claim: Claim) -> Format:
-    """The format in which an output is returned: states as the claim says, the rest as its `out`.
-
-    A gradient has the format of its argument, as in PyTorch.
-    """
+    """The format in which an output is returned, as op and claim say together; a gradient has that of its argument."""
     if name.startswith(GRADIENT):
-        return format_of(handed_over(name.removeprefix(GRADIENT), claim))
-    return claim.state_format if name.endswith("state") else claim.out_format
+        return format_of(handed_over(op, name.removeprefix(GRADIENT), claim))
+    return claim.format(op.holder(name))
 
 
 def spoken(name: str) -> str:
@@ -174,7 +171,9 @@ def judge(
                 error = np.where(y == truth.value[name], np.abs(truth.low[name]), error)
             findings.append(_layer_b(name, y, error, allowed.tolerance[name], truth.value[name]))
     return [
-        _lattice(f, got[f.output], truth.value[f.output], case, claim) if f.output.endswith("state") else f
+        _lattice(f, got[f.output], truth.value[f.output], case, output_format(op, f.output, claim))
+        if f.output.endswith("state")
+        else f
         for f in findings
     ]
 
@@ -251,9 +250,9 @@ def _layer_b(name: str, y: Any, error: Any, tol: Any, truth: Any) -> Finding:
     return Finding(name, PASS, "B", worst, place, "", error, tol)
 
 
-def _lattice(finding: Finding, state: Any, truth: Any, case: Case, claim: Claim) -> Finding:
+def _lattice(finding: Finding, state: Any, truth: Any, case: Case, claimed: Format) -> Finding:
     """Fail a float32 state all of whose entries are numbers of a coarser format: it was stored in it."""
-    if case.exact or finding.status == FAIL or claim.state_format.name not in ("float32", "float64"):
+    if case.exact or finding.status == FAIL or claimed.name not in ("float32", "float64"):
         return finding
     x, exact = _entries(state), _entries(truth)
     telling = (x != 0) & np.isfinite(x) & (round_to(exact, "tf32") != exact)
@@ -263,8 +262,7 @@ def _lattice(finding: Finding, state: Any, truth: Any, case: Case, claim: Claim)
         return finding  # a state that was handed through proves nothing
     for form in ("bfloat16", "tf32"):
         if (round_to(x, form) == x).mean() > LATTICE_SHARE:
-            claimed = claim.state_format.name
-            reason = f"{LATTICE_SHARE:.0%} of the state are {form} numbers: stored so, while {claimed} is claimed"
+            reason = f"{LATTICE_SHARE:.0%} of the state are {form} numbers: stored so, while {claimed.name} is claimed"
             return Finding(finding.output, FAIL, finding.layer, np.inf, (), reason, finding.error, finding.tolerance)
     return finding
 

@@ -179,6 +179,17 @@ def test_an_interval_contains_the_function(name, span, width):
         assert (y.radius[usual] <= 2.0**-99 + (2.0**-104 + width) * np.abs(x.hi[usual]) + x.radius[usual]).all()
 
 
+@pytest.mark.parametrize("name", ["sigmoid", "silu"])
+def test_far_from_0_wide_intervals_stay_sharp(name):
+    """Beyond 760 sigmoid is 0 or 1, whatever the width of the interval, and silu as wide as it or 0."""
+    rng = np.random.default_rng(2)
+    x = intervals(rng, np.array([800.0, 1e10, 1e36, -1000.0, -1e10, -1e36]), 2.0**-5)
+    y = getattr(functions, name)(x)
+    assert excess(y, UNARY[name, "exponential"], (x,), rng) <= 1
+    allowed = x.radius * (1.0 if name == "silu" else 0.0) * (x.hi > 0)
+    assert (y.radius <= 1.001 * allowed + np.abs(x.hi) * 1e-30).all()
+
+
 @pytest.mark.parametrize("width", [0.0, 2.0**-100, 2.0**-60])
 @pytest.mark.parametrize("cancelling", [False, True])
 @pytest.mark.parametrize("name", BINARY)

@@ -242,6 +242,21 @@ def test_softplus_steps_at_its_threshold():
     assert functions.softplus(Err(20.1, 1e-12, claim=claim)).error < jump / 100
 
 
+@pytest.mark.parametrize("size", [50.0, 300.0, 1e10, 1e31])
+def test_far_from_0_silu_is_x_or_0_however_uncertain(size):
+    """The error of x is passed on where silu(x) = x, and ends where silu(x) = 0; float32 within it keeps the bound."""
+    x, e = size * np.array([1.0, -1.0]), size / 16
+    bound = functions.silu(Err(x, e, claim=Claim())).error
+    assert e <= bound[0] <= 1.1 * e
+    assert bound[1] <= 2 * size * np.exp(-size / 1.1) + 2 * (1 + size) * 2.0**-126
+    moved = (x + e * np.random.default_rng(0).uniform(-1, 1, (1000, 2))).astype(np.float32)
+    moved = np.clip(moved, *(np.float32(x - 0.999 * e), np.float32(x + 0.999 * e)))
+    with np.errstate(over="ignore"):
+        got = moved / (1 + np.exp(-moved))
+    assert (np.abs(got - functions.silu(x)) <= bound).all()
+    assert (np.abs(got - functions.silu(x))[:, 0] > 0.9 * bound[0]).any()
+
+
 @pytest.mark.parametrize("u", [2.0**-24, 2.0**-8])
 def test_exponentials_count_all_orders(u):
     """exp2(x log2 e) with two roundings of u each: exp(2 |x| u) - 1, which 2 |x| u does not cover in bfloat16."""

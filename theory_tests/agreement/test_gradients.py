@@ -16,7 +16,7 @@ every_case = pytest.mark.parametrize("op, index", CASES)
 def draw(op, index):
     """Arguments, and cotangents of all outputs, where nothing is exact and nothing fades at once."""
     rng = np.random.default_rng(index)
-    regime = next(r for r in op.regimes if r.name == "fading-3")
+    regime = next(r for r in op.regimes if r.name in ("fading-3", op.typical))
     case = dict(op.cases(regime, op.options[index], T=T, chunk=4, rng=rng, form=FORMATS["float32"]))
     outputs = dict(zip(op.outputs, op.definition(**case), strict=True))
     return case, {name: noise(rng, y) for name, y in outputs.items()}, rng
@@ -177,6 +177,28 @@ def torch_ssd(
     return torch.stack([torch.stack(row) for row in ys]), torch.stack(finals)
 
 
+def torch_conv(*, x, weight, bias=None, activation=False, initial_state=None, seq_idx=None, cu_seqlens=None):
+    """The loop over sequences and steps, on tensors: the state is shifted, or emptied, at each step."""
+    import torch
+
+    (b, T, d), w = x.shape, weight.shape[-1]
+    rows = [(i, 0, T) for i in range(b)]
+    if cu_seqlens is not None:
+        rows = [(0, *ends) for ends in zip(cu_seqlens, cu_seqlens[1:], strict=False)]
+    ys, finals = [[torch.zeros(d, dtype=x.dtype)] * T for _ in range(b)], []
+    for r, (i, begin, end) in enumerate(rows):
+        S = torch.zeros(d, w - 1, dtype=x.dtype) if initial_state is None else initial_state[r]
+        for t in range(begin, end):
+            if seq_idx is not None and t > 0 and seq_idx[i, t] != seq_idx[i, t - 1]:
+                S = torch.zeros_like(S)
+            window = torch.cat([S, x[i, t, :, None]], dim=-1)
+            y, S = (window * weight).sum(-1), window[:, 1:]
+            y = y if bias is None else y + bias
+            ys[i][t] = torch.nn.functional.silu(y) if activation else y
+        finals.append(S)
+    return torch.stack([torch.stack(row) for row in ys]), torch.stack(finals)
+
+
 @pytest.mark.real("torch")
 @every_case
 def test_gradients_are_those_of_autograd(op, index):
@@ -185,7 +207,7 @@ def test_gradients_are_those_of_autograd(op, index):
 
     case, cotangents, _ = draw(op, index)
     tensors = {k: torch.tensor(x, requires_grad=True) for k, x in differentiable(case).items()}
-    loop = {"selective_scan": torch_selective_scan, "ssd": torch_ssd}[op.name]
+    loop = {"selective_scan": torch_selective_scan, "ssd": torch_ssd, "causal_conv1d": torch_conv}[op.name]
     outputs = loop(**case | tensors)
     pairs = zip(outputs, cotangents.values(), strict=True)
     sum((y * torch.tensor(c).conj()).real.sum() for y, c in pairs).backward()

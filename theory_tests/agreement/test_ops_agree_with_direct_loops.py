@@ -48,7 +48,7 @@ def test_definition_and_direct_loop_agree(op, T, record_property):
 @every_op
 def test_every_argument_matters(op):
     """The control: a relative change of 1e-9 in any one argument is seen by this comparison."""
-    memory = op.regimes[3]
+    memory = next(r for r in op.regimes if r.name in ("fading-c", op.typical))
     for options in op.options:
         case = draw(op, memory, options, 33)
         for name, x in case.items():
@@ -62,6 +62,8 @@ def test_exact_regimes_are_exact(op):
     for regime in (r for r in op.regimes if r.exact):
         for options in op.options:
             case = draw(op, regime, options, 33)
-            for one, other in zip(op.definition(**case), op.direct(**case), strict=True):
+            with np.errstate(over="ignore"):
+                looped = op.direct(**case)
+            for one, other in zip(op.definition(**case), looped, strict=True):
                 assert np.array_equal(one, other), (regime.name, options)
-                assert one.any()
+                assert one.any() or not one.size  # a single tap keeps no state

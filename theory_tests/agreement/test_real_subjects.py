@@ -316,6 +316,118 @@ def test_a_packed_sequence_is_its_parts():
     assert worst({"y": packed["y"][:, 5:], "final_state": packed["final_state"]}, "ssd", late) < 1
 
 
+# ---- short convolutions
+
+CONV = "causal_conv1d:causal_conv1d_fn"
+CONV_UPDATE = "causal_conv1d:causal_conv1d_update"
+
+
+def convolution(*, x, weight, bias=None, activation=False, initial_state=None, seq_idx=None):
+    """y(t) = act(bias + sum_i weight[i] x(t-w+1+i)) in float64, the same of absolute values, and the last inputs."""
+    (b, T, d), w = x.shape, weight.shape[-1]
+    before = np.zeros((b, d, w - 1)) if initial_state is None else initial_state
+    tokens = np.concatenate([before.astype(float), x.astype(float).swapaxes(1, 2)], axis=2)
+    y, size = np.zeros((b, T, d)), np.zeros((b, T, d))
+    for row, t, i in np.ndindex(b, T, w):
+        if seq_idx is None or t - w + 1 + i < 0 or seq_idx[row, t - w + 1 + i] == seq_idx[row, t]:
+            y[row, t] += weight[:, i] * tokens[row, :, t + i]
+            size[row, t] += abs(weight[:, i] * tokens[row, :, t + i])
+    if bias is not None:
+        y, size = y + bias, size + abs(bias)
+    return (y / (1 + np.exp(-y)) if activation else y), size, tokens[..., T:]
+
+
+def conv_inputs(d=8, w=4, T=21, seed=0):
+    rng = np.random.default_rng(seed)
+    shapes = {"x": (2, T, d), "weight": (d, w), "bias": (d,), "initial_state": (2, d, w - 1)}
+    case = {name: rng.standard_normal(shape).astype(np.float32) for name, shape in shapes.items()}
+    return case | {"activation": True, "seq_idx": np.repeat(np.arange(3, dtype=np.int32), T // 3)[None].repeat(2, 0)}
+
+
+def conv_worst(got, case):
+    """Errors in units of w + 10 roundings of the sum of absolute values: w in the sum, 10 for silu of slope 1.1."""
+    y, size, last = convolution(**case)
+    assert got["y"].shape == y.shape
+    if "final_state" in got:
+        np.testing.assert_array_equal(got["final_state"], last)
+    return (abs(got["y"] - y) / ((case["weight"].shape[-1] + 10) * U * size)).max(initial=0)
+
+
+def causal_conv1d_fn(
+    x, weight, bias=None, seq_idx=None, initial_states=None, return_final_states=False, final_states_out=None,
+    activation=None,
+):  # fmt: skip
+    import torch
+
+    assert activation in (None, "silu", "swish")
+    assert seq_idx is None or (initial_states is None and not return_final_states)
+    assert not return_final_states or x.stride(1) == 1, "only the channel-last layout returns states"
+    (b, d, T), w = x.shape, weight.shape[-1]
+    tokens = torch.cat([x.new_zeros(b, d, w - 1) if initial_states is None else initial_states, x], -1)
+    y = torch.zeros_like(x)
+    for t in range(T):
+        window = tokens[..., t : t + w]
+        if seq_idx is not None:
+            first = max(0, w - 1 - t)
+            same = seq_idx[:, t - w + 1 + first : t + 1] == seq_idx[:, t, None]
+            window = torch.cat([0 * window[..., :first], window[..., first:] * same[:, None]], -1)
+        y[..., t] = (window * weight).sum(-1)
+    y = y if bias is None else y + bias[:, None]
+    y = y if activation is None else torch.nn.functional.silu(y)
+    return (y, tokens[..., T:]) if return_final_states else y
+
+
+def causal_conv1d_update(x, conv_state, weight, bias=None, activation=None, cache_seqlens=None):
+    import torch
+
+    assert conv_state.shape[-1] >= weight.shape[-1] - 1
+    tokens = torch.cat([conv_state, x], -1)
+    y, _ = causal_conv1d_fn(
+        tokens.mT.contiguous().mT, weight, bias, return_final_states=True, activation=activation
+    )
+    conv_state.copy_(tokens[..., -conv_state.shape[-1] :])
+    return y[..., conv_state.shape[-1] :]
+
+
+@pytest.mark.real("torch")
+@pytest.mark.parametrize("width", [2, 3, 4])
+@pytest.mark.parametrize("left_out", [("initial_state",), ("seq_idx",), ("seq_idx", "bias", "activation")], ids=str)
+@pytest.mark.parametrize(("subject", "stand_in"), [(CONV, causal_conv1d_fn), (CONV_UPDATE, causal_conv1d_update)])
+def test_causal_conv1d_is_called_in_its_published_layout(subject, stand_in, left_out, width):
+    case = {k: v for k, v in conv_inputs(w=width).items() if k in find(subject).accepts and k not in left_out}
+    assert conv_worst(result(subject, case, stand_in), case) < 1
+
+
+@pytest.mark.real("torch")
+def test_what_the_package_cannot_express_is_said():
+    case = conv_inputs()
+    with pytest.raises(NotImplementedError, match="takes one of them"):
+        result(CONV, case, causal_conv1d_fn)
+    with pytest.raises(NotImplementedError, match="5 taps"):
+        result(CONV, conv_inputs(w=5), causal_conv1d_fn)
+    short = {k: v for k, v in conv_inputs(w=1).items() if k in find(CONV_UPDATE).accepts}
+    with pytest.raises(NotImplementedError, match="no state to work on"):
+        result(CONV_UPDATE, short, causal_conv1d_update)
+
+
+@TRANSFORMERS
+@pytest.mark.parametrize(
+    "subject",
+    ["torch.nn.functional:conv1d"]
+    + [
+        f"transformers.models.{name}.modeling_{name}:causal_conv1d_{kind}"
+        for name in ("mamba", "mamba2", "falcon_h1")
+        for kind in ("fn", "update")
+    ],
+)
+def test_convolutions_agree_with_the_definition(subject):
+    case = {k: v for k, v in conv_inputs().items() if k in find(subject).accepts}
+    assert conv_worst(result(subject, case), case) < 1
+    for name in set(case) & {"x", "weight", "bias", "initial_state"}:  # the control
+        got = result(subject, case | {name: case[name] * np.float32(1.001)})
+        assert conv_worst({"y": got["y"]}, case) > 1, name
+
+
 # ---- functions that need no adapter
 
 
@@ -452,7 +564,7 @@ assert not {name.partition(".")[0] for name in sys.modules} & {"torch", "transfo
 
 
 def test_a_known_package_has_only_its_listed_functions():
-    assert find(MAMBA + "causal_conv1d_fn") is None
+    assert find(MAMBA + "mamba_inner_fn") is None
     assert find(MAMBA + "mamba_selective_scan", "ssd") is None
     assert find(UPDATE).op == "selective_scan"
     assert find(UPDATE, "ssd").op == "ssd"

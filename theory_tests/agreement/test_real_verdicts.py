@@ -15,10 +15,17 @@ SUBJECTS = {
     f"{MAMBA}:mamba_selective_state_update": None,
     f"{MAMBA2}:mamba2_chunk_scan": None,
     f"{MAMBA2}:mamba2_selective_state_update": None,
+    "torch.nn.functional:conv1d": None,
+    f"{MAMBA}:causal_conv1d_fn": None,
+    f"{MAMBA}:causal_conv1d_update": None,
     "examples/jax_scan.py:selective_scan": "selective_scan",
     "examples/torch_scan.py:selective_scan": "selective_scan",
 }
-NEEDS = {"examples/jax_scan.py:selective_scan": ("jax",), "examples/torch_scan.py:selective_scan": ("torch",)}
+NEEDS = {
+    "examples/jax_scan.py:selective_scan": ("jax",),
+    "examples/torch_scan.py:selective_scan": ("torch",),
+    "torch.nn.functional:conv1d": ("torch",),
+}
 SCANS = {"mamba": f"{MAMBA}:mamba_selective_scan", "mamba2": f"{MAMBA2}:mamba2_chunk_scan"}
 
 # What they cannot be asked for: functions without initial state have no split to test.
@@ -59,6 +66,37 @@ def test_the_chunked_scan_does_not_multiply_its_decays(pytestconfig):
     kernel = subject(SCANS["mamba2"], pytestconfig.rootpath)
     for wrong in ({"decay": "product"}, {"accumulate": "float64", "state": "float32"}):
         assert judged(kernel, kernel.claim.replace(**wrong), ask_for=()).verdict == run.NOT_CONFORMING
+
+
+@pytest.mark.real("torch")
+@pytest.mark.parametrize("form", ["bfloat16", "float16"])
+def test_pytorch_sums_convolutions_of_16_bits_in_float32(form, pytestconfig, record_property):
+    """One rounding at the end; a sum in 16 bits, admitted by the control's claim, would have been seen as one."""
+    kernel = subject("torch.nn.functional:conv1d", pytestconfig.rootpath)
+    report = judged(kernel, kernel.claim.replace(io=form), count=None, ask_for=())
+    record_property("max_ratio", report.ratio)
+    assert report.verdict == run.CONFORMING
+    wide = kernel.claim.replace(io=form, accumulate=form)
+    assert judged(kernel, wide, count=None, ask_for=()).ratio < 0.5 < report.ratio
+
+
+@pytest.mark.real("torch", "transformers")
+@pytest.mark.parametrize("form", ["bfloat16", "float16"])
+@pytest.mark.parametrize("name", [f"{MAMBA}:causal_conv1d_fn", f"{MAMBA}:causal_conv1d_update"])
+def test_transformers_rounds_a_convolution_before_its_activation(name, form, pytestconfig, record_property):
+    """In 16 bits convolution and silu are two functions: what lies between them is rounded, which fused kernels do not.
+
+    Without silu the claim of float32 sums holds; with it only that of sums in 16 bits does.
+    """
+    kernel = subject(name, pytestconfig.rootpath)
+    fine = judged(kernel, kernel.claim.replace(io=form), count=30, ask_for=())
+    failed = [r.case for r in fine.results if r.status == "fail"]
+    assert failed
+    assert all(case.arguments.get("activation") for case in failed)
+    assert any(r.status == "pass" and not r.case.arguments.get("activation") for r in fine.results)
+    coarse = judged(kernel, kernel.claim.replace(io=form, accumulate=form), count=30, ask_for=())
+    record_property("max_ratio", (fine.ratio, coarse.ratio))
+    assert coarse.verdict == run.CONFORMING
 
 
 @pytest.mark.real("torch", "transformers")

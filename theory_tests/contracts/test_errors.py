@@ -7,7 +7,7 @@ from realization.core.claim import NAMED, Claim, parse_claim
 from realization.core.errors import RealizationError, ShapeError
 from realization.core.rounding import format_of
 from realization.core.shapes import finite
-from realization.layers import OPS, selective_scan, ssd
+from realization.layers import OPS, causal_conv1d, selective_scan, ssd
 from realization.systems import BilinearSSM, LinearSSM, TimeVaryingSSM
 
 
@@ -24,7 +24,12 @@ DUAL = {
     "D": zeros(6), "z": zeros(2, 7, 6, 3), "dt_bias": zeros(6), "initial_state": zeros(2, 6, 3, 5),
     "seq_idx": np.zeros((2, 7), int),
 }  # fmt: skip
-ARGUMENTS = [(selective_scan, SCAN, name) for name in SCAN] + [(ssd, DUAL, name) for name in DUAL]
+CONV = {
+    "x": zeros(2, 7, 3), "weight": zeros(3, 4), "bias": zeros(3), "initial_state": zeros(2, 3, 3),
+    "seq_idx": np.zeros((2, 7), int),
+}  # fmt: skip
+GIVEN = ((selective_scan, SCAN), (ssd, DUAL), (causal_conv1d, CONV))
+ARGUMENTS = [(op, case, name) for op, case in GIVEN for name in case]
 every_argument = pytest.mark.parametrize("op, case, name", ARGUMENTS)
 
 
@@ -36,7 +41,10 @@ def test_a_wrong_size_is_named(op, case, name):
         op(**case | {name: wrong})
     message = str(caught.value)
     # where an argument is the first with an axis, it sets the size, and the next one does not fit
-    sets = (op, name) in {(selective_scan, "u"), (selective_scan, "A"), (ssd, "x"), (ssd, "B")}
+    sets = (op, name) in {
+        (selective_scan, "u"), (selective_scan, "A"), (ssd, "x"), (ssd, "B"),
+        (causal_conv1d, "x"), (causal_conv1d, "weight"),
+    }  # fmt: skip
     assert f"(from {name})" in message if sets else f"{name} has shape {wrong.shape}, but (" in message
     assert ") is needed for axes (" in message
     op(**case)  # the control
@@ -70,6 +78,20 @@ def test_ssd_refuses(change, message):
     """What the letters of the axes cannot say."""
     with pytest.raises(ShapeError, match=message):
         ssd(**DUAL | change)
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"weight": zeros(3, 0)}, r"weight has shape \(3, 0\); at least one tap"),
+        ({"cu_seqlens": [0, 7]}, r"batch axes \(2,\); packed sequences need a batch axis of size 1"),
+        ({"initial_state": zeros(3, 3, 3)}, r"initial_state has batch axes \(3,\), x \(2,\)"),
+    ],
+)
+def test_a_convolution_refuses(change, message):
+    """No tap, a batch of packed sequences, states of another batch; a state of another width is a wrong size."""
+    with pytest.raises(ShapeError, match=message):
+        causal_conv1d(**CONV | change)
 
 
 @pytest.mark.parametrize("offsets", [[0, 5, 3], [1, 7], [0, 8], [0], []])

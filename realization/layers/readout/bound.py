@@ -72,7 +72,7 @@ def block(sources: tuple[Source, ...], scale: float, softcap: float | None, sink
     gap = np.where(seen, np.abs(z.value - top[..., None]), 0.0)
     late = np.where(seen, np.abs(z.value), 0.0) + np.where(empty, 0.0, np.abs(lse))[..., None] + 2
     roundings = 2 * np.abs(top)[..., None] + 4 + 2 * gap + 4 * n + (4 * late if claim.splits > 1 else 0.0)
-    rho = np.where(seen, np.expm1(np.where(seen, z.error, 0.0) + u * roundings), 0.0)
+    rho: Any = np.where(seen, np.expm1(np.where(seen, z.error, 0.0) + u * roundings), 0.0)
     once = (2 * n + claim.splits + 3) * u
     kappa = gamma(once)
 
@@ -81,7 +81,7 @@ def block(sources: tuple[Source, ...], scale: float, softcap: float | None, sink
     P, R = (grouped(x[..., :keys], v)[..., None] for x in (p, rho))
     y = contract(P, v.value, -2)
     size, inherited = np.abs(v.value), v.error
-    shared = (P * R * np.abs(v.value - y[..., None, :])).sum(-2)
+    shared: Any = (P * R * np.abs(v.value - y[..., None, :])).sum(-2)
     if sink is not None:
         shared = shared + grouped(p[..., keys:] * rho[..., keys:], v) * np.abs(y)
     shared = shared / _positive(1 - grouped(moved[..., None], v))

@@ -1,11 +1,12 @@
-"""Adapters for the Mamba functions of `transformers` (5.23).
+"""Adapters for the functions of `transformers` (5.23) that its Mamba layers call.
 
-They take the arguments of `mamba_ssm` in the order of `mamba_ssm`, so that a
+They take the arguments of `mamba_ssm` and `causal_conv1d` in their order, so that a
 compiled kernel can take their place: where one is installed, it is what runs
 under these names.
 """
 
 from realization.verify.adapters import Adapter
+from realization.verify.adapters.causal_conv1d import UPDATE, convolve_from_zero
 from realization.verify.adapters.mamba_ssm import (
     STEPS,
     Foreign,
@@ -29,8 +30,22 @@ def _ssd(function: Function, *, D: Foreign = None, **arguments: Foreign) -> Outp
 _SCAN = frozenset({"u", "delta", "A", "B", "C", "D", "z", "delta_bias", "delta_softplus"})
 _SSD = frozenset({"x", "dt", "A", "B", "C", "D", "dt_bias", "dt_softplus", "initial_state"})
 
+# Three models hold copies of one function.
+_CONV = Adapter(
+    op="causal_conv1d",
+    call=convolve_from_zero,
+    accepts=frozenset({"x", "weight", "bias", "activation"}),
+    array="torch",
+    note="channel first, from a state of zeros.",
+)
+_CONVOLUTIONS = {
+    f"transformers.models.{name}.modeling_{name}:causal_conv1d_{kind}": (adapter,)
+    for name in ("mamba", "mamba2", "falcon_h1")
+    for kind, adapter in (("fn", _CONV), ("update", UPDATE))
+}
+
 # The chunked scan swallows z without a word (its mixer gates inside the norm), the update swallows dt_limit.
-ADAPTERS = {
+ADAPTERS = _CONVOLUTIONS | {
     "transformers.models.mamba.modeling_mamba:mamba_selective_scan": (
         Adapter(
             op="selective_scan",
