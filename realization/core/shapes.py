@@ -59,7 +59,7 @@ class Signature:
             If it has another form.
         """
         sides = [dict(_arguments(side)) for side in text.split("->")]
-        if len(sides) != 2 or not all(sides):
+        if len(sides) != 2:
             raise ShapeError(f"signature {text!r} has another form than 'x: *b T d; A: d -> y: *b T d'")
         return cls(*sides)
 
