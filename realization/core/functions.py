@@ -31,9 +31,20 @@ def elementary(value: Callable[..., Any]) -> Callable[..., Any]:
         for x in arguments:
             if hasattr(type(x), "__elementary__"):
                 return type(x).__elementary__(value.__name__, *arguments)
-        return value(*arguments)
+        return value(*(_of_one_kind(x) for x in arguments))
 
     return function
+
+
+def _of_one_kind(x: Any) -> Any:
+    """An array of objects (balls, rationals) without the plain numbers that a mask or a constant has put among them."""
+    if not isinstance(x, np.ndarray) or x.dtype != object:
+        return x
+    flat = x.ravel()
+    kind = next((type(entry) for entry in flat if not isinstance(entry, int | float)), float)
+    found = np.empty(flat.shape, object)
+    found[:] = [kind(entry) if isinstance(entry, int | float) else entry for entry in flat]
+    return found.reshape(x.shape) if kind is not float else found.reshape(x.shape).astype(float)
 
 
 @elementary

@@ -106,7 +106,7 @@ def sliding_window_attention(
 
 def layer(core: Callable[..., Read], *, scale, softcap, sink, **arguments) -> Read:
     """Map and core; the core is `readout`, or another route to the same."""
-    return core((source(**arguments),), scale=factor(scale, arguments["query"]), softcap=cap(softcap), sink=sink)
+    return core(sources=(source(**arguments),), scale=factor(scale, arguments["query"]), softcap=cap(softcap), sink=sink)
 
 
 # the same with compiled loops over the keys
@@ -311,7 +311,7 @@ def as_realization(
         hidden = np.where(slots[..., -1] > 0, 0.0, -np.inf)[..., None, None, :]
         seen = np.arange(window)[None]
         return readout(
-            (Source(key, value, seen, query[..., None, :, :], hidden),),
+            sources=(Source(key, value, seen, query[..., None, :, :], hidden),),
             scale=factor(scale, query), softcap=softcap, sink=sink,
         ).y[..., 0, :, :]  # fmt: skip
 

@@ -136,16 +136,16 @@ def layer(
         Source(raw[1], value, band(T, S, window), raw[0]),
         Source(fading[1], fading_value, band(T, S, window, shift=window), fading[0]),
     )
-    return peculiar(core(sources, scale=factor(scale, query)), window, T, S, quirks)
+    return peculiar(core(sources=sources, scale=factor(scale, query)), window, T, S, quirks)
 
 
 # the same with compiled loops over the keys
 compiled = operation(SIGNATURE, like=bmojo_f)(functools.partial(layer, kernel))
 
 
-def by_parts(sources: tuple[Source, ...], **options: Any) -> Read:
+def by_parts(*, sources: tuple[Source, ...], **options: Any) -> Read:
     """Read each source out by itself and merge the two: the second route, and the form of the released kernel."""
-    return merge([readout((source,), **options) for source in sources])
+    return merge([readout(sources=(source,), **options) for source in sources])
 
 
 bmojo_f_two_pass = operation(SIGNATURE, like=bmojo_f)(functools.partial(layer, by_parts))
@@ -280,7 +280,7 @@ def as_realization(
             K, U = (x[..., half, :].reshape(*x.shape[:-2], window, g, -1) for x in parts[2 * i : 2 * i + 2])
             seen, bias = np.arange(window)[None], np.moveaxis(hidden[..., half, :], -1, -2)[..., None, :]
             sources.append(Source(K, U, seen, queries[i][..., None, :, :], bias))
-        return readout(sources, scale=factor(scale, queries[0])).y[..., 0, :, :]
+        return readout(sources=sources, scale=factor(scale, queries[0])).y[..., 0, :, :]
 
     return Realization(
         schedule, register_system(2 * window, width), readout_, lambda state: np.zeros(2 * window * width)

@@ -19,7 +19,7 @@ import numpy as np
 
 from realization.core.claim import Claim
 from realization.core.errors import RealizationError
-from realization.core.ops import Op, Swap
+from realization.core.ops import Op, Swap, incomplete
 from realization.core.pair import Pair
 from realization.layers.cores import route, standing_in
 from realization.layers.readings import complete
@@ -99,7 +99,7 @@ def _pattern(other: Op, case: Case, findings: list[Finding], truth: Truth) -> np
     """The errors that the swap would make, in float64; None where it does not apply."""
     try:
         with np.errstate(all="ignore"):
-            changed = dict(zip(other.outputs, other.definition(**case.arguments), strict=True))
+            changed = other.named(other.definition(**case.arguments))
         return errors(findings, changed, truth.value) if comparable(changed, truth.value) else None
     except RealizationError:
         return None
@@ -133,9 +133,9 @@ def swapped(op: Op, swap: Swap) -> Op:
             raise NotApplicableError(f"{swap.name} does not apply")
         with standing_in(None if swap.core is None else functools.partial(_answer, swap.core)):
             found = op.definition(**changed)
-        return tuple(swap.outputs(dict(zip(op.outputs, found, strict=True)), arguments).values())
+        return tuple(swap.outputs(op.named(found), arguments).values())
 
-    return complete(dataclasses.replace(op, definition=definition, certified=None, bound=None, adjoint=None))
+    return complete(dataclasses.replace(op, definition=definition, certified=incomplete, bound=incomplete, adjoint=incomplete))
 
 
 class NotApplicableError(RealizationError):

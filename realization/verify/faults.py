@@ -97,7 +97,7 @@ def mutants(op: Op, case: Case, chunks: list[int]) -> Iterator[tuple[Fault, int,
                         outputs = op.definition(**case.arguments)
                 except RealizationError:  # the fault is not defined for these arguments
                     continue
-                yield fault, chunk, dict(zip(op.outputs, outputs, strict=True))
+                yield fault, chunk, op.named(outputs)
 
 
 def plant(core: Callable[..., Any], fault: Fault, chunk: int) -> Callable[..., Any]:

@@ -15,8 +15,8 @@ FORMATS = ("float32", "tf32", "bfloat16")
 T, CHUNK = 24, 8
 # Regimes in which a tolerance has to be useful: moderate memory, no cancellation, no extreme numbers.
 ORDINARY = ("fading-3", "fading-c/2", "fading-c", "positive", "generic")
-# What the controls put out of tune: the rates of a scan, the taps of a convolution.
-TUNED = ("A", "weight")
+# What the controls put out of tune: the rates of a scan, the taps of a convolution, the values of an attention.
+TUNED = ("A", "weight", "value")
 
 
 def parts(x):
@@ -93,7 +93,7 @@ def test_no_draw_exceeds_the_bound(name, form, data, seed):
 
 @pytest.mark.parametrize("op", OPS.values(), ids=OPS)
 def test_a_parameter_that_is_a_percent_off_exceeds_it(op):
-    """The control: float32 with decay rates or taps 1 % off is beyond the bound by orders of magnitude."""
+    """The control: float32 with decay rates, taps or values 1 % off is beyond the bound by orders of magnitude."""
     case = draw(op, moderate(op), op.options[0], "float32", 0)
     assert ratios(op, case, "float32").max() < 1
     assert ratios(op, case, "float32", wrong=1.01).max() > 100

@@ -24,7 +24,7 @@ def draw(seed, spread=1.0):
 def read(q, k, v, keys, number=np.asarray):
     """The read-out over some of the keys."""
     places = np.broadcast_to(np.array(sorted(keys), dtype=int), (T, len(keys)))
-    return readout([Source(number(k), number(v), places, number(q))], scale=1.0)
+    return readout(sources=[Source(number(k), number(v), places, number(q))], scale=1.0)
 
 
 def allowed(q, k, v):

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from realization.core.functions import exp, log1p, plain, stack, where
+from realization.layers.cores import core
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,7 +59,8 @@ class Read(NamedTuple):
     lse: Any
 
 
-def readout(sources: Sequence[Source], *, scale: float, softcap: float | None = None, sink: Any = None) -> Read:
+@core
+def readout(*, sources: Sequence[Source], scale: float, softcap: float | None = None, sink: Any = None) -> Read:
     """y(t) = sum_j p(t, j) v(j),  p = softmax of cap tanh(scale q'k / cap) + b over all sources and the sink.
 
     Parameters
@@ -92,7 +94,7 @@ def readout(sources: Sequence[Source], *, scale: float, softcap: float | None = 
 
     >>> from realization.layers.readout.places import band
     >>> q, v = np.zeros((3, 1, 1)), np.array([1.0, 3.0, 7.0]).reshape(3, 1, 1)
-    >>> readout([Source(q, v, band(3, 3, 2), q)], scale=1.0).y.ravel().tolist()
+    >>> readout(sources=[Source(q, v, band(3, 3, 2), q)], scale=1.0).y.ravel().tolist()
     [1.0, 2.0, 5.0]
     """
     numbers = [x for source in sources for x in source.numbers()] + [sink]

@@ -38,7 +38,7 @@ def run(sources: tuple[Source, ...], scale: float, softcap: float | None, sink: 
         dataclasses.replace(s, **{name: primal(getattr(s, name)) for name in ("key", "value", "query", "bias")})
         for s in sources
     )
-    read = readout(inner, scale=scale, softcap=softcap, sink=primal(sink))
+    read = readout(sources=inner, scale=scale, softcap=softcap, sink=primal(sink))
 
     def pull(bars: dict[int, Any]) -> Bars:
         found = _pull(inner, scale, softcap, primal(sink), read, bars)

@@ -11,7 +11,7 @@ from realization.layers.readout import Read, Source, merge
 from realization.layers.readout.definition import merged
 
 
-def kernel(sources: Sequence[Source], *, scale: float, softcap: float | None = None, sink: Any = None) -> Read:
+def kernel(*, sources: Sequence[Source], scale: float, softcap: float | None = None, sink: Any = None) -> Read:
     """Read out with compiled code; arguments as for `readout`, arrays of floats only.
 
     Parameters
