@@ -62,8 +62,10 @@ def _cases(subject: Subject, claim: Claim, name: str, seed: int) -> list[Case]:
     if name == "split":
         wanted = [o for o in wanted if "initial_state" in o["with"]]
     long = 2 * chunk_of(claim) + 1
+    names = [r.name for r in subject.op.regimes]
+    regime = REGIME if REGIME in names else names[0]
     return [
-        draw(subject.op, f"{REGIME}.T{T}.o{o['index']}.s{seed}", claim, subject.accepts, subject.requires)
+        draw(subject.op, f"{regime}.T{T}.o{o['index']}.s{seed}", claim, subject.accepts, subject.requires)
         for o in wanted[:3]
         for T in (SHORT, long)
     ]

@@ -457,7 +457,7 @@ def read_inputs(path: str, op: Op) -> dict[str, Any]:
 
 def check_inputs(given: Mapping[str, Any], op: Op, path: str) -> dict[str, Any]:
     """Return these arguments of an op, checked as those of a file of this name are."""
-    arrays = {name: np.asarray(x) for name, x in given.items()}
+    arrays = {name: np.asarray(x) for name, x in given.items() if x is not None}
     unknown = set(arrays) - set(op.arguments)
     if unknown:
         raise UsageError(f"{path} has {', '.join(sorted(unknown))}; {op.name} takes {', '.join(op.arguments)}")
