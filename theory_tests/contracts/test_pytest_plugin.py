@@ -227,24 +227,6 @@ def test_numbers_come_from_command_line_call_and_ini(suite, pytester):
     wrong.assert_outcomes(passed=1, failed=1)
 
 
-def test_an_interruption_ends_the_session(suite):
-    """Judging keeps what was finished, but Ctrl-C is meant for pytest."""
-    result = suite(
-        """
-    def stopped(u, delta, A, B, C):
-        raise KeyboardInterrupt
-
-    def test_it(conforms):
-        conforms(stopped, op="selective_scan")
-
-    def test_next():
-        pass
-    """
-    )
-    assert result.ret == pytest.ExitCode.INTERRUPTED
-    result.assert_outcomes()
-
-
 OWN = """
     from realization import Op, recurrence
 
@@ -325,6 +307,25 @@ def test_collection_compiles_nothing(pytester, monkeypatch):
     found = pytester.runpytest_subprocess(*PLUGIN, "-s", "--collect-only")
     found.stdout.re_match_lines([".*loaded: .*realization.layers.*"])
     assert "numba" not in str(found.stdout)
+
+
+def test_an_interruption_ends_the_session(pytester, monkeypatch):
+    """Judging keeps what was finished, but Ctrl-C is meant for pytest."""
+    findable(monkeypatch)
+    tests = """
+    def stopped(u, delta, A, B, C):
+        raise KeyboardInterrupt
+
+    def test_it(conforms):
+        conforms(stopped, op="selective_scan")
+
+    def test_next():
+        pass
+    """
+    pytester.makepyfile(test_user=tests)
+    result = pytester.runpytest_subprocess(*PLUGIN)
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    result.assert_outcomes()
 
 
 INSTALLED = {
