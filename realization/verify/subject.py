@@ -340,7 +340,8 @@ def plain(
             f"{name} takes ({', '.join(sorted(takes or ()))}), but {op.name} needs "
             f"{', '.join(sorted(op.required - accepts))} too; name them so, or give the --convention that it follows"
         )
-    accepts |= {"complex"} if complexes or name in demo.SUBJECTS else set()
+    embedded = any(function is known for known, _ in demo.SUBJECTS.values())
+    accepts |= {"complex"} if complexes or embedded else set()
     required = _parameters(function, required=True) or frozenset()
     if required - set(op.arguments):
         foreign = ", ".join(sorted(required - set(op.arguments)))
