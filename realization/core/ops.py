@@ -235,7 +235,12 @@ def named(axes: Signature, returned: Any) -> Any:
     if len(parts) != len(axes.outputs):
         names = ", ".join(axes.outputs)
         raise ShapeError(f"{len(parts)} outputs came, the signature names {len(axes.outputs)}: {names}")
-    return returned if hasattr(returned, "_fields") else namedtuple("Outputs", axes.outputs)(*parts)
+    return returned if hasattr(returned, "_fields") else _outputs(*axes.outputs)(*parts)
+
+
+@functools.cache
+def _outputs(*names: str) -> Any:
+    return namedtuple("Outputs", names)
 
 
 def type_preserving(outputs: Any) -> Any:

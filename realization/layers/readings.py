@@ -39,6 +39,13 @@ def complete(op: Op) -> Op:
     ------
     StructureError
         If signature, definition and roles do not fit each other.
+
+    Examples
+    --------
+    >>> scale = complete(Op("scale", "x: *b T d; w: d -> y: *b T d", lambda x, w: x * w))
+    >>> x, w, one = np.full((1, 2, 1), 0.1), np.array([3.0]), np.ones((1, 2, 1))
+    >>> scale.properties, scale.adjoint({"x": x, "w": w}, {"y": one})["w"].tolist()
+    (('causality', 'batch', 'repeat'), [0.2])
     """
     op = derived(op)
 

@@ -68,8 +68,10 @@ def _cases(subject: Subject, claim: Claim, name: str, seed: int) -> list[Case]:
     if name == "causality":  # what changes at a step is then the same index of queries and keys
         wanted = [o for o in wanted if "past" not in o["with"]]
     long = 2 * chunk_of(claim) + 1
+    names = [r.name for r in subject.op.regimes]
+    regime = subject.op.typical if subject.op.typical in names else names[0]
     return [
-        draw(subject.op, f"{subject.op.typical}.T{T}.o{o['index']}.s{seed}", claim, subject.accepts, subject.requires)
+        draw(subject.op, f"{regime}.T{T}.o{o['index']}.s{seed}", claim, subject.accepts, subject.requires)
         for o in wanted[:3]
         for T in (SHORT, long)
     ]

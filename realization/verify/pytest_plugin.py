@@ -140,9 +140,13 @@ class Conforms:
     def __call__(self, function: Callable[..., Any] | str, op: Op | str | None = None, **keywords: Any) -> Report:
         """Judge `function`; return the report of one that conforms."""
         __tracebackhide__ = True
+        from realization.verify.run import CONFORMING
+
         report = self._judged(function, op, keywords)
-        self.item.user_properties += [("max_ratio", report.ratio), ("behaves_as", report.tightest or "no rung")]
-        if report.verdict != "conforming":
+        if report.interrupted:  # judging keeps what was finished; the session is to end all the same
+            raise KeyboardInterrupt
+        self.item.user_properties += [("max_ratio", float(report.ratio)), ("behaves_as", report.tightest or "no rung")]
+        if report.verdict != CONFORMING:
             pytest.fail(str(report), pytrace=False)
         self.item.add_report_section("call", "realization", str(report))
         return report
@@ -151,11 +155,10 @@ class Conforms:
         __tracebackhide__ = True
         from realization.verify.judge import judge
 
-        asked = replace(self.asked, op=self.asked.op if op is None else op)
+        asked = replace(self.asked, claim=keywords.pop("claim", self.asked.claim))
         keywords |= {name: n for name in NUMBERS if (n := self._number(name, keywords.get(name))) is not None}
-        keywords.setdefault("claim", asked.words)
         try:
-            return judge(function, asked.op, **keywords)
+            return judge(function, self.op if op is None else op, claim=asked.words, **keywords)
         except RealizationError as e:
             pytest.fail(f"conforms: {e}", pytrace=False)
 

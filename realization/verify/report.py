@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import platform
 import shlex
@@ -150,14 +151,12 @@ def _failure(report: Report, r: Result) -> Iterator[str]:
 def reproduce(report: Report, result: Result) -> str:
     """Return the command that judges one case again; the call from Python where no command finds the function."""
     s = report.subject
-    asked = dict(zip(s.flags[::2], s.flags[1::2], strict=True))
     changed = [f"{k}={v}" for k, v in asdict(report.claim).items() if v != getattr(s.claim, k)]
-    if changed:
-        asked["--claim"] = ",".join(changed)
-    asked["--case" if result.case.regime else "--inputs"] = result.case.id
-    if s.command and not any(map(_nameless, asked.values())):
-        return shlex.join(["realization", "verify", s.name, *(word for pair in asked.items() for word in pair)])
-    keywords = [f"{k.removeprefix('--')}={v if _nameless(v) else repr(v)}" for k, v in asked.items()]
+    words = [*s.flags, *(["--claim", ",".join(changed)] if changed else [])]
+    words += ["--case" if result.case.regime else "--inputs", result.case.id]
+    if s.command and not any(map(_nameless, words)):
+        return shlex.join(["realization", "verify", s.name, *words])
+    keywords = [f"{k[2:]}={v if _nameless(v) else repr(v)}" for k, v in itertools.pairwise(words) if k[:2] == "--"]
     return f"realization.judge({', '.join([s.name.rpartition(':')[2], *keywords])})"
 
 

@@ -336,7 +336,8 @@ def plain(
             f"{name} takes ({', '.join(sorted(takes or ()))}), but {op.name} needs "
             f"{', '.join(sorted(op.required - accepts))} too; name them so, or give the --convention that it follows"
         )
-    accepts |= {"complex"} if complexes or name in demo.SUBJECTS else set()
+    embedded = any(function is known for known, _ in demo.SUBJECTS.values())
+    accepts |= {"complex"} if complexes or embedded else set()
     required = parameters(function, required=True) or frozenset()
     if required - set(op.arguments):
         foreign = ", ".join(sorted(required - set(op.arguments)))
@@ -453,7 +454,7 @@ def read_inputs(path: str, op: Op) -> dict[str, Any]:
 
 def check_inputs(given: Mapping[str, Any], op: Op, path: str) -> dict[str, Any]:
     """Return these arguments of an op, checked as those of a file of this name are."""
-    arrays = {name: np.asarray(x) for name, x in given.items()}
+    arrays = {name: np.asarray(x) for name, x in given.items() if x is not None}
     unknown = set(arrays) - set(op.arguments)
     if unknown:
         raise UsageError(f"{path} has {', '.join(sorted(unknown))}; {op.name} takes {', '.join(op.arguments)}")

@@ -141,6 +141,7 @@ MARKED = """
     class TestOfAClass:
         def test_scan(self, conforms):
             assert conforms(scan).claim == Claim(io="float64", accumulate="float64")
+            assert conforms(scan, claim="chunk=8").claim == Claim(io="float64", accumulate="float64", chunk=8)
 """
 
 
@@ -178,6 +179,7 @@ def test_the_items_are_judged_under_their_claims(suite, pytester):
     ("marker", "message"),
     [
         ('op="selectiv_scan"', "*op 'selectiv_scan' is unknown; nearest: selective_scan"),
+        ('op="ssd", claims=[Claim()], io="bf17"', "*number format 'bf17' is unknown*"),
         ('op="ssd", claims=["fp23"]', "*claim 'fp23' is unknown; nearest: fp32*"),
         ('op="ssd", io=["float31"]', "*number format 'float31' is unknown*"),
         ('op="ssd", claim="fp32"', "*unexpected keyword argument 'claim'*"),
@@ -186,7 +188,13 @@ def test_the_items_are_judged_under_their_claims(suite, pytester):
 )
 def test_a_wrong_marker_is_an_error_at_collection(suite, marker, message):
     """Before anything runs."""
-    result = suite(f"\n    @pytest.mark.conforms({marker})\n    def test_it(conforms):\n        conforms(scan)\n")
+    result = suite(f"""
+    from realization import Claim
+
+    @pytest.mark.conforms({marker})
+    def test_it(conforms):
+        conforms(scan)
+    """)
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines([f"*test_it: marker conforms: {message}"])
 
@@ -299,6 +307,25 @@ def test_collection_compiles_nothing(pytester, monkeypatch):
     found = pytester.runpytest_subprocess(*PLUGIN, "-s", "--collect-only")
     found.stdout.re_match_lines([".*loaded: .*realization.layers.*"])
     assert "numba" not in str(found.stdout)
+
+
+def test_an_interruption_ends_the_session(pytester, monkeypatch):
+    """Judging keeps what was finished, but Ctrl-C is meant for pytest."""
+    findable(monkeypatch)
+    tests = """
+    def stopped(u, delta, A, B, C):
+        raise KeyboardInterrupt
+
+    def test_it(conforms):
+        conforms(stopped, op="selective_scan")
+
+    def test_next():
+        pass
+    """
+    pytester.makepyfile(test_user=tests)
+    result = pytester.runpytest_subprocess(*PLUGIN)
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    result.assert_outcomes()
 
 
 INSTALLED = {
