@@ -11,14 +11,15 @@ Whatever the order, the block size and the base of its exponentials, a kernel co
 which is small where all values are alike, however large they are: a common factor of all weights does not matter,
 nor does a common mean of all values.  With S = |q|'|k| they are
 
-    rho = exp(eta) - 1,    eta = e(z) + (4 |s| + 2 |b| + 2 |z| + 2 |m|) u + (4 + 2 |z - m|) u + 4 n u
+    rho = exp(eta) - 1,    eta = e(z) + (4 |s| + 2 |b| + 2 |z| + 2 |m|) u + (4 + 2 |z - m|) u + 4 r u
 
 the error of the score (its sum of products, at most K u S); the roundings of scale, bias, log2 e and the
-subtraction; the exponential; and of each of at most n rescalings when a larger score is met.  A score that was
+subtraction; the exponential; and of each of at most r rescalings when a larger score is met: r is the number n of
+keys, or of the blocks of keys that the claim names as its chunk.  A score that was
 rescaled has met maxima between z and m only, so their sizes are bounded by |z| and |m|.  Where partial
 read-outs are combined, their lse lies between z and the common one: 4 (|z| + |lse| + 2) u more.
 
-*Errors of their own* have the two sums: n + rescalings + 3 roundings of every term, and the casts of the operands p
+*Errors of their own* have the two sums: n + r + 3 roundings of every term, and the casts of the operands p
 and v of the second product.  What underflows loses at most eta of a weight whose largest is 1.
 
 The logarithm inherits -log(1 - sum_j p_j rho_j - kappa) and its own roundings.
@@ -57,7 +58,7 @@ def run(sources: tuple[Source, ...], scale: float, softcap: float | None, sink: 
         dataclasses.replace(s, **{name: _lift(getattr(s, name), claim) for name in ("key", "value", "query", "bias")})
         for s in sources
     )
-    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
         return in_blocks(lifted, lambda part: block(part, scale, softcap, _lift(sink, claim), claim))
 
 
@@ -69,11 +70,12 @@ def block(sources: tuple[Source, ...], scale: float, softcap: float | None, sink
     total: Any = np.where(empty, 1.0, w.sum(-1))
     lse: Any = log_sum(total, top, empty)
     p = w / total[..., None]
+    rescalings = n if claim.chunk is None else min(-(-n // claim.chunk) + 1, n)
     gap = np.where(seen, np.abs(z.value - top[..., None]), 0.0)
     late = np.where(seen, np.abs(z.value), 0.0) + np.where(empty, 0.0, np.abs(lse))[..., None] + 2
-    roundings = 2 * np.abs(top)[..., None] + 4 + 2 * gap + 4 * n + (4 * late if claim.splits > 1 else 0.0)
+    roundings = 2 * np.abs(top)[..., None] + 4 + 2 * gap + 4 * rescalings + (4 * late if claim.splits > 1 else 0.0)
     rho: Any = np.where(seen, np.expm1(np.where(seen, z.error, 0.0) + u * roundings), 0.0)
-    once = (2 * n + claim.splits + 3) * u
+    once = (n + rescalings + claim.splits + 3) * u
     kappa = gamma(once)
 
     moved = (p * rho).sum(-1)
@@ -88,7 +90,7 @@ def block(sources: tuple[Source, ...], scale: float, softcap: float | None, sink
     heavy = P * (1 + R)
     own = gamma(once + 2 * claim.u_operand) * (heavy * (size + inherited)).sum(-2) + (heavy * inherited).sum(-2)
     own = own + (cast_error(P, v.value, claim) + eta * (1 + size)).sum(-2)
-    here = grouped((seen.any(-1) * 1.0)[..., None], v)
+    here = grouped(seen.any(-1, keepdims=True) * 1.0, v)
     error = here * (shared + own + (kappa + 3 * u) * (np.abs(y) + shared) + (n + 2) * eta * (1 + np.abs(y)))
     fits = (grouped(np.ones((*seen.shape[:-1], 1)), v) * (size + inherited).sum(-2)) < claim.accumulator.largest / 2
     y, error = (x.reshape(*total.shape, x.shape[-1]) for x in (y, np.where(fits, error, np.inf)))
