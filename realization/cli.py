@@ -92,6 +92,8 @@ def parser() -> argparse.ArgumentParser:
     option("--convention", metavar="NAME", help="calling convention that it follows (see `list --conventions`)")
     option("--array", choices=("numpy", "torch", "jax"), help="arrays that it takes")
     option("--inputs", metavar="FILE.npz", help="judge on these arguments of the op")
+    option("--grad", action="store_true", help="judge the gradients too: those of autograd for PyTorch, else --backward")
+    option("--backward", metavar="NAME", help="module:function, file.py:function: arguments and cotangents to gradients")
     option("--property", metavar="NAME", help="ask for this property only")
     option("--cases", type=_positive, metavar="N", help="how many cases")
     option("--seed", type=_natural, default=0, metavar="S", help="seed of the cases")
@@ -191,19 +193,32 @@ def _judge(arguments: argparse.Namespace, name: str) -> int:
 def _report(arguments: argparse.Namespace, name: str) -> Report:
     from realization.core.claim import parse_claim
     from realization.layers import OPS
-    from realization.verify import cases, run, subject
+    from realization.verify import cases, gradients, run, subject
 
     judged = subject.find(name, OPS, op=arguments.op, convention=arguments.convention, array=arguments.array)
     claim = parse_claim(arguments.claim, judged.claim)
-    asked = judged.op.properties if not (arguments.case or arguments.inputs) else ()
-    if arguments.property:
-        if arguments.property not in judged.op.properties:
-            known = ", ".join(judged.op.properties)
-            raise subject.UsageError(f"property {arguments.property!r} is unknown; {judged.op.name} has {known}")
-        asked = (arguments.property,)
-    makers = _makers(arguments, judged, claim, cases, subject)
-    with Progress(len(makers) + len(asked)) as progress:
-        return run.verify(judged, claim, makers, ask_for=asked, seed=arguments.seed, progress=progress.step)
+    passes = [judged]
+    if arguments.grad or arguments.backward:
+        backward = gradients.backward_of(judged, arguments.backward)
+        # a case, a property and given inputs with cotangents are those of the gradients
+        only = arguments.case or arguments.inputs or arguments.property
+        passes = [backward] if only else [judged, backward]
+    plans = [(s, _makers(arguments, s, claim, cases, subject), _asked(arguments, s, subject)) for s in passes]
+    with Progress(sum(len(makers) + len(asked) for _, makers, asked in plans)) as progress:
+        return run.together(
+            run.verify(s, claim, makers, ask_for=asked, seed=arguments.seed, progress=progress.step)
+            for s, makers, asked in plans
+        )
+
+
+def _asked(arguments: argparse.Namespace, judged: Subject, subject: Any) -> tuple[str, ...]:
+    """The properties that are asked."""
+    if not arguments.property:
+        return () if arguments.case or arguments.inputs else judged.op.properties
+    if arguments.property not in judged.op.properties:
+        known = ", ".join(judged.op.properties)
+        raise subject.UsageError(f"property {arguments.property!r} is unknown; {judged.op.name} has {known}")
+    return (arguments.property,)
 
 
 def _makers(

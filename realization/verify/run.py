@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,7 +21,17 @@ from realization.verify.localise import localise
 from realization.verify.properties import Property
 from realization.verify.rules import others
 from realization.verify.subject import DefectError, LeftOutError, RefusedError, Subject
-from realization.verify.verdict import FAIL, PASS, UNINFORMATIVE, Finding, Truth, judge, tolerances
+from realization.verify.verdict import (
+    FAIL,
+    PASS,
+    UNINFORMATIVE,
+    Finding,
+    Truth,
+    judge,
+    output_format,
+    spoken,
+    tolerances,
+)  # fmt: skip
 
 REFUSED, LEFT_OUT = "refused", "left out"
 CONFORMING, NOT_CONFORMING, UNDECIDED = "conforming", "not conforming", "nothing decided"
@@ -80,6 +91,8 @@ class Report:
         The best rung of the precision ladder that all outputs satisfy.
     interrupted : bool
         Whether the run was stopped before its end.
+    gradients : Report or None
+        That on the backward pass, beside the forward pass.
     """
 
     subject: Subject
@@ -89,10 +102,18 @@ class Report:
     properties: list[Property]
     tightest: str | None
     interrupted: bool = False
+    gradients: Report | None = None
 
     @property
     def verdict(self) -> str:
-        """Conforming, not conforming, or nothing decided."""
+        """Conforming, not conforming, or nothing decided: what forward and backward pass both are, or the worse."""
+        if self.gradients is None:
+            return self._own_verdict
+        found = {self._own_verdict, self.gradients.verdict}
+        return next(v for v in (NOT_CONFORMING, UNDECIDED, CONFORMING) if v in found)
+
+    @property
+    def _own_verdict(self) -> str:
         if any(r.status == FAIL for r in self.results) or any(p.status == properties.FAIL for p in self.properties):
             return NOT_CONFORMING
         decided = any(r.status == PASS for r in self.results)
@@ -168,6 +189,12 @@ def verify(
     return Report(subject, claim, seed, results, found, rung, interrupted)
 
 
+def together(reports: Iterable[Report]) -> Report:
+    """Put the report on the gradients, where there is a second one, beside the first."""
+    first, *rest = reports
+    return dataclasses.replace(first, gradients=rest[0]) if rest else first
+
+
 def run_case(subject: Subject, claim: Claim, case: Case, *, rules: bool = True) -> Result:
     """Call the subject on a case and judge what it returns."""
     truth = Truth.of(subject.op, case)
@@ -187,10 +214,10 @@ def run_case(subject: Subject, claim: Claim, case: Case, *, rules: bool = True) 
         reasons: dict[str, list[str]] = {}
         for f in findings:
             if f.status == UNINFORMATIVE:
-                reasons.setdefault(f.reason, []).append(f.output)
+                reasons.setdefault(f.reason, []).append(spoken(f.output))
         sentence = "; ".join(f"{', '.join(names)}: {reason}" for reason, names in reasons.items())
     else:
-        status, sentence = FAIL, f"{failed.output}: {localise(subject.op, case, failed)}"
+        status, sentence = FAIL, f"{spoken(failed.output)}: {localise(subject.op, case, failed)}"
     said = _rules(subject.op, case, outputs, claim, truth) if rules else {}
     return Result(case, status, findings, sentence, said, outputs, truth)
 
@@ -206,7 +233,7 @@ def _rules(op: Op, case: Case, outputs: Mapping[str, Any], claim: Claim, truth: 
         return x.real.value + 1j * x.imag.value if isinstance(x, Pair) else getattr(x, "value", x)
 
     return {
-        name: others(y, truth.value[name], claim.out_format.name, lambda name=name: baseline(name))  # type: ignore[misc]
+        name: others(y, truth.value[name], output_format(op, name, claim).name, lambda name=name: baseline(name))  # type: ignore[misc]
         for name, y in outputs.items()
     }
 

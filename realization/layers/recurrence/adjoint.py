@@ -37,7 +37,17 @@ from realization.certify.tape import Tape, gradients, joint, primal, unbroadcast
 from realization.core.functions import arrange, concatenate, contract, phi1, stack, where
 from realization.core.pair import Pair
 from realization.layers.recurrence import Run, bound, definition, losses, recurrence
-from realization.layers.recurrence.transition import BEHIND_TIME, at, complex_phi1, packed, share, times, transition
+from realization.layers.recurrence.transition import (
+    BEHIND_TIME,
+    at,
+    complex_phi1,
+    flip,
+    packed,
+    share,
+    shifted,
+    times,
+    transition,
+)
 
 BLOCK = 2_000_000  # entries of the states of a block
 EXPONENTS = ("log_decay", "rate", "angle", "spin")
@@ -108,7 +118,7 @@ def pulled(
     if not hold:
         bars["value"] = flip(run.y, 2)
     if claim is not None:
-        bars = losses.charged(bars, x, back, S, P, hold=hold, reset=reset, begins=begins, claim=claim)
+        bars = losses.charged(bars, x, back, hold=hold, reset=reset, begins=begins, claim=claim)
     bars["initial"] = _first(x, at(P, 0, 3), hold, reset)
     return bars | _exponents(x, bars, hold)
 
@@ -226,18 +236,3 @@ def before(S: Any, initial: Any, steps: slice) -> Any:
 def conjugate(a: Any) -> Any:
     """Conjugate of a Pair; real numbers and None as they are."""
     return Pair(a.real, -a.imag) if isinstance(a, Pair) else a
-
-
-def flip(x: Any, behind: int) -> Any:
-    """Reverse the time axis, which has `behind` axes after it."""
-    return None if x is None else arrange(lambda parts: np.flip(parts[0], -1 - behind), (x,))
-
-
-def shifted(x: Any, behind: int) -> Any:
-    """x(t+1), backwards in time: 0, x(T-1), ..., x(1)."""
-    if x is None:
-        return None
-    last = x.shape[-1 - behind]
-    rest = at(flip(x, behind), slice(0, max(last - 1, 0)), behind)
-    zero = np.zeros(at(x, slice(0, 1), behind).shape, getattr(x, "dtype", None))  # False among booleans
-    return concatenate([zero, rest], -1 - behind)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from realization.core.functions import concatenate, cos, exp, expm1, phi1, plain, reciprocal, sin, stack, where
+from realization.core.functions import arrange, concatenate, cos, exp, expm1, phi1, plain, reciprocal, sin, stack, where
 from realization.core.pair import Pair
 from realization.layers.recurrence import Run
 
@@ -60,6 +60,21 @@ def share(x: Any, heads: int) -> Any:
 def at(x: Any, steps: Any, behind: int) -> Any:
     """Take a step, or a slice of steps, from the time axis, which has `behind` axes after it."""
     return None if x is None else x[(..., steps) + (slice(None),) * behind]
+
+
+def flip(x: Any, behind: int) -> Any:
+    """Reverse the time axis, which has `behind` axes after it."""
+    return None if x is None else arrange(lambda parts: np.flip(parts[0], -1 - behind), (x,))
+
+
+def shifted(x: Any, behind: int) -> Any:
+    """x(t+1), backwards in time: 0, x(T-1), ..., x(1)."""
+    if x is None:
+        return None
+    last = x.shape[-1 - behind]
+    rest = at(flip(x, behind), slice(0, max(last - 1, 0)), behind)
+    zero = np.zeros(at(x, slice(0, 1), behind).shape, getattr(x, "dtype", None))  # False among booleans
+    return concatenate([zero, rest], -1 - behind)
 
 
 def packed(run: Callable[..., Run]) -> Callable[..., Run]:
