@@ -17,7 +17,7 @@ from realization.verify import properties
 from realization.verify.cases import Case, chunk_of, draw, usable
 from realization.verify.properties import NOTE, Property
 from realization.verify.subject import DefectError, LeftOutError, RefusedError, Subject
-from realization.verify.verdict import Truth, tolerances
+from realization.verify.verdict import Truth, spoken, tolerances
 
 REGIME, SHORT = "fading-3c", 9
 
@@ -175,7 +175,7 @@ def _batch(subject: Subject, claim: Claim, case: Case, run: Callable[..., Any]) 
     alone = [run(**{k: case.arguments[k][i : i + 1] for k in per_row}) for i in rows]
     joined = {k: np.concatenate([a[k] for a in alone]) for k in together}
     found = [
-        properties.agreement("batch", together[k], joined[k], tolerance=2 * tol[k], axis=None, about=f"{k}: ")
+        properties.agreement("batch", together[k], joined[k], tolerance=2 * tol[k], axis=None, about=f"{spoken(k)}: ")
         for k in together
     ]
     return max(found, key=lambda p: (p.status == properties.FAIL, p.ratio))
@@ -196,7 +196,7 @@ def _linearity(subject: Subject, claim: Claim, case: Case, run: Callable[..., An
     found = [
         properties.agreement(
             "linearity", outputs[0][k] + outputs[1][k], outputs[2][k],
-            tolerance=sum(t[k] for t in tols), axis=None, about=f"{k}: ",
+            tolerance=sum(t[k] for t in tols), axis=None, about=f"{spoken(k)}: ",
         )
         for k in outputs[0]
     ]  # fmt: skip

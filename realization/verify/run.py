@@ -190,9 +190,10 @@ def verify(
 
 
 def together(reports: Iterable[Report]) -> Report:
-    """Put the report on the gradients, where there is a second one, beside the first."""
-    first, *rest = reports
-    return dataclasses.replace(first, gradients=rest[0]) if rest else first
+    """Put the report on the gradients, where there is a second one, beside the first; an interruption ends both."""
+    reports = iter(reports)
+    first = next(reports)
+    return first if first.interrupted else dataclasses.replace(first, gradients=next(reports, None))
 
 
 def run_case(subject: Subject, claim: Claim, case: Case, *, rules: bool = True) -> Result:
