@@ -82,7 +82,8 @@ def test_no_regime_and_no_option_exceeds_the_bound(op, form, record_property):
 def test_no_draw_exceeds_the_bound(name, form, regime, options, seed):
     """Whatever the seed."""
     op = ALL[name]
-    assert ratios(op, draw(op, op.regimes[regime % len(op.regimes)], op.options[options], form, seed), form).max(initial=0.0) <= 1
+    case = draw(op, op.regimes[regime % len(op.regimes)], op.options[options], form, seed)
+    assert ratios(op, case, form).max(initial=0.0) <= 1
 
 
 @pytest.mark.parametrize("op", ALL.values(), ids=ALL)

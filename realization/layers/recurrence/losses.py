@@ -35,7 +35,7 @@ from realization.certify.tape import unbroadcast
 from realization.core.claim import Claim
 from realization.core.rounding import format_of
 from realization.layers.recurrence import bound, definition
-from realization.layers.recurrence.transition import at, share, shifted
+from realization.layers.recurrence.transition import at, flip, padded, share, shifted
 
 
 def by_difference(moved: Any, S: Any, write: Any) -> Any:
@@ -76,7 +76,7 @@ def _cast_scores(x: dict[str, Any], ybar_back: Any, other: str, ways: int, claim
     form = format_of(claim.operand or "")
     past = np.flip if ways < 0 else lambda y, axis: y
     met = past(np.cumsum(past(_sizes(x[other]), -3), axis=-3), -3)
-    v, ybar = _sizes(x["value"]), np.flip(_sizes(ybar_back), -3)
+    v, ybar = _sizes(x["value"]), forwards(_sizes(ybar_back), 2)
     largest = (v.max((-3,), keepdims=True, initial=0.0) * ybar.max((-3,), keepdims=True, initial=0.0)).sum(-1).max()
     return form.smallest * met if largest < form.largest / 2 else np.full(met.shape, np.inf)
 
@@ -86,13 +86,15 @@ def _by_sums(
 ) -> Callable[[tuple[int, ...]], Any]:
     """The error of summing rows and columns from the end of the chunk, for every step, as a function of its shape."""
     size = _moduli if x["angle"] is not None else (lambda y: y)
-    S = _without_slack(x, hold, reset, begins, claim)
-    P = _without_slack(back, False, shifted(reset, 0), np.flip(begins, -1), claim)
+    begun = begins.any(0)
+    last = np.concatenate([begun[..., 1:], np.ones_like(begun[..., :1])], axis=-1)
+    S = _without_slack(x, hold, reset, last, claim)
+    P = _without_slack(back, False, shifted(reset, 0), padded(begun, 0), claim)
     # the error of a complex number is at most that of its parts, together
-    S_error, P_error = size(S.error), np.flip(size(P.error), -4)
+    S_error, P_error = size(S.error), forwards(size(P.error), 3)
     S_size = _envelope(x, hold, reset, size)
-    P_size = np.flip(_envelope(back, False, shifted(reset, 0), size), -4)
-    v, ybar = _sizes(x["value"]), np.flip(_sizes(back["value"]), -3)
+    P_size = forwards(_envelope(back, False, shifted(reset, 0), size), 3)
+    v, ybar = _sizes(x["value"]), forwards(_sizes(back["value"]), 2)
     k, q = size(_sizes(x["key"])), size(_sizes(x["query"]))
     steps = min(claim.chunk or S.shape[-4], S.shape[-4])
 
@@ -111,9 +113,8 @@ def _by_sums(
     return loss
 
 
-def _without_slack(x: dict[str, Any], hold: bool, reset: Any, begins: Any, claim: Claim) -> Err:
+def _without_slack(x: dict[str, Any], hold: bool, reset: Any, ends: Any, claim: Claim) -> Err:
     """The states, bounded as with decays that are products."""
-    ends = np.concatenate([begins.any(0)[..., 1:], np.ones_like(begins[0, ..., :1])], axis=-1)
     slack = np.zeros((*ends.shape, 1, 1, 1))
     run = bound.sequence(
         **bound.lifted(x, claim), hold=hold, reset=reset, states=True, slack=slack, ends=ends, claim=claim
@@ -141,6 +142,11 @@ def _envelope(x: dict[str, Any], hold: bool, reset: Any, size: Any) -> Any:
         **sizes, value=_sizes(x["value"]), log_decay=g, rate=rate, angle=None, spin=None,
         hold=hold and g is not None, reset=reset, initial=start, states=True,
     ).states  # fmt: skip
+
+
+def forwards(x: Any, behind: int) -> Any:
+    """What ran backwards, in the order of time, without the step that leads to S(-1)."""
+    return flip(at(x, slice(0, -1), behind), behind)
 
 
 def _moduli(x: Any) -> Any:

@@ -68,13 +68,19 @@ def flip(x: Any, behind: int) -> Any:
 
 
 def shifted(x: Any, behind: int) -> Any:
-    """x(t+1), backwards in time: 0, x(T-1), ..., x(1)."""
-    if x is None:
-        return None
-    last = x.shape[-1 - behind]
-    rest = at(flip(x, behind), slice(0, max(last - 1, 0)), behind)
-    zero = np.zeros(at(x, slice(0, 1), behind).shape, getattr(x, "dtype", None))  # False among booleans
-    return concatenate([zero, rest], -1 - behind)
+    """x(t+1) for what runs backwards in time: 0, x(T-1), ..., x(0)."""
+    return None if x is None else concatenate([_zero(x, behind), flip(x, behind)], -1 - behind)
+
+
+def padded(x: Any, behind: int) -> Any:
+    """x(t) for what runs backwards in time, and a step more: x(T-1), ..., x(0), 0."""
+    return None if x is None else concatenate([flip(x, behind), _zero(x, behind)], -1 - behind)
+
+
+def _zero(x: Any, behind: int) -> Any:
+    """One step of zeros; of False among booleans."""
+    time = len(x.shape) - 1 - behind
+    return np.zeros((*x.shape[:time], 1, *x.shape[time + 1 :]), getattr(x, "dtype", None))
 
 
 def packed(run: Callable[..., Run]) -> Callable[..., Run]:
