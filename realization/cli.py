@@ -91,6 +91,8 @@ def parser() -> argparse.ArgumentParser:
     option("--convention", metavar="NAME", help="calling convention that it follows (see `list --conventions`)")
     option("--array", choices=("numpy", "torch", "jax"), help="arrays that it takes")
     option("--inputs", metavar="FILE.npz", help="judge on these arguments of the op")
+    option("--grad", action="store_true", help="judge the gradients too, by autograd or --backward")
+    option("--backward", metavar="NAME", help="function: arguments and cotangents to gradients")
     option("--property", metavar="NAME", help="ask for this property only")
     option("--cases", type=_positive, metavar="N", help="how many cases")
     option("--seed", type=_natural, default=0, metavar="S", help="seed of the cases")
@@ -216,6 +218,7 @@ def _report(arguments: argparse.Namespace, name: str) -> Report:
         name, arguments.op, claim=arguments.claim, convention=arguments.convention, array=arguments.array,
         cases=arguments.cases if asked is None else 0, seed=arguments.seed, case=arguments.case,
         inputs=arguments.inputs, properties=asked, against=arguments.against,
+        grad=arguments.grad, backward=arguments.backward,
     )  # fmt: skip
     with Progress(task.steps) as progress:
         return task.run(progress.step)

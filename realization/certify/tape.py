@@ -272,8 +272,6 @@ def gradients(outputs: Sequence[tuple[Tape, Any]], inputs: Sequence[Tape]) -> li
         if x.age not in leaves:
             for parent, bar in x.pull(x.collect(bars.pop(x.age))):
                 give(parent, bar)
-    return [x.collect(bars[x.age]) if x.age in bars else _zeros(x.value) for x in inputs]
-
-
-def _zeros(x: Any) -> Any:
-    return arrange(lambda parts: np.zeros(parts[0].shape), (x,))
+    found = [x.collect(bars[x.age]) if x.age in bars else np.zeros(x.shape) for x in inputs]
+    # what nothing was computed for, an exact 0 or a cotangent handed through, has the type of the value as well
+    return [arrange(lambda parts: parts[0], (bar, x.value)) for bar, x in zip(found, inputs, strict=True)]

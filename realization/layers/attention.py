@@ -106,7 +106,8 @@ def sliding_window_attention(
 
 def layer(core: Callable[..., Read], *, scale, softcap, sink, **arguments) -> Read:
     """Map and core; the core is `readout`, or another route to the same."""
-    return core(sources=(source(**arguments),), scale=factor(scale, arguments["query"]), softcap=cap(softcap), sink=sink)
+    options = {"scale": factor(scale, arguments["query"]), "softcap": cap(softcap), "sink": sink}
+    return core(sources=(source(**arguments),), **options)
 
 
 # the same with compiled loops over the keys

@@ -18,7 +18,7 @@ from realization.verify import properties
 from realization.verify.cases import Case, chunk_of, draw, usable
 from realization.verify.properties import NOTE, Property
 from realization.verify.subject import DefectError, LeftOutError, RefusedError, Subject
-from realization.verify.verdict import Truth, tolerances
+from realization.verify.verdict import Truth, spoken, tolerances
 
 SHORT = 9
 
@@ -225,7 +225,7 @@ def _batch(subject: Subject, claim: Claim, case: Case, run: Callable[..., Any]) 
     alone = [run(**_restricted(subject, case.arguments, {"*b": slice(i, i + 1)})) for i in rows]
     joined = {k: np.concatenate([a[k] for a in alone]) for k in together}
     found = [
-        properties.agreement("batch", together[k], joined[k], tolerance=2 * tol[k], axis=None, about=f"{k}: ")
+        properties.agreement("batch", together[k], joined[k], tolerance=2 * tol[k], axis=None, about=f"{spoken(k)}: ")
         for k in together
     ]
     return max(found, key=lambda p: (p.status == properties.FAIL, p.ratio))
@@ -251,7 +251,7 @@ def _linearity(subject: Subject, claim: Claim, case: Case, run: Callable[..., An
     found = [
         properties.agreement(
             "linearity", outputs[0][k] + outputs[1][k], outputs[2][k],
-            tolerance=sum(t[k] for t in tols), axis=None, about=f"{k}: ",
+            tolerance=sum(t[k] for t in tols), axis=None, about=f"{spoken(k)}: ",
         )
         for k in outputs[0]
         if (np.abs(exact[0][k] + exact[1][k] - exact[2][k]) <= sum(t[k] for t in tols)).all()

@@ -135,7 +135,8 @@ def swapped(op: Op, swap: Swap) -> Op:
             found = op.definition(**changed)
         return tuple(swap.outputs(op.named(found), arguments).values())
 
-    return complete(dataclasses.replace(op, definition=definition, certified=incomplete, bound=incomplete, adjoint=incomplete))
+    readings = dict.fromkeys(("certified", "bound", "adjoint"), incomplete)
+    return complete(dataclasses.replace(op, definition=definition, **readings))  # type: ignore[arg-type]
 
 
 class NotApplicableError(RealizationError):

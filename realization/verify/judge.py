@@ -13,6 +13,7 @@ from realization.verify import against as against_
 from realization.verify import cases as casebook
 from realization.verify import run
 from realization.verify.cases import Case
+from realization.verify.gradients import backward_of
 from realization.verify.run import Report
 from realization.verify.subject import Subject, UsageError, check_inputs, find, read_inputs
 
@@ -32,6 +33,8 @@ def judge(
     inputs: Mapping[str, Any] | str | None = None,
     properties: Iterable[str] | None = None,
     against: Callable[..., Any] | str | None = None,
+    grad: bool = False,
+    backward: Callable[..., Any] | str | None = None,
 ) -> Report:
     """Judge a function: |got - exact| <= bound(claim) in every output of every case.
 
@@ -64,6 +67,11 @@ def judge(
     against : callable or str, optional
         An older kernel, given the same cases, or the file of an earlier report: `Report.against`
         says what has moved.
+    grad : bool
+        Judge the gradients of every input too; a PyTorch subject is differentiated by autograd.
+    backward : callable or str, optional
+        The backward pass of a NumPy subject: the op's arguments and `cotangent_<output>` in, a dict
+        of gradients by argument out.
 
     Returns
     -------
@@ -86,6 +94,7 @@ def judge(
     return prepare(
         function, op, claim=claim, convention=convention, array=array, cases=cases, seed=seed, case=case,
         inputs=inputs, properties=properties, against=against,
+        grad=grad, backward=backward,
     ).run()  # fmt: skip
 
 
@@ -107,6 +116,8 @@ class Task:
         Seed of the properties' inputs.
     compare : callable, optional
         (report, progress) -> how it compares with an older kernel or report.
+    backward : Task, optional
+        Its backward pass, to be judged beside it.
     """
 
     subject: Subject
@@ -115,17 +126,22 @@ class Task:
     properties: tuple[str, ...]
     seed: int
     compare: Compare | None = None
+    backward: Task | None = None
 
     @property
     def steps(self) -> int:
         """How many steps `run` takes."""
-        return len(self.draws) + len(self.properties)
+        return len(self.draws) + len(self.properties) + (self.backward.steps if self.backward else 0)
 
     def run(self, progress: Callable[[str], None] = lambda line: None) -> Report:
         """Judge; `progress` gets a line for each step."""
         asked = self.properties
         found = run.verify(self.subject, self.claim, self.draws, ask_for=asked, seed=self.seed, progress=progress)
-        return found if self.compare is None else replace(found, against=self.compare(found, progress))
+        if self.compare is not None:
+            found = replace(found, against=self.compare(found, progress))
+        if self.backward is None or found.interrupted:
+            return found
+        return replace(found, gradients=self.backward.run(progress))
 
 
 def prepare(
@@ -141,6 +157,8 @@ def prepare(
     inputs: Mapping[str, Any] | str | None = None,
     properties: Iterable[str] | None = None,
     against: Callable[..., Any] | str | None = None,
+    grad: bool = False,
+    backward: Callable[..., Any] | str | None = None,
 ) -> Task:
     """Find and check everything that `judge` needs, with its parameters, and run nothing."""
     from realization.layers import OPS
@@ -150,6 +168,21 @@ def prepare(
     compare = None
     if against is not None:
         subject, compare = _compared(subject, claim, against, op, convention, array)
+    plan = partial(_plan, claim=claim, cases=cases, seed=seed, case=case, inputs=inputs)
+    if not (grad or backward):
+        return plan(subject, properties, compare=compare)
+    # a case, inputs with cotangents and a property that is named are those of the gradients
+    if case is not None or inputs is not None or properties:
+        return plan(backward_of(subject, backward), properties)
+    forward = plan(subject, properties, compare=compare)
+    return replace(forward, backward=plan(backward_of(subject, backward), properties))
+
+
+def _plan(
+    subject: Subject, properties: Iterable[str] | None, *, claim: Claim, cases: int | None, seed: int,
+    case: str | None, inputs: Any, compare: Compare | None = None,
+) -> Task:  # fmt: skip
+    """The task of one subject."""
     draws = _draws(subject, claim, cases, seed, case, inputs)
     asked = subject.op.properties if properties is None and case is None and inputs is None else properties or ()
     return Task(subject, claim, tuple(draws), tuple(map(partial(_known, subject.op), asked)), seed, compare)

@@ -14,7 +14,7 @@ import numpy as np
 
 from realization.verify import properties
 from realization.verify.run import CONFORMING, LEFT_OUT, REFUSED, UNDECIDED, Report, Result, dominant_term
-from realization.verify.verdict import FAIL, PASS, UNINFORMATIVE
+from realization.verify.verdict import FAIL, PASS, UNINFORMATIVE, Finding, spoken
 
 SCHEMA = "realization-report/1"
 RULES = ("torch", "mamba", "fla", "flash")
@@ -38,6 +38,8 @@ def text(report: Report, *, quiet: bool = False) -> str:
     lines = [headline(report)]
     if not quiet:
         lines += ["", *_settings(report), "", *_table(report)]
+        if report.subject.forward is not None:
+            lines += ["", *_gradients(report)]
         if report.properties:
             lines += ["", *_properties(report)]
         lines += _aside(report)
@@ -45,6 +47,8 @@ def text(report: Report, *, quiet: bool = False) -> str:
         lines += ["", *report.against.lines()]
     if report.worst is not None:
         lines += ["", *_failure(report, report.worst)]
+    if report.gradients is not None:
+        lines += ["", text(report.gradients, quiet=quiet)]
     return "\n".join(lines)
 
 
@@ -63,6 +67,8 @@ def headline(report: Report) -> str:
     elif report.verdict == UNDECIDED and report.results:
         seen = next((r for r in report.results if r.status in (REFUSED, UNINFORMATIVE)), None)
         parts.append(f"{seen.status}: {seen.sentence}" if seen else "no case could be run")
+    if report.gradients is not None:
+        parts += [f"gradients {report.gradients.verdict}"]
     verdict = f"{report.verdict.upper()}: {report.subject.name} as {report.subject.op.name}"
     return verdict + (f" ({'; '.join(parts)})" if parts else "")
 
@@ -74,6 +80,7 @@ PLAIN = {
     "batch": "the same alone and in a batch",
     "repeat": "repeatable",
     "linearity": "linear",
+    "adjoint": "the adjoint of its forward pass",
 }
 
 
@@ -102,6 +109,21 @@ def _table(report: Report) -> Iterator[str]:
         decided = [r.ratio for r in ran if r.status in (PASS, FAIL)]
         ratio = _ratio(max(decided)) if decided else "-"
         yield f"{name:14} {len(ran):>5}  {WORDS.get(word, 'refused'):13} {ratio:>11}   {_said(ran)}".rstrip()  # type: ignore[arg-type]
+
+
+def _gradients(report: Report) -> Iterator[str]:
+    """A row for each argument."""
+    rows: dict[str, list[Finding]] = {}
+    for r in report.results:
+        for f in r.findings:
+            rows.setdefault(spoken(f.output), []).append(f)
+    width = max(map(len, rows), default=0)
+    for name, findings in rows.items():
+        statuses = {f.status for f in findings}
+        word = next(w for w in (FAIL, PASS, UNINFORMATIVE) if w in statuses)
+        decided = [f.ratio for f in findings if f.status in (PASS, FAIL)]
+        ratio = _ratio(max(decided)) if decided else "-"
+        yield f"{name:{width}} {len(findings):>5}  {WORDS[word]:13} {ratio:>11}"
 
 
 def _said(results: list[Result]) -> str:
@@ -141,7 +163,7 @@ def _failure(report: Report, r: Result) -> Iterator[str]:
         allowed = f", allowed {finding.tolerance[finding.place]:.3g}" if finding.layer == "B" else ""
         term = dominant_term(report.subject.op, r.case, finding, report.claim, r.truth)
         ratio = f"err/tol {_ratio(finding.ratio)}"
-        yield f"  {finding.output}{place}: got {got:.9g}, certified {want:.9g}{allowed} ({ratio})"
+        yield f"  {spoken(finding.output)}{place}: got {got:.9g}, certified {want:.9g}{allowed} ({ratio})"
         yield f"  largest part of the tolerance: {term}"
     if report.diagnosis is not None:
         yield from (f"  {x}" for x in (report.diagnosis.convention, report.diagnosis.fault) if x is not None)
@@ -205,6 +227,7 @@ def as_json(report: Report) -> dict[str, Any]:
         ],
         "diagnosis": _diagnosis(report),
         "against": None if report.against is None else report.against.as_json(),
+        "gradients": None if report.gradients is None else as_json(report.gradients),
         "versions": {"realization": __version__, "python": platform.python_version(), "numpy": np.__version__},
     }  # fmt: skip
 

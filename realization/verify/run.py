@@ -22,7 +22,17 @@ from realization.verify.localise import localise
 from realization.verify.properties import Property
 from realization.verify.rules import others
 from realization.verify.subject import DefectError, LeftOutError, RefusedError, Subject
-from realization.verify.verdict import FAIL, PASS, UNINFORMATIVE, Finding, Truth, judge, tolerances
+from realization.verify.verdict import (
+    FAIL,
+    PASS,
+    UNINFORMATIVE,
+    Finding,
+    Truth,
+    judge,
+    output_format,
+    spoken,
+    tolerances,
+)  # fmt: skip
 
 REFUSED, LEFT_OUT = "refused", "left out"
 CONFORMING, NOT_CONFORMING, UNDECIDED = "conforming", "not conforming", "nothing decided"
@@ -95,6 +105,8 @@ class Report:
         Why the failure that the report shows came about, where that can be said.
     against : object
         What a comparison with another kernel or an earlier report gave (see `against`).
+    gradients : Report or None
+        That on the backward pass, beside the forward pass.
     """
 
     subject: Subject
@@ -106,6 +118,7 @@ class Report:
     interrupted: bool = False
     diagnosis: Diagnosis | None = None
     against: Any = None
+    gradients: Report | None = None
 
     def __str__(self) -> str:
         from realization.verify.report import text
@@ -114,7 +127,14 @@ class Report:
 
     @property
     def verdict(self) -> str:
-        """Conforming, not conforming, or nothing decided."""
+        """Conforming, not conforming, or nothing decided: what forward and backward pass both are, or the worse."""
+        if self.gradients is None:
+            return self._own_verdict
+        found = {self._own_verdict, self.gradients.verdict}
+        return next(v for v in (NOT_CONFORMING, UNDECIDED, CONFORMING) if v in found)
+
+    @property
+    def _own_verdict(self) -> str:
         if any(r.status == FAIL for r in self.results) or any(p.status == properties.FAIL for p in self.properties):
             return NOT_CONFORMING
         decided = any(r.status == PASS for r in self.results)
@@ -221,10 +241,10 @@ def run_case(subject: Subject, claim: Claim, case: Case, *, rules: bool = True) 
         reasons: dict[str, list[str]] = {}
         for f in findings:
             if f.status == UNINFORMATIVE:
-                reasons.setdefault(f.reason, []).append(f.output)
+                reasons.setdefault(f.reason, []).append(spoken(f.output))
         sentence = "; ".join(f"{', '.join(names)}: {reason}" for reason, names in reasons.items())
     else:
-        status, sentence = FAIL, f"{failed.output}: {localise(subject.op, case, failed)}"
+        status, sentence = FAIL, f"{spoken(failed.output)}: {localise(subject.op, case, failed)}"
     said = _rules(subject.op, case, outputs, claim, truth) if rules else {}
     return Result(case, status, findings, sentence, said, outputs, truth)
 
@@ -240,7 +260,7 @@ def _rules(op: Op, case: Case, outputs: Mapping[str, Any], claim: Claim, truth: 
         return x.real.value + 1j * x.imag.value if isinstance(x, Pair) else getattr(x, "value", x)
 
     return {
-        name: others(y, truth.value[name], claim.out_format.name, lambda name=name: baseline(name))  # type: ignore[misc]
+        name: others(y, truth.value[name], output_format(op, name, claim).name, lambda name=name: baseline(name))  # type: ignore[misc]
         for name, y in outputs.items()
     }
 

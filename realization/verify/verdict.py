@@ -237,6 +237,7 @@ def _layer_b(name: str, y: Any, error: Any, tol: Any, truth: Any) -> Finding:
     worst = float(ratio[place])
     if worst > 1:
         reason = "NaN came" if np.isnan(y[place]) else f"error {error[place]:.3g} where {tol[place]:.3g} is allowed"
+        reason += "" if y.any() else "; all that came is 0"
         return Finding(name, FAIL, "B", worst, place, reason, error, tol)
     if not (np.isfinite(y) | (y == truth)).all():
         reason = "NaN or infinity came where numbers may leave the range of a claimed format"

@@ -9,10 +9,12 @@ from realization.certify.rounded import Rounded
 from realization.core.claim import Claim
 from realization.core.rounding import format_of, round_to
 from realization.layers import OPS
+from realization.layers.gradients import gradient_of
 from realization.layers.readings import lift, read
 
 FORMATS = ("float32", "tf32", "bfloat16")
 T, CHUNK = 24, 8
+ALL = {op.name: op for forward in OPS.values() for op in (forward, gradient_of(forward))}
 # Regimes in which a tolerance has to be useful: moderate memory, no cancellation, no extreme numbers.
 ORDINARY = ("fading-3", "fading-c/2", "fading-c", "positive", "generic")
 # What the controls put out of tune: the rates of a scan, the taps of a convolution, the values of an attention.
@@ -49,10 +51,10 @@ def ratios(op, case, form, *, wrong=1.0):
     """err/tol of every entry of the outputs, of a kernel that works in the format throughout."""
     tuned = {name: wrong * case[name] for name in TUNED if name in case}
     kernel = lift(op, case | tuned, lambda x: Rounded(x, form))
-    low = op.definition(**kernel)
+    low = op.named(op.definition(**kernel))
     bounds = op.bound(case, Claim(io=form, accumulate=form))
     found = []
-    for got, allowed in zip(low, bounds.values(), strict=True):
+    for got, allowed in ((low[name], bounds[name]) for name in bounds):
         for g, b in zip(parts(got), parts(allowed), strict=True):
             with np.errstate(invalid="ignore", divide="ignore"):
                 ratio = np.abs(g.value - b.value) / b.error
@@ -63,7 +65,7 @@ def ratios(op, case, form, *, wrong=1.0):
 
 
 @pytest.mark.parametrize("form", FORMATS)
-@pytest.mark.parametrize("op", OPS.values(), ids=OPS)
+@pytest.mark.parametrize("op", ALL.values(), ids=ALL)
 def test_no_regime_and_no_option_exceeds_the_bound(op, form, record_property):
     """Every regime with every combination of options; the ordinary ones are not bounded absurdly loosely."""
     worst = {}
@@ -79,19 +81,19 @@ def test_no_regime_and_no_option_exceeds_the_bound(op, form, record_property):
 
 
 @given(
-    name=st.sampled_from(sorted(OPS)),
+    name=st.sampled_from(sorted(ALL)),
     form=st.sampled_from(FORMATS),
     data=st.data(),
     seed=st.integers(0, 2**32 - 1),
 )
 def test_no_draw_exceeds_the_bound(name, form, data, seed):
     """Whatever the seed."""
-    op = OPS[name]
+    op = ALL[name]
     regime, options = (data.draw(st.sampled_from(known)) for known in (op.regimes, op.options))
     assert ratios(op, draw(op, regime, options, form, seed), form).max(initial=0.0) <= 1
 
 
-@pytest.mark.parametrize("op", OPS.values(), ids=OPS)
+@pytest.mark.parametrize("op", ALL.values(), ids=ALL)
 def test_a_parameter_that_is_a_percent_off_exceeds_it(op):
     """The control: float32 with decay rates, taps or values 1 % off is beyond the bound by orders of magnitude."""
     case = draw(op, moderate(op), op.options[0], "float32", 0)
@@ -99,12 +101,13 @@ def test_a_parameter_that_is_a_percent_off_exceeds_it(op):
     assert ratios(op, case, "float32", wrong=1.01).max() > 100
 
 
-@pytest.mark.parametrize("op", OPS.values(), ids=OPS)
+@pytest.mark.parametrize("op", ALL.values(), ids=ALL)
 def test_arithmetic_coarser_than_claimed_exceeds_it(op):
     """The control: bfloat16 arithmetic is not within the bound of a float32 claim."""
     case = draw(op, moderate(op), op.options[0], "bfloat16", 0)
     low, allowed = read(op, case, lambda x: Rounded(x, "bfloat16")), op.bound(case, Claim())
-    assert (np.abs(low["y"].value - allowed["y"].value) > 100 * allowed["y"].error).any()
+    first = op.outputs[0]
+    assert (np.abs(low[first].value - allowed[first].value) > 100 * allowed[first].error).any()
 
 
 def test_where_numbers_overflow_there_is_no_bound():

@@ -37,7 +37,18 @@ from realization.certify.tape import Tape, gradients, joint, primal, unbroadcast
 from realization.core.functions import arrange, concatenate, contract, phi1, stack, where
 from realization.core.pair import Pair
 from realization.layers.recurrence import Run, bound, definition, losses, recurrence
-from realization.layers.recurrence.transition import BEHIND_TIME, at, complex_phi1, packed, share, times, transition
+from realization.layers.recurrence.transition import (
+    BEHIND_TIME,
+    at,
+    complex_phi1,
+    flip,
+    packed,
+    padded,
+    share,
+    shifted,
+    times,
+    transition,
+)
 
 BLOCK = 2_000_000  # entries of the states of a block
 EXPONENTS = ("log_decay", "rate", "angle", "spin")
@@ -90,10 +101,10 @@ def pulled(
 ) -> dict[str, Any]:
     """The cotangent of every argument."""
     claim, T = claim_of(x | {"ybar": ybar, "finalbar": finalbar}), ybar.shape[-3]
-    slack, ends = flip(later, 3), None if begins is None else flip(begins.any(0), 0)
     back = backwards(x, ybar, finalbar)
+    slack, ends = (None, None) if begins is None else (padded(later, 3), padded(begins.any(0), 0))
     run = read(back, hold=False, reset=shifted(reset, 0), slack=slack, ends=ends)
-    P = flip(run.states, 3)
+    P = flip(at(run.states, slice(0, T), 3), 3)
     per_step = max(math.prod(S.shape) // max(T, 1), 1)
     length = max(1, BLOCK // per_step)
     given = x | {"ybar": ybar, "reset": reset}
@@ -103,28 +114,27 @@ def pulled(
         part = {name: at(a, steps, BEHIND_TIME.get(name, 2)) if name not in WHOLE else a for name, a in given.items()}
         blocks.append(_tokens(part, at(S, steps, 3), before(S, x["initial"], steps), at(P, steps, 3), hold))
     if not blocks:
-        return _nothing(x, finalbar)
+        return {name: np.zeros(a.shape) for name, a in x.items() if a is not None} | {"initial": run.final}
     bars = {name: concatenate([b[name] for b in blocks], -1 - BEHIND_TIME.get(name, 3)) for name in blocks[0]}
     if not hold:
-        bars["value"] = flip(run.y, 2)
+        bars["value"] = flip(at(run.y, slice(0, T), 2), 2)
     if claim is not None:
-        bars = losses.charged(bars, x, back, S, P, hold=hold, reset=reset, begins=begins, claim=claim)
-    bars["initial"] = _first(x, at(P, 0, 3), hold, reset)
-    return bars | _exponents(x, bars, hold)
+        bars = losses.charged(bars, x, back, hold=hold, reset=reset, begins=begins, claim=claim)
+    return bars | {"initial": run.final} | _exponents(x, bars, hold)
 
 
 WHOLE = frozenset({"rate", "spin", "initial"})
 
 
 def backwards(x: dict[str, Any], ybar: Any, finalbar: Any) -> dict[str, Any]:
-    """The arguments of the recurrence that P is."""
+    """The arguments of the recurrence that P is; a last step without a write takes it to S(-1)."""
     g, rate, angle = shifted(x["log_decay"], 3), x["rate"], shifted(x["angle"], 3)
     if rate is not None and claim_of(x) is not None:
         g, rate = g * rate, None  # in the bound, log decay and rate apart mean a step that value and decay share
     return {
-        "value": flip(ybar, 2),
-        "key": flip(x["query"], 2),
-        "query": flip(x["key"], 2),
+        "value": padded(ybar, 2),
+        "key": padded(x["query"], 2),
+        "query": padded(x["key"], 2),
         "log_decay": g,
         "rate": rate,
         "angle": None if angle is None else -angle,
@@ -201,19 +211,6 @@ def _product(leaves: dict[str, Tape], first: str, second: str) -> Tape | None:
     return leaves[first] * leaves[second] if second in leaves and first in leaves else leaves.get(first)
 
 
-def _first(x: dict[str, Any], P: Any, hold: bool, reset: Any) -> Any:
-    """P(0) o a(0), and 0 where the first step wipes the state."""
-    a, _ = transition(at(x["log_decay"], 0, 3), x["rate"], at(x["angle"], 0, 3), x["spin"], False)
-    P = times(P, conjugate(a))
-    return P if reset is None else where(at(reset, 0, 0)[..., None, None, None], 0, P)
-
-
-def _nothing(x: dict[str, Any], finalbar: Any) -> dict[str, Any]:
-    """Without a step, the last state is the first."""
-    zero = {name: np.zeros(a.shape) for name, a in x.items() if a is not None}
-    return zero if finalbar is None else zero | {"initial": finalbar}
-
-
 def before(S: Any, initial: Any, steps: slice) -> Any:
     """S(t-1) for the steps."""
     if steps.start:
@@ -226,18 +223,3 @@ def before(S: Any, initial: Any, steps: slice) -> Any:
 def conjugate(a: Any) -> Any:
     """Conjugate of a Pair; real numbers and None as they are."""
     return Pair(a.real, -a.imag) if isinstance(a, Pair) else a
-
-
-def flip(x: Any, behind: int) -> Any:
-    """Reverse the time axis, which has `behind` axes after it."""
-    return None if x is None else arrange(lambda parts: np.flip(parts[0], -1 - behind), (x,))
-
-
-def shifted(x: Any, behind: int) -> Any:
-    """x(t+1), backwards in time: 0, x(T-1), ..., x(1)."""
-    if x is None:
-        return None
-    last = x.shape[-1 - behind]
-    rest = at(flip(x, behind), slice(0, max(last - 1, 0)), behind)
-    zero = np.zeros(at(x, slice(0, 1), behind).shape, getattr(x, "dtype", None))  # False among booleans
-    return concatenate([zero, rest], -1 - behind)

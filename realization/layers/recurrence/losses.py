@@ -14,7 +14,9 @@ behind t, and u for each of their additions: small against their envelopes
 
     sum of |ybar|' |S| |q| + |v|' |P| |k|,      |S| and |P| the recurrences in absolute values
 
-and not against gbar(t).  No kernel of that form can avoid it; under "product" it is not charged.
+and not against gbar(t).  No kernel of that form can avoid it; under "product" it is not charged.  The
+errors of L are no part of it: the same sums serve rows and columns, and a term with another decay
+cancels as well.  So S and P have here the bounds of decays without slack.
 
 *Casts of scores.*  A chunked kernel casts ybar(t).v(s) before it meets k(s) or q(t): below the
 normal range of the operand's format an absolute error, which the bound of S and P has not.
@@ -23,6 +25,7 @@ normal range of the operand's format an absolute error, which the bound of S and
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -31,8 +34,8 @@ from realization.certify.err import Err, gamma
 from realization.certify.tape import unbroadcast
 from realization.core.claim import Claim
 from realization.core.rounding import format_of
-from realization.layers.recurrence import definition
-from realization.layers.recurrence.transition import at, share
+from realization.layers.recurrence import bound, definition
+from realization.layers.recurrence.transition import at, flip, padded, share, shifted
 
 
 def by_difference(moved: Any, S: Any, write: Any) -> Any:
@@ -43,20 +46,19 @@ def by_difference(moved: Any, S: Any, write: Any) -> Any:
 
 
 def charged(
-    bars: dict[str, Any], x: dict[str, Any], back: dict[str, Any], S: Err, P: Err, *,
-    hold: bool, reset: Any, begins: Any, claim: Claim,
+    bars: dict[str, Any], x: dict[str, Any], back: dict[str, Any], *, hold: bool, reset: Any, begins: Any, claim: Claim,
 ) -> dict[str, Any]:  # fmt: skip
     """Charge the last two to the cotangents of query and key, and of the exponents."""
-    heads = S.shape[-3] // x["key"].shape[-2]
+    heads = x["value"].shape[-2] // x["key"].shape[-2]
     if claim.u_operand:
         for name, other, ways in (("query", "key", 1), ("key", "query", -1)):
             bars[name] = _worse(bars[name], heads * _cast_scores(x, back["value"], other, ways, claim))
     exponents = [name for name in bars if name.startswith("exponent")]
     if claim.decay == "logdiff" and exponents:
+        loss = _by_sums(x, back, hold, reset, begins, claim)
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             for name in exponents:
-                shape = bars[name].shape
-                bars[name] = _worse(bars[name], _by_sums(x, back, S, P, shape, hold, reset, begins, claim))
+                bars[name] = _worse(bars[name], loss(bars[name].shape))
     return bars
 
 
@@ -74,40 +76,50 @@ def _cast_scores(x: dict[str, Any], ybar_back: Any, other: str, ways: int, claim
     form = format_of(claim.operand or "")
     past = np.flip if ways < 0 else lambda y, axis: y
     met = past(np.cumsum(past(_sizes(x[other]), -3), axis=-3), -3)
-    v, ybar = _sizes(x["value"]), np.flip(_sizes(ybar_back), -3)
+    v, ybar = _sizes(x["value"]), forwards(_sizes(ybar_back), 2)
     largest = (v.max((-3,), keepdims=True, initial=0.0) * ybar.max((-3,), keepdims=True, initial=0.0)).sum(-1).max()
     return form.smallest * met if largest < form.largest / 2 else np.full(met.shape, np.inf)
 
 
 def _by_sums(
-    x: dict[str, Any], back: dict[str, Any], S: Err, P: Err, shape: tuple[int, ...],
-    hold: bool, reset: Any, begins: Any, claim: Claim,
-) -> Any:  # fmt: skip
-    """The error of summing rows and columns from the end of the chunk, for every step: of that shape."""
-    rotating, H, T = x["angle"] is not None, S.shape[-3], S.shape[-4]
-    size = _moduli if rotating else (lambda y: y)
-    v, k, q, ybar = (_sizes(y) for y in (x["value"], x["key"], x["query"], np.flip(_sizes(back["value"]), -3)))
-    k, q = size(k), size(q)
-    states = _envelope(v, k, q, x, hold, reset, x["initial"], size)
-    cotangents = np.flip(
-        _envelope(
-            np.flip(ybar, -3), np.flip(q, -3), np.flip(k, -3), back, False, _behind(reset), back["initial"], size
-        ),
-        -4,
-    )
+    x: dict[str, Any], back: dict[str, Any], hold: bool, reset: Any, begins: Any, claim: Claim
+) -> Callable[[tuple[int, ...]], Any]:
+    """The error of summing rows and columns from the end of the chunk, for every step, as a function of its shape."""
+    size = _moduli if x["angle"] is not None else (lambda y: y)
+    begun = begins.any(0)
+    last = np.concatenate([begun[..., 1:], np.ones_like(begun[..., :1])], axis=-1)
+    S = _without_slack(x, hold, reset, last, claim)
+    P = _without_slack(back, False, shifted(reset, 0), padded(begun, 0), claim)
     # the error of a complex number is at most that of its parts, together
-    S_error, P_error = (size(y.error) for y in (S, P))
+    S_error, P_error = size(S.error), forwards(size(P.error), 3)
+    S_size = _envelope(x, hold, reset, size)
+    P_size = forwards(_envelope(back, False, shifted(reset, 0), size), 3)
+    v, ybar = _sizes(x["value"]), forwards(_sizes(back["value"]), 2)
+    k, q = size(_sizes(x["key"])), size(_sizes(x["query"]))
+    steps = min(claim.chunk or S.shape[-4], S.shape[-4])
 
-    def inner(row: Any, column: Any, state: Any) -> Any:
-        return unbroadcast(row[..., :, None] * share(column, H)[..., None, :] * state, shape)
+    def loss(shape: tuple[int, ...]) -> Any:
+        def inner(row: Any, column: Any, state: Any) -> Any:
+            return unbroadcast(row[..., :, None] * share(column, S.shape[-3])[..., None, :] * state, shape)
 
-    own = gamma((math.prod(S.shape[-3:]) + 2) * claim.u + 4 * claim.u_operand)
-    total = inner(ybar, q, states) + inner(v, k, cotangents)
-    error = inner(ybar, q, S_error) + inner(v, k, P_error) + own * total
-    edge = unbroadcast(states * cotangents, shape)
-    edge_error = unbroadcast(states * P_error + cotangents * S_error + S_error * P_error, shape) + own * edge
-    additions = gamma((min(claim.chunk or T, T) + 2) * claim.u)
-    return _behind_sums(error + additions * total, edge_error + additions * edge, begins)
+        terms = math.prod(S.shape[-3:]) // math.prod(shape[-3:])
+        relative = gamma((terms + 2) * claim.u + 4 * claim.u_operand) + gamma((steps + 2) * claim.u)
+        total = inner(ybar, q, S_size) + inner(v, k, P_size)
+        error = inner(ybar, q, S_error) + inner(v, k, P_error)
+        edge = unbroadcast(S_size * P_size, shape)
+        edge_error = unbroadcast(S_size * P_error + P_size * S_error + S_error * P_error, shape)
+        return _behind_sums(error + relative * total, edge_error + relative * edge, begins)
+
+    return loss
+
+
+def _without_slack(x: dict[str, Any], hold: bool, reset: Any, ends: Any, claim: Claim) -> Err:
+    """The states, bounded as with decays that are products."""
+    slack = np.zeros((*ends.shape, 1, 1, 1))
+    run = bound.sequence(
+        **bound.lifted(x, claim), hold=hold, reset=reset, states=True, slack=slack, ends=ends, claim=claim
+    )
+    return run.states
 
 
 def _behind_sums(each: Any, edge: Any, begins: Any) -> Any:
@@ -121,20 +133,20 @@ def _behind_sums(each: Any, edge: Any, begins: Any) -> Any:
     return out.max(0)
 
 
-def _envelope(v: Any, k: Any, q: Any, x: dict[str, Any], hold: bool, reset: Any, initial: Any, size: Any) -> Any:
+def _envelope(x: dict[str, Any], hold: bool, reset: Any, size: Any) -> Any:
     """The states of the recurrence in absolute values; |phi1(g + i turn)| <= phi1(g)."""
-    g, rate = (None if x[n] is None else getattr(x[n], "value", x[n]) for n in ("log_decay", "rate"))
-    start = None if initial is None else size(_sizes(initial))
+    g, rate = (getattr(x[name], "value", x[name]) for name in ("log_decay", "rate"))
+    sizes = {name: size(_sizes(x[name])) for name in ("key", "query")}
+    start = None if x["initial"] is None else size(_sizes(x["initial"]))
     return definition.run(
-        value=v, key=k, query=q, log_decay=g, rate=rate, angle=None, spin=None, hold=hold and g is not None,
-        reset=reset, initial=start, states=True,
+        **sizes, value=_sizes(x["value"]), log_decay=g, rate=rate, angle=None, spin=None,
+        hold=hold and g is not None, reset=reset, initial=start, states=True,
     ).states  # fmt: skip
 
 
-def _behind(reset: Any) -> Any:
-    if reset is None:
-        return None
-    return np.concatenate([np.zeros_like(reset[..., :1]), np.flip(reset, -1)[..., :-1]], axis=-1)
+def forwards(x: Any, behind: int) -> Any:
+    """What ran backwards, in the order of time, without the step that leads to S(-1)."""
+    return flip(at(x, slice(0, -1), behind), behind)
 
 
 def _moduli(x: Any) -> Any:

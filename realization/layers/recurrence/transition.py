@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from realization.core.functions import concatenate, cos, exp, expm1, phi1, plain, reciprocal, sin, stack, where
+from realization.core.functions import arrange, concatenate, cos, exp, expm1, phi1, plain, reciprocal, sin, stack, where
 from realization.core.pair import Pair
 from realization.layers.recurrence import Run
 
@@ -60,6 +60,27 @@ def share(x: Any, heads: int) -> Any:
 def at(x: Any, steps: Any, behind: int) -> Any:
     """Take a step, or a slice of steps, from the time axis, which has `behind` axes after it."""
     return None if x is None else x[(..., steps) + (slice(None),) * behind]
+
+
+def flip(x: Any, behind: int) -> Any:
+    """Reverse the time axis, which has `behind` axes after it."""
+    return None if x is None else arrange(lambda parts: np.flip(parts[0], -1 - behind), (x,))
+
+
+def shifted(x: Any, behind: int) -> Any:
+    """x(t+1) for what runs backwards in time: 0, x(T-1), ..., x(0)."""
+    return None if x is None else concatenate([_zero(x, behind), flip(x, behind)], -1 - behind)
+
+
+def padded(x: Any, behind: int) -> Any:
+    """x(t) for what runs backwards in time, and a step more: x(T-1), ..., x(0), 0."""
+    return None if x is None else concatenate([flip(x, behind), _zero(x, behind)], -1 - behind)
+
+
+def _zero(x: Any, behind: int) -> Any:
+    """One step of zeros; of False among booleans."""
+    time = len(x.shape) - 1 - behind
+    return np.zeros((*x.shape[:time], 1, *x.shape[time + 1 :]), getattr(x, "dtype", None))
 
 
 def packed(run: Callable[..., Run]) -> Callable[..., Run]:
