@@ -243,7 +243,8 @@ def _against(
         content = against.read(other)
         against.fitting(content, other, judged, claim)
         return judged, lambda found, step: against.baseline(found, content, other)
-    old = subject.find(other, OPS, op=arguments.op, convention=arguments.convention, array=arguments.array)
+    ops = {**OPS, judged.op.name: judged.op}  # an op of the user's own is one op for both
+    old = subject.find(other, ops, op=judged.op.name, convention=arguments.convention, array=arguments.array)
     judged, old = against.common(judged, old)
     return judged, lambda found, step: against.kernels(found, old, claim, progress=step)
 
