@@ -15,6 +15,7 @@ from realization.core.claim import Claim
 from realization.verify import properties
 from realization.verify.cases import Case, chunk_of, draw, usable
 from realization.verify.properties import NOTE, Property
+from realization.verify.rough import HANDLINGS
 from realization.verify.subject import DefectError, LeftOutError, RefusedError, Subject
 from realization.verify.verdict import Truth, tolerances
 
@@ -199,6 +200,37 @@ def _linearity(subject: Subject, claim: Claim, case: Case, run: Callable[..., An
     return max(found, key=lambda p: (p.status == properties.FAIL, p.ratio))
 
 
+def _rough(subject: Subject, claim: Claim, case: Case, run: Callable[..., Any]) -> Property | None:
+    """The same arrays, uncomfortably placed.  Other instructions may round otherwise: the sum of both bounds is allowed."""
+    plain, found, refused = run(), [], []
+    for handling in HANDLINGS:
+        if handling.slots and subject.slotted is None:
+            continue
+        try:
+            rough = subject.run(case.arguments, claim, handling)
+        except (RefusedError, LeftOutError):
+            refused.append(handling.name)
+            continue
+        except DefectError as e:
+            found.append(Property("rough", properties.FAIL, np.inf, np.inf, f"wrong where {handling.sentence}: {e}"))
+            continue
+        equal = all(np.array_equal(plain[k], rough[k], equal_nan=True) for k in plain)
+        tol = {} if equal else _tolerance(subject, case, claim)
+        found += [
+            properties.agreement("rough", plain[k], rough[k], tolerance=2 * tol.get(k, 0.0), axis=None,
+                                 about=f"wrong where {handling.sentence}: {k} ")
+            for k in plain
+        ]  # fmt: skip
+    if not found:
+        return None
+    worst = max(found, key=lambda p: (p.status == properties.FAIL, p.ratio))
+    if worst.status == properties.FAIL:
+        return worst
+    names = [h.name for h in HANDLINGS if h.name not in refused and (subject.slotted is not None or not h.slots)]
+    rest = f"; refuses {', '.join(refused)}" if refused else ""
+    return Property("rough", worst.status, worst.ratio, worst.difference, f"{', '.join(names)}: no difference{rest}")
+
+
 def _eighths(x: Any, rng: np.random.Generator) -> Any:
     eighths = rng.integers(-31, 32, (2, *x.shape)) / 8.0
     return eighths[0] + 1j * eighths[1] if np.iscomplexobj(x) else eighths[0]
@@ -211,4 +243,5 @@ QUESTIONS: Mapping[str, Callable[..., Property | None]] = {
     "batch": _batch,
     "repeat": _repeat,
     "linearity": _linearity,
+    "rough": _rough,
 }

@@ -73,6 +73,7 @@ PLAIN = {
     "batch": "the same alone and in a batch",
     "repeat": "repeatable",
     "linearity": "linear",
+    "rough": "right wherever its arrays lie",
 }
 
 

@@ -27,6 +27,7 @@ from realization.core.ops import Op
 from realization.verify import adapters, demo
 from realization.verify.arrays import kind
 from realization.verify.cases import PACKING
+from realization.verify.rough import COMFORT, Handling, House
 from realization.verify.verdict import output_format
 
 
@@ -77,6 +78,8 @@ class Subject:
         How its convention differs.
     flags : tuple of str
         Options of the command that found it.
+    slotted : callable, optional
+        The same call with its states in a pool of slots, where the function knows slots.
     """
 
     name: str
@@ -89,8 +92,11 @@ class Subject:
     claim: Claim
     note: str = ""
     flags: tuple[str, ...] = ()
+    slotted: Callable[..., Any] | None = None
 
-    def run(self, arguments: Mapping[str, Any], claim: Claim) -> dict[str, np.ndarray]:
+    def run(
+        self, arguments: Mapping[str, Any], claim: Claim, handling: Handling | None = None
+    ) -> dict[str, np.ndarray]:
         """Call the function on fresh copies and return its outputs, checked.
 
         Parameters
@@ -99,6 +105,8 @@ class Subject:
             Canonical float64, complex128 or integer arrays, and options.
         claim : Claim
             Gives the formats of inputs and outputs.
+        handling : Handling, optional
+            How the arrays are handed over.  Default: as they are made, contiguous and aligned.
 
         Returns
         -------
@@ -113,10 +121,18 @@ class Subject:
         arrays = kind(self.array)
         form = {k: carrier(k, claim) for k in arguments}
         encoded = {k: arrays.encode(x, form[k]) if isinstance(x, np.ndarray) else x for k, x in arguments.items()}
+        house = House(handling or COMFORT)
+        encoded = {
+            k: house.place(k, x, arrays.blank) if isinstance(arguments[k], np.ndarray) else x
+            for k, x in encoded.items()
+        }
+        call = self.slotted if house.handling.slots and self.slotted is not None else self.call
         before = {k: np.array(arrays.decode(x)) for k, x in encoded.items() if isinstance(arguments[k], np.ndarray)}
         try:
-            with np.errstate(all="ignore"):
-                returned = self.call(**encoded)
+            with np.errstate(all="ignore"), house.around(arrays.poison):
+                returned = call(**encoded)
+        except adapters.MisplacedError as e:
+            raise DefectError(str(e)) from e
         except NotImplementedError as e:
             raise LeftOutError(str(e)) from e
         except KeyboardInterrupt:
@@ -126,6 +142,9 @@ class Subject:
         outputs = _named(returned, self.op)
         seen = {k: arrays.decode(encoded[k]) for k in before}
         self._check_inputs(before, seen)
+        beside = house.trespassed(arrays.decode, {k: x.size for k, x in before.items()})
+        if beside is not None:
+            raise DefectError(f"it writes beyond the input {beside}")
         found = {k: self._check_output(k, x, arrays, seen, claim) for k, x in outputs.items()}
         _check_shapes(self.op, arguments, found)
         return found
@@ -244,7 +263,17 @@ def _found(name: str, ops: Mapping[str, Op], chosen: Op | None, convention: str 
     return Subject(
         name, target, lambda **kw: adapter.call(function, **kw), adapter.accepts, adapter.requires, adapter.changes,
         array or adapter.array, Claim(**{**(target.claim or {}), **adapter.claim}), adapter.note,
+        slotted=_in_slots(adapter, function),
     )  # fmt: skip
+
+
+def _in_slots(adapter: adapters.Adapter, function: Any) -> Callable[..., Any] | None:
+    """The adapted call with states in slots, if both adapter and function know them."""
+    takes = _parameters(function)
+    if adapter.slots is None or (takes is not None and "state_batch_indices" not in takes):
+        return None
+    slots = adapter.slots
+    return lambda **kw: adapter.call(slots(function), **kw)
 
 
 def conventions() -> list[str]:
