@@ -201,34 +201,30 @@ def _linearity(subject: Subject, claim: Claim, case: Case, run: Callable[..., An
 
 
 def _rough(subject: Subject, claim: Claim, case: Case, run: Callable[..., Any]) -> Property | None:
-    """The same arrays, uncomfortably placed.  Other instructions may round otherwise: the sum of both bounds is allowed."""
-    plain, found, refused = run(), [], []
-    for handling in HANDLINGS:
-        if handling.slots and subject.slotted is None:
-            continue
+    """The same arrays, uncomfortably placed.
+
+    Where arrays lie decides which instructions a right kernel takes, so the sum of both bounds is allowed.
+    """
+    plain, tolerance, found, refused = run(), _tolerance(subject, case, claim), [], []
+    for handling in HANDLINGS if subject.slotted is not None else [h for h in HANDLINGS if not h.slots]:
+        about = f"wrong where {handling.sentence}: "
         try:
             rough = subject.run(case.arguments, claim, handling)
         except (RefusedError, LeftOutError):
             refused.append(handling.name)
-            continue
         except DefectError as e:
-            found.append(Property("rough", properties.FAIL, np.inf, np.inf, f"wrong where {handling.sentence}: {e}"))
-            continue
-        equal = all(np.array_equal(plain[k], rough[k], equal_nan=True) for k in plain)
-        tol = {} if equal else _tolerance(subject, case, claim)
-        found += [
-            properties.agreement("rough", plain[k], rough[k], tolerance=2 * tol.get(k, 0.0), axis=None,
-                                 about=f"wrong where {handling.sentence}: {k} ")
-            for k in plain
-        ]  # fmt: skip
-    if not found:
-        return None
-    worst = max(found, key=lambda p: (p.status == properties.FAIL, p.ratio))
-    if worst.status == properties.FAIL:
+            found.append(Property("rough", properties.FAIL, np.inf, np.inf, f"{about}{e}"))
+        else:
+            for k, y in plain.items():
+                limit = 2 * tolerance[k]
+                name = f"{about}{k} "
+                found.append(properties.agreement("rough", y, rough[k], tolerance=limit, axis=None, about=name))
+    worst = max(found, key=lambda p: (p.status == properties.FAIL, p.ratio), default=None)
+    if worst is None or worst.status == properties.FAIL:
         return worst
-    names = [h.name for h in HANDLINGS if h.name not in refused and (subject.slotted is not None or not h.slots)]
-    rest = f"; refuses {', '.join(refused)}" if refused else ""
-    return Property("rough", worst.status, worst.ratio, worst.difference, f"{', '.join(names)}: no difference{rest}")
+    same = "bit for bit" if worst.difference == 0 else f"to {worst.ratio:.2g} of the tolerance"
+    rest = f"; refused: {', '.join(refused)}" if refused else ""
+    return Property("rough", worst.status, worst.ratio, worst.difference, f"agrees {same} wherever arrays lie{rest}")
 
 
 def _eighths(x: Any, rng: np.random.Generator) -> Any:

@@ -44,22 +44,22 @@ class Handling:
 
 
 def _strided(x: Any, blank: Callable[[int], Any]) -> Any:
-    return blank(2 * _size(x)).reshape(*x.shape, 2)[..., 0]
+    return blank(2 * _size(x)).reshape((*x.shape, 2))[..., 0]
 
 
 def _transposed(x: Any, blank: Callable[[int], Any]) -> Any:
     if x.ndim < 2:
-        return blank(_size(x)).reshape(*x.shape)
+        return blank(_size(x)).reshape(tuple(x.shape))
     *lead, m, n = x.shape
-    return blank(_size(x)).reshape(*lead, n, m).swapaxes(-1, -2)
+    return blank(_size(x)).reshape((*lead, n, m)).swapaxes(-1, -2)
 
 
 def _misaligned(x: Any, blank: Callable[[int], Any]) -> Any:
-    return blank(_size(x) + 1)[1:].reshape(*x.shape)
+    return blank(_size(x) + 1)[1:].reshape(tuple(x.shape))
 
 
 def _guarded(x: Any, blank: Callable[[int], Any]) -> Any:
-    return blank(_size(x) + 2 * GUARD)[GUARD : GUARD + _size(x)].reshape(*x.shape)
+    return blank(_size(x) + 2 * GUARD)[GUARD : GUARD + _size(x)].reshape(tuple(x.shape))
 
 
 def _size(x: Any) -> int:

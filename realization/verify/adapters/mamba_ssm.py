@@ -87,10 +87,12 @@ def ssd_by_steps(
 
 
 def in_slots(function: Function) -> Function:
-    """Return an update whose states lie in every second slot of a pool; the others hold NaN and must keep it.
+    """Return an update whose states lie in every second slot of a pool; the others must keep what they hold.
 
+    That is NaN, so that a read shows, and one number, since a NaN that is overwritten may stay one.
     A row of padding, of index -1 and full of NaN, runs with the batch and belongs to no slot.
     """
+    mark = 2.0**13  # a number of every format
 
     def update(
         state: Foreign, x: Foreign, dt: Foreign, A: Foreign, B: Foreign, C: Foreign, D: Foreign = None, *,
@@ -98,12 +100,13 @@ def in_slots(function: Function) -> Function:
     ) -> Foreign:  # fmt: skip
         rows = state.shape[0]
         pool = state.new_full((2 * rows + 1, *state.shape[1:]), float("nan"))
+        pool[::2, ..., 0] = mark
         pool[1::2] = state
         indices = state.new_full((rows + 1,), -1).int()
         indices[:rows] = 2 * indices.new_ones(rows).cumsum(0) - 1
         x, dt, B, C, z = (_with_padding(a) for a in (x, dt, B, C, z))
         y = function(pool, x, dt, A, B, C, D, z=z, state_batch_indices=indices, **options)
-        if not pool[::2].isnan().all():
+        if not ((pool[::2, ..., 0] == mark).all() and pool[::2, ..., 1:].isnan().all()):
             raise MisplacedError("it writes into slots of states that were not named")
         state[...] = pool[1::2]
         return y[:rows]
@@ -115,12 +118,10 @@ def _with_padding(x: Foreign) -> Foreign:
     """One row of NaN more.  What heads share keeps its zero stride."""
     if x is None:
         return None
-    if 0 in x.stride():
-        kept = tuple(slice(0, 1) if step == 0 and i else slice(None) for i, step in enumerate(x.stride()))
-        return _with_padding(x[kept].contiguous()).expand(x.shape[0] + 1, *x.shape[1:])
-    padded = x.new_full((x.shape[0] + 1, *x.shape[1:]), float("nan"))
-    padded[:-1] = x
-    return padded
+    kept = tuple(slice(0, 1) if step == 0 and i else slice(None) for i, step in enumerate(x.stride()))
+    padded = x.new_full((x.shape[0] + 1, *x[kept].shape[1:]), float("nan"))
+    padded[:-1] = x[kept]
+    return padded.expand(x.shape[0] + 1, *x.shape[1:])
 
 
 def _need_real(A: Foreign) -> None:
