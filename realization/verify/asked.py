@@ -6,6 +6,7 @@ every tolerance here is a sum of bounds under the subject's claim.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -205,7 +206,8 @@ def _rough(subject: Subject, claim: Claim, case: Case, run: Callable[..., Any]) 
 
     Where arrays lie decides which instructions a right kernel takes, so the sum of both bounds is allowed.
     """
-    plain, tolerance, found, refused = run(), _tolerance(subject, case, claim), [], []
+    plain, found, refused = run(), [], []
+    tolerance = functools.cache(lambda: _tolerance(subject, case, claim))
     for handling in HANDLINGS if subject.slotted is not None else [h for h in HANDLINGS if not h.slots]:
         about = f"wrong where {handling.sentence}: "
         try:
@@ -216,7 +218,7 @@ def _rough(subject: Subject, claim: Claim, case: Case, run: Callable[..., Any]) 
             found.append(Property("rough", properties.FAIL, np.inf, np.inf, f"{about}{e}"))
         else:
             for k, y in plain.items():
-                limit = 2 * tolerance[k]
+                limit = 0.0 if np.array_equal(y, rough[k], equal_nan=True) else 2 * tolerance()[k]
                 name = f"{about}{k} "
                 found.append(properties.agreement("rough", y, rough[k], tolerance=limit, axis=None, about=name))
     worst = max(found, key=lambda p: (p.status == properties.FAIL, p.ratio), default=None)
