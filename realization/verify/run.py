@@ -17,13 +17,15 @@ from realization.verify import properties
 from realization.verify.asked import ask
 from realization.verify.cases import Case
 from realization.verify.convention import Convention, diagnose_convention
-from realization.verify.faults import Closest, closest_fault
+from realization.verify.faults import Closest, closest_fault, seconds
 from realization.verify.localise import localise
 from realization.verify.properties import Property
 from realization.verify.rules import others
 from realization.verify.subject import DefectError, LeftOutError, RefusedError, Subject
 from realization.verify.verdict import FAIL, PASS, UNINFORMATIVE, Finding, Truth, judge, tolerances
 
+# Of the runs that a diagnosis tries; a case of the plan takes 0.01 s, an activation of a large model more.
+LONGEST_RUN = 0.2
 REFUSED, LEFT_OUT = "refused", "left out"
 CONFORMING, NOT_CONFORMING, UNDECIDED = "conforming", "not conforming", "nothing decided"
 
@@ -64,11 +66,15 @@ class Result:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Diagnosis:
-    """Why a case failed: another convention, or else the closest known fault; None where neither is known."""
+    """Why a case failed: another convention, or else the closest known fault; None where neither is known.
+
+    The note says why nothing was tried.
+    """
 
     case: Case
-    convention: Convention | None
-    fault: Closest | None
+    convention: Convention | None = None
+    fault: Closest | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -191,6 +197,10 @@ def diagnose(op: Op, failure: Result | None, claim: Claim) -> Diagnosis | None:
     """Say why a case failed; None if none did, or if it failed without a value to look at."""
     if failure is None or failure.truth is None or not failure.findings:
         return None
+    took = seconds(op, failure.case)
+    if took > LONGEST_RUN:
+        slow = f"one run of the definition takes {took:.1f} s, and about 100 are needed; --shrink finds a smaller case"
+        return Diagnosis(failure.case, note=f"why it failed was not asked: {slow}")
     seen = (op, failure.case, failure.outputs, failure.findings, failure.truth)
     convention = diagnose_convention(*seen, claim)
     fault = None if convention is not None and convention.ratio <= 1 else closest_fault(*seen)

@@ -330,3 +330,34 @@ def test_the_report_tells_it():
     assert told["fault"]["matches"]
     right = subject.find("demo", OPS)
     assert report.as_json(run.verify(right, right.claim, draws))["diagnosis"] is None
+
+
+def test_a_swap_that_fails_costs_no_verdict():
+    """Records are written by users, and arguments come in all combinations."""
+    careless = Swap("careless", "nothing", arguments=lambda a: {**a, "u": a["no such argument"]})
+    op = dataclasses.replace(OPS[SCAN], swaps=(careless, *OPS[SCAN].swaps))
+    exchanged = swapped(op, Swap("", "", arguments=lambda a: {**a, "B": a["C"], "C": a["B"]}))
+    assert explain(op, judged(op, kernel(exchanged, None), USUAL[1])).convention.name == "B and C exchanged"
+
+
+def test_faults_and_swaps_are_defined_for_all_arguments():
+    """Empty sequences, one step, chunks that do not fill: a fault gives outputs, or says that there is none."""
+    for name, T, regime in itertools.product((SCAN, SSD), (0, 1, 15, 17), ("fading-c/2", "huge")):
+        op = OPS[name]
+        for option in range(len(op.options)):
+            case = cases.draw(op, f"{regime}.T{T}.o{option}.s0", CLAIM, {*op.arguments, "complex"})
+            right = op.definition(**case.arguments)
+            for fault, _, outputs in mutants(op, case, [CHUNK]):
+                assert [x.shape for x in outputs.values()] == [x.shape for x in right], fault.name
+
+
+def test_large_inputs_are_not_diagnosed(monkeypatch):
+    """A hundred runs would take too long: the report says so and what to do."""
+    op = OPS[SCAN]
+    result = judged(op, kernel(op, plant(CORE, faults.FAULTS[0], CHUNK)), USUAL[1])
+    assert explain(op, result).note == ""
+    monkeypatch.setattr(run, "LONGEST_RUN", 0.0)
+    why = explain(op, result)
+    assert (why.convention, why.fault) == (None, None)
+    assert "was not asked" in why.note
+    assert "--shrink finds a smaller case" in why.note
