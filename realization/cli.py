@@ -224,7 +224,8 @@ def _report(arguments: argparse.Namespace, name: str) -> Report:
             raise subject.UsageError(f"property {arguments.property!r} is unknown; {judged.op.name} has {known}")
         asked = (arguments.property,)
     makers = _makers(arguments, judged, claim, cases, subject)
-    with Progress(len(makers) + len(asked)) as progress:
+    twice = 2 if arguments.against and not arguments.against.endswith(".json") else 1
+    with Progress(twice * len(makers) + len(asked)) as progress:
         found = run.verify(judged, claim, makers, ask_for=asked, seed=arguments.seed, progress=progress.step)
         return dataclasses.replace(found, against=compare(found, progress.step))
 
@@ -293,8 +294,9 @@ class Progress:
         if not self.shown:
             return
         spent = time.monotonic() - self.began
-        left = f", about {spent / self.done * max(self.total - self.done, 0):.0f} s left" if spent > 2 else ""
-        print(f"\r\x1b[K{self.done}/{self.total} {what}{left}"[:110], end="", file=sys.stderr, flush=True)
+        left = f", about {spent / self.done * max(self.total - self.done, 0):.0f} s left" if spent > 2 and self.total else ""
+        count = f"{self.done}/{self.total} " if self.total else ""
+        print(f"\r\x1b[K{count}{what}{left}"[:110], end="", file=sys.stderr, flush=True)
 
 
 # doctor ---------------------------------------------------------------------

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from realization.core.errors import RealizationError
 from realization.core.ops import Op
 from realization.layers import cores
 from realization.layers.cores import Fault, standing_in
@@ -96,7 +95,7 @@ def mutants(op: Op, case: Case, chunks: list[int]) -> Iterator[tuple[Fault, int,
                 try:
                     with np.errstate(all="ignore"), standing_in(plant(core, fault, chunk)):
                         outputs = op.definition(**case.arguments)
-                except RealizationError:  # the fault is not defined for these arguments
+                except Exception:  # not defined for these arguments, or an op asks the core for more than a fault has
                     continue
                 yield fault, chunk, dict(zip(op.outputs, outputs, strict=True))
 

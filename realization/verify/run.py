@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -186,11 +187,15 @@ def verify(
             found.append(ask(subject, claim, name, seed=seed))
         progress("precision ladder")
         rung = tightest(subject.op, results, claim)
-        progress("why it failed")
-        why = diagnose(subject.op, Report(subject, claim, seed, results, found, rung).worst, claim)
     except KeyboardInterrupt:
-        interrupted, rung, why = True, None, None
-    return Report(subject, claim, seed, results, found, rung, interrupted, why)
+        interrupted, rung = True, None
+    report = Report(subject, claim, seed, results, found, rung, interrupted)
+    if report.worst is None or interrupted:
+        return report
+    with contextlib.suppress(KeyboardInterrupt):  # the verdict stands without a reason
+        progress("why it failed")
+        report = replace(report, diagnosis=diagnose(subject.op, report.worst, claim))
+    return report
 
 
 def diagnose(op: Op, failure: Result | None, claim: Claim) -> Diagnosis | None:

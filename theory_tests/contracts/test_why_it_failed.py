@@ -11,6 +11,7 @@ from realization.core.claim import Claim
 from realization.core.errors import RealizationError
 from realization.core.ops import Swap
 from realization.layers import OPS, cores
+from realization.layers.readings import complete
 from realization.layers.recurrence import faults, recurrence
 from realization.verify import cases, report, run, subject
 from realization.verify.convention import implied, swapped
@@ -281,9 +282,6 @@ def test_the_length_of_a_chunk_is_found():
 
 def test_an_op_of_ones_own_has_them_too():
     """Faults act at the core: a linear attention that is no op of the library."""
-    from realization.layers.readings import complete
-    from realization.layers.recurrence import recurrence
-
     def definition(*, u, delta, A, B, C, initial_state=None):
         run = recurrence(
             value=u[..., None, :], key=B[..., None, :], query=C[..., None, :],
@@ -349,6 +347,24 @@ def test_faults_and_swaps_are_defined_for_all_arguments():
             right = op.definition(**case.arguments)
             for fault, _, outputs in mutants(op, case, [CHUNK]):
                 assert [x.shape for x in outputs.values()] == [x.shape for x in right], fault.name
+
+
+def test_an_op_may_ask_its_core_for_more_than_a_fault_gives():
+    """One that reads the states has no known faults, and keeps its verdict."""
+    def definition(*, u, delta, A, B, C):
+        shape = {"value": u[..., None, :], "key": B[..., None, :], "query": C[..., None, :]}
+        run = recurrence(**shape, log_decay=delta[..., None, :, None], rate=A[None], states=True)
+        return run.states[..., 0, :, 0], run.final[..., 0, :, :]
+
+    signature = "u: *b T d; delta: *b T d; A: d n; B: *b T n; C: *b T n -> y: *b T d; final_state: *b d n"
+    fields = {"certified": None, "bound": None, "adjoint": None, "kernel": None, "swaps": ()}
+    own = complete(dataclasses.replace(OPS[SCAN], name="own", signature=signature, definition=definition, **fields))
+
+    def wrong(**arguments):
+        y, state = definition(**{k: x.astype(float) for k, x in arguments.items()})
+        return (2 * y).astype(np.float32), state.astype(np.float32)
+
+    assert explain(own, judged(own, wrong, USUAL[1])) is None
 
 
 def test_large_inputs_are_not_diagnosed(monkeypatch):
