@@ -350,7 +350,8 @@ def test_faults_and_swaps_are_defined_for_all_arguments():
 
 
 def test_an_op_may_ask_its_core_for_more_than_a_fault_gives():
-    """One that reads the states has no known faults, and keeps its verdict."""
+    """One that reads the states knows only faults of arguments, and keeps its verdict."""
+
     def definition(*, u, delta, A, B, C):
         shape = {"value": u[..., None, :], "key": B[..., None, :], "query": C[..., None, :]}
         run = recurrence(**shape, log_decay=delta[..., None, :, None], rate=A[None], states=True)
@@ -364,7 +365,9 @@ def test_an_op_may_ask_its_core_for_more_than_a_fault_gives():
         y, state = definition(**{k: x.astype(float) for k, x in arguments.items()})
         return (2 * y).astype(np.float32), state.astype(np.float32)
 
-    assert explain(own, judged(own, wrong, USUAL[1])) is None
+    result = judged(own, wrong, USUAL[1])
+    assert not explain(own, result).fault.matches
+    assert 10 < len([f for f, _, _ in mutants(own, result.case, [CHUNK])]) < len(faults.FAULTS)
 
 
 def test_large_inputs_are_not_diagnosed(monkeypatch):
