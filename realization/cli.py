@@ -244,8 +244,10 @@ class Progress:
         if not self.shown:
             return
         spent = time.monotonic() - self.began
-        left = f", about {spent / self.done * max(self.total - self.done, 0):.0f} s left" if spent > 2 else ""
-        print(f"\r\x1b[K{self.done}/{self.total} {what}{left}"[:110], end="", file=sys.stderr, flush=True)
+        rest = spent / self.done * max(self.total - self.done, 0)
+        left = f", about {rest:.0f} s left" if spent > 2 and self.total else ""
+        count = f"{self.done}/{self.total} " if self.total else ""
+        print(f"\r\x1b[K{count}{what}{left}"[:110], end="", file=sys.stderr, flush=True)
 
 
 # doctor ---------------------------------------------------------------------

@@ -295,7 +295,7 @@ CAUSAL_CONV1D = complete(
         regimes=REGIMES,
         typical="generic",
         options=OPTIONS,
-        properties=("causality", "split", "packed", "batch", "repeat", "linearity"),
+        properties=("causality", "split", "packed", "batch", "repeat", "linearity", "rough"),
         linear=("x", "bias", "initial_state"),
         # The state is a copy of inputs: it is never in the accumulator.
         formats={"initial_state": "io", "final_state": "io"},

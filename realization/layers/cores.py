@@ -65,12 +65,12 @@ class Fault:
 
 
 def called(function: Callable[[], Any]) -> list[Callable[..., Any]]:
-    """The cores that a function calls, each once."""
+    """The cores that a function of plain arrays calls, each once."""
     met: dict[str, Callable[..., Any]] = {}
 
     def listen(core: Callable[..., Any], **arguments: Any) -> Any:
         met[core.__module__] = core
-        return core(**arguments)
+        return route(core)(**arguments)
 
     with standing_in(listen):
         function()

@@ -257,7 +257,7 @@ SELECTIVE_SCAN = complete(
         cases=cases,
         regimes=regimes.REGIMES,
         options=OPTIONS,
-        properties=("causality", "split", "batch", "repeat", "linearity"),
+        properties=("causality", "split", "batch", "repeat", "linearity", "rough"),
         linear=("u", "initial_state"),
         envelope=regimes.envelope(read="C", exponents=("A", "delta", "delta_bias")),
         reference="Gu and Dao 2023, arXiv 2312.00752, algorithm 2",

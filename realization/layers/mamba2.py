@@ -322,7 +322,7 @@ SSD = complete(
         cases=cases,
         regimes=regimes.REGIMES,
         options=OPTIONS,
-        properties=("causality", "split", "packed", "batch", "repeat", "linearity"),
+        properties=("causality", "split", "packed", "batch", "repeat", "linearity", "rough"),
         linear=("x", "initial_state"),
         envelope=regimes.envelope(read="C", exponents=("A", "dt", "dt_bias")),
         reference="Dao and Gu 2024, arXiv 2405.21060, section 6",

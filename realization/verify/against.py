@@ -7,6 +7,7 @@ it: which cases have changed.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import math
@@ -158,10 +159,11 @@ def kernels(
     -------
     Kernels
     """
-    pairs = []
-    for i, result in enumerate(new.results):
-        progress(f"against {old.name}: case {i + 1}: {result.case.id}")
-        pairs.append((result, run_case(old, claim, result.case, rules=False)))
+    pairs: list[tuple[Result, Result]] = []
+    with contextlib.suppress(KeyboardInterrupt):  # what was finished is compared
+        for result in new.results:
+            progress(f"against {old.name}: {result.case.id}")
+            pairs.append((result, run_case(old, claim, result.case, rules=False)))
     both = [(n, o) for n, o in pairs if n.outputs and o.outputs]
     alone = [n.case.id for n, o in pairs if bool(n.outputs) != bool(o.outputs)]
     rows = [_apart(name, both) for name in new.subject.op.outputs]

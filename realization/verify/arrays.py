@@ -7,12 +7,14 @@ shares memory with it wherever the kind allows, so that aliases can be seen.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from importlib import import_module
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from realization.core.errors import ShapeError
+from realization.verify.rough import blank_numpy, poisoned_numpy
 
 # NumPy has no bfloat16 and no tf32: their numbers travel in float32.
 NUMPY = {
@@ -38,12 +40,18 @@ class Kind(NamedTuple):
         Array -> name of its number format.
     native : callable
         Format -> name of the number format that carries it.
+    blank : callable
+        (array, count) -> buffer of its type, full of NaN (-1 for integers).
+    poison : callable
+        Context in which memory allocated without a value holds NaN.
     """
 
     encode: Callable[[Any, str], Any]
     decode: Callable[[Any], np.ndarray]
     dtype: Callable[[Any], str]
     native: Callable[[str], str]
+    blank: Callable[[Any, int], Any]
+    poison: Callable[[], AbstractContextManager[None]]
 
 
 def kind(name: str) -> Kind:
@@ -55,7 +63,10 @@ def kind(name: str) -> Kind:
         If the name is unknown.
     """
     if name in ("numpy", "jax"):
-        return Kind(encode, np.asarray, lambda x: np.asarray(x).dtype.name, lambda form: np.dtype(NUMPY[form]).name)
+        return Kind(
+            encode, np.asarray, lambda x: np.asarray(x).dtype.name, lambda form: np.dtype(NUMPY[form]).name,
+            blank_numpy, poisoned_numpy,
+        )  # fmt: skip
     if name == "torch":
         return Kind(*import_module("realization.verify.adapters.torch_arrays").KIND)
     raise ShapeError(f"arrays of kind {name!r} are unknown; known are numpy, torch, jax")

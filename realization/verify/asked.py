@@ -6,6 +6,7 @@ every tolerance here is a sum of bounds under the subject's claim.
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -17,6 +18,7 @@ from realization.layers.gradients import COTANGENT, GRADIENT
 from realization.verify import properties
 from realization.verify.cases import Case, chunk_of, draw, usable
 from realization.verify.properties import NOTE, Property
+from realization.verify.rough import HANDLINGS
 from realization.verify.subject import DefectError, LeftOutError, RefusedError, Subject
 from realization.verify.verdict import Truth, spoken, tolerances
 
@@ -287,6 +289,34 @@ def _inner(a: Any, b: Any) -> float:
     return float((np.real(a) * np.real(b) + np.imag(a) * np.imag(b)).sum())
 
 
+def _rough(subject: Subject, claim: Claim, case: Case, run: Callable[..., Any]) -> Property | None:
+    """The same arrays, uncomfortably placed.
+
+    Where arrays lie decides which instructions a right kernel takes, so the sum of both bounds is allowed.
+    """
+    plain, found, refused = run(), [], []
+    tolerance = functools.cache(lambda: _tolerance(subject, case, claim))
+    for handling in HANDLINGS if subject.slotted is not None else [h for h in HANDLINGS if not h.slots]:
+        about = f"wrong where {handling.sentence}: "
+        try:
+            rough = subject.run(case.arguments, claim, handling)
+        except (RefusedError, LeftOutError):
+            refused.append(handling.name)
+        except DefectError as e:
+            found.append(Property("rough", properties.FAIL, np.inf, np.inf, f"{about}{e}"))
+        else:
+            for k, y in plain.items():
+                limit = 0.0 if np.array_equal(y, rough[k], equal_nan=True) else 2 * tolerance()[k]
+                name = f"{about}{k} "
+                found.append(properties.agreement("rough", y, rough[k], tolerance=limit, axis=None, about=name))
+    worst = max(found, key=lambda p: (p.status == properties.FAIL, p.ratio), default=None)
+    if worst is None or worst.status == properties.FAIL:
+        return worst
+    same = "bit for bit" if worst.difference == 0 else f"to {worst.ratio:.2g} of the tolerance"
+    rest = f"; refused: {', '.join(refused)}" if refused else ""
+    return Property("rough", worst.status, worst.ratio, worst.difference, f"agrees {same} wherever arrays lie{rest}")
+
+
 def _eighths(x: Any, rng: np.random.Generator) -> Any:
     eighths = rng.integers(-31, 32, (2, *x.shape)) / 8.0
     return eighths[0] + 1j * eighths[1] if np.iscomplexobj(x) else eighths[0]
@@ -301,4 +331,5 @@ QUESTIONS: Mapping[str, Callable[..., Property | None]] = {
     "repeat": _repeat,
     "linearity": _linearity,
     "adjoint": _adjoint,
+    "rough": _rough,
 }

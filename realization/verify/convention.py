@@ -101,7 +101,7 @@ def _pattern(other: Op, case: Case, findings: list[Finding], truth: Truth) -> np
         with np.errstate(all="ignore"):
             changed = other.named(other.definition(**case.arguments))
         return errors(findings, changed, truth.value) if comparable(changed, truth.value) else None
-    except RealizationError:
+    except Exception:  # a swap of a user's record may not be made for these arguments; the verdict stands
         return None
 
 
@@ -114,7 +114,7 @@ def _certify(
     try:
         with np.errstate(all="ignore"):
             judged = judge(other, case, outputs, claim)
-    except RealizationError:
+    except Exception:  # as above; there it was read with floats, here with other number types
         return None
     before = failing(findings)
     mended = all(f.status == PASS for f in judged if f.output in before)

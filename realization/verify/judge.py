@@ -130,8 +130,9 @@ class Task:
 
     @property
     def steps(self) -> int:
-        """How many steps `run` takes."""
-        return len(self.draws) + len(self.properties) + (self.backward.steps if self.backward else 0)
+        """How many steps `run` takes, about: a comparison with an older kernel takes as many as there are cases."""
+        again = 0 if self.compare is None else len(self.draws)
+        return len(self.draws) + again + len(self.properties) + (self.backward.steps if self.backward else 0)
 
     def run(self, progress: Callable[[str], None] = lambda line: None) -> Report:
         """Judge; `progress` gets a line for each step."""
@@ -167,7 +168,7 @@ def prepare(
     claim = claim if isinstance(claim, Claim) else parse_claim(claim or "", subject.claim)
     compare = None
     if against is not None:
-        subject, compare = _compared(subject, claim, against, op, convention, array)
+        subject, compare = _compared(subject, claim, against, convention, array)
     plan = partial(_plan, claim=claim, cases=cases, seed=seed, case=case, inputs=inputs)
     if not (grad or backward):
         return plan(subject, properties, compare=compare)
@@ -189,7 +190,7 @@ def _plan(
 
 
 def _compared(
-    subject: Subject, claim: Claim, other: Callable[..., Any] | str, op: Any, convention: str | None, array: str | None
+    subject: Subject, claim: Claim, other: Callable[..., Any] | str, convention: str | None, array: str | None
 ) -> tuple[Subject, Compare]:
     """The subject, given no more than the one it is compared with takes; and what compares a report."""
     from realization.layers import OPS
@@ -198,7 +199,8 @@ def _compared(
         content = against_.read(other)
         against_.fitting(content, other, subject, claim)
         return subject, lambda found, progress: against_.baseline(found, content, other)
-    subject, old = against_.common(subject, find(other, OPS, op=op, convention=convention, array=array))
+    # the op of the first, also where it is the user's own
+    subject, old = against_.common(subject, find(other, OPS, op=subject.op, convention=convention, array=array))
     return subject, lambda found, progress: against_.kernels(found, old, claim, progress=progress)
 
 

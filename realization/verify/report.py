@@ -81,6 +81,7 @@ PLAIN = {
     "repeat": "repeatable",
     "linearity": "linear",
     "adjoint": "the adjoint of its forward pass",
+    "rough": "right wherever its arrays lie",
 }
 
 
@@ -166,7 +167,8 @@ def _failure(report: Report, r: Result) -> Iterator[str]:
         yield f"  {spoken(finding.output)}{place}: got {got:.9g}, certified {want:.9g}{allowed} ({ratio})"
         yield f"  largest part of the tolerance: {term}"
     if report.diagnosis is not None:
-        yield from (f"  {x}" for x in (report.diagnosis.convention, report.diagnosis.fault) if x is not None)
+        why = report.diagnosis
+        yield from (f"  {x}" for x in (why.convention, why.fault, why.note) if x)
     yield f"  again: {reproduce(report, r)}"
 
 
@@ -257,6 +259,7 @@ def _diagnosis(report: Report) -> dict[str, Any] | None:
                              "explained": _number(c.explained)},
         "fault": f and {"name": f.name, "sentence": f.sentence, "score": _number(f.score),
                         "matches": f.matches, "alike": list(f.alike)},
+        "note": why.note,
     }  # fmt: skip
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from realization.verify import properties
 from realization.verify.asked import ask
 from realization.verify.cases import Case
 from realization.verify.convention import Convention, diagnose_convention
-from realization.verify.faults import Closest, closest_fault
+from realization.verify.faults import Closest, closest_fault, seconds
 from realization.verify.localise import localise
 from realization.verify.properties import Property
 from realization.verify.rules import others
@@ -34,6 +35,8 @@ from realization.verify.verdict import (
     tolerances,
 )  # fmt: skip
 
+# Of the runs that a diagnosis tries; a case of the plan takes 0.01 s, an activation of a large model more.
+LONGEST_RUN = 0.2
 REFUSED, LEFT_OUT = "refused", "left out"
 CONFORMING, NOT_CONFORMING, UNDECIDED = "conforming", "not conforming", "nothing decided"
 
@@ -74,11 +77,15 @@ class Result:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Diagnosis:
-    """Why a case failed: another convention, or else the closest known fault; None where neither is known."""
+    """Why a case failed: another convention, or else the closest known fault; None where neither is known.
+
+    The note says why nothing was tried.
+    """
 
     case: Case
-    convention: Convention | None
-    fault: Closest | None
+    convention: Convention | None = None
+    fault: Closest | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -205,17 +212,25 @@ def verify(
             found.append(ask(subject, claim, name, seed=seed))
         progress("precision ladder")
         rung = tightest(subject.op, results, claim)
-        progress("why it failed")
-        why = diagnose(subject.op, Report(subject, claim, seed, results, found, rung).worst, claim)
     except KeyboardInterrupt:
-        interrupted, rung, why = True, None, None
-    return Report(subject, claim, seed, results, found, rung, interrupted, why)
+        interrupted, rung = True, None
+    report = Report(subject, claim, seed, results, found, rung, interrupted)
+    if report.worst is None or interrupted:
+        return report
+    with contextlib.suppress(KeyboardInterrupt):  # the verdict stands without a reason
+        progress("why it failed")
+        report = replace(report, diagnosis=diagnose(subject.op, report.worst, claim))
+    return report
 
 
 def diagnose(op: Op, failure: Result | None, claim: Claim) -> Diagnosis | None:
     """Say why a case failed; None if none did, or if it failed without a value to look at."""
     if failure is None or failure.truth is None or not failure.findings:
         return None
+    took = seconds(op, failure.case)
+    if took > LONGEST_RUN:
+        slow = f"one run of the definition takes {took:.1f} s, and about 100 are needed; --shrink finds a smaller case"
+        return Diagnosis(failure.case, note=f"why it failed was not asked: {slow}")
     seen = (op, failure.case, failure.outputs, failure.findings, failure.truth)
     convention = diagnose_convention(*seen, claim)
     fault = None if convention is not None and convention.ratio <= 1 else closest_fault(*seen)

@@ -50,7 +50,7 @@ def script(subject: Subject, claim: Claim, result: Result) -> str:
         raise UsageError(f"the failure is no wrong value, so there is no script of it: {result.sentence}")
     op, torch = subject.op, subject.array == "torch"
     place = f"{finding.output}[{', '.join(map(str, finding.place))}]"
-    head = [f'"""{subject.name} as {op.name}: {place} is wrong (realization verify --shrink)."""', *_imports(subject)]
+    head = [f"# {subject.name} as {op.name}: {place} is wrong (realization verify --shrink)", *_imports(subject)]
     arguments = {k: x for k, x in result.case.arguments.items() if x is not None}
     given = [f"{k} = {_spelled(op, k, x, claim)}" for k, x in arguments.items()]
     value = result.truth.value[finding.output][finding.place]

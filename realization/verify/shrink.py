@@ -17,7 +17,6 @@ import numpy as np
 from realization.core.claim import Claim
 from realization.core.errors import RealizationError
 from realization.layers.cores import route, standing_in
-from realization.verify.cases import PACKING
 from realization.verify.run import Report, Result, run_case
 from realization.verify.subject import Subject
 from realization.verify.verdict import FAIL, Finding
@@ -185,7 +184,7 @@ class _Search:
         sizes = self._sizes()
         keys = {"S": slice(start, sizes["S"] - (sizes["T"] - stop))} if "S" in sizes else {}
         cut = self._cut({"T": slice(start, stop), **keys})
-        if "cu_seqlens" in PACKING & set(cut):
+        if "cu_seqlens" in cut:
             cut["cu_seqlens"] = np.clip(cut["cu_seqlens"] - start, 0, stop - start)
         return cut
 

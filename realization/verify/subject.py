@@ -29,6 +29,7 @@ from realization.layers.readings import complete
 from realization.verify import adapters, demo
 from realization.verify.arrays import kind
 from realization.verify.cases import PACKING, handed_over
+from realization.verify.rough import COMFORT, Handling, House
 from realization.verify.verdict import output_format
 
 
@@ -83,6 +84,8 @@ class Subject:
         Whether the command finds it by this name: not if it lives in another function only.
     forward : Subject or None
         Of a backward pass, the forward pass.
+    slotted : callable, optional
+        The same call with its states in a pool of slots, where the function knows slots.
     """
 
     name: str
@@ -97,8 +100,11 @@ class Subject:
     flags: tuple[str, ...] = ()
     command: bool = True
     forward: Subject | None = None
+    slotted: Callable[..., Any] | None = None
 
-    def run(self, arguments: Mapping[str, Any], claim: Claim) -> dict[str, np.ndarray]:
+    def run(
+        self, arguments: Mapping[str, Any], claim: Claim, handling: Handling | None = None
+    ) -> dict[str, np.ndarray]:
         """Call the function on fresh copies and return its outputs, checked.
 
         Parameters
@@ -107,6 +113,8 @@ class Subject:
             Canonical float64, complex128 or integer arrays, and options.
         claim : Claim
             Gives the formats of inputs and outputs.
+        handling : Handling, optional
+            How the arrays are handed over.  Default: as they are made, contiguous and aligned.
 
         Returns
         -------
@@ -121,10 +129,18 @@ class Subject:
         arrays = kind(self.array)
         form = {k: handed_over(self.op, k, claim) for k in arguments}
         encoded = {k: arrays.encode(x, form[k]) if isinstance(x, np.ndarray) else x for k, x in arguments.items()}
+        house = House(handling or COMFORT)
+        encoded = {
+            k: house.place(k, x, arrays.blank) if isinstance(arguments[k], np.ndarray) else x
+            for k, x in encoded.items()
+        }
+        call = self.slotted if house.handling.slots and self.slotted is not None else self.call
         before = {k: np.array(arrays.decode(x)) for k, x in encoded.items() if isinstance(arguments[k], np.ndarray)}
         try:
-            with np.errstate(all="ignore"):
-                returned = self.call(**encoded)
+            with np.errstate(all="ignore"), house.around(arrays.poison):
+                returned = call(**encoded)
+        except adapters.MisplacedError as e:
+            raise DefectError(str(e)) from e
         except NotImplementedError as e:
             raise LeftOutError(str(e)) from e
         except (KeyboardInterrupt, DefectError):
@@ -134,6 +150,9 @@ class Subject:
         outputs = named(returned, self.op)
         seen = {k: arrays.decode(encoded[k]) for k in before}
         self._check_inputs(before, seen)
+        beside = house.trespassed(arrays.decode, {k: x.size for k, x in before.items()})
+        if beside is not None:
+            raise DefectError(f"it writes beyond the input {beside}")
         found = {k: self._check_output(k, x, arrays, seen, claim) for k, x in outputs.items()}
         _check_shapes(self.op, arguments, found)
         return found
@@ -256,6 +275,7 @@ def _found(
     return Subject(
         name, target, lambda **kw: adapter.call(function, **kw), adapter.accepts, adapter.requires, adapter.changes,
         array or adapter.array, Claim(**{**(target.claim or {}), **adapter.claim}), adapter.note,
+        slotted=_in_slots(adapter, function),
     )  # fmt: skip
 
 
@@ -293,6 +313,13 @@ def _within(module: Any, name: str, what: Any) -> tuple[str, bool]:
         return name, False
     path, here = Path(file).resolve(), Path.cwd()
     return f"{path.relative_to(here) if path.is_relative_to(here) else path}:{name}", True
+def _in_slots(adapter: adapters.Adapter, function: Any) -> Callable[..., Any] | None:
+    """The adapted call with states in slots, if both adapter and function know them."""
+    takes = parameters(function)
+    if adapter.slots is None or (takes is not None and "state_batch_indices" not in takes):
+        return None
+    slots = adapter.slots
+    return lambda **kw: adapter.call(slots(function), **kw)
 
 
 def conventions() -> list[str]:

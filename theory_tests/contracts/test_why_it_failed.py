@@ -11,6 +11,7 @@ from realization.core.claim import Claim
 from realization.core.errors import RealizationError
 from realization.core.ops import Swap
 from realization.layers import OPS, cores
+from realization.layers.readings import complete
 from realization.layers.recurrence import faults, recurrence
 from realization.verify import cases, report, run, subject
 from realization.verify.convention import implied, swapped
@@ -281,9 +282,6 @@ def test_the_length_of_a_chunk_is_found():
 
 def test_an_op_of_ones_own_has_them_too():
     """Faults act at the core: a linear attention that is no op of the library."""
-    from realization.layers.readings import complete
-    from realization.layers.recurrence import recurrence
-
     def definition(*, u, delta, A, B, C, initial_state=None):
         run = recurrence(
             value=u[..., None, :], key=B[..., None, :], query=C[..., None, :],
@@ -330,3 +328,55 @@ def test_the_report_tells_it():
     assert told["fault"]["matches"]
     right = subject.find("demo", OPS)
     assert report.as_json(run.verify(right, right.claim, draws))["diagnosis"] is None
+
+
+def test_a_swap_that_fails_costs_no_verdict():
+    """Records are written by users, and arguments come in all combinations."""
+    careless = Swap("careless", "nothing", arguments=lambda a: {**a, "u": a["no such argument"]})
+    op = dataclasses.replace(OPS[SCAN], swaps=(careless, *OPS[SCAN].swaps))
+    exchanged = swapped(op, Swap("", "", arguments=lambda a: {**a, "B": a["C"], "C": a["B"]}))
+    assert explain(op, judged(op, kernel(exchanged, None), USUAL[1])).convention.name == "B and C exchanged"
+
+
+def test_faults_and_swaps_are_defined_for_all_arguments():
+    """Empty sequences, one step, chunks that do not fill: a fault gives outputs, or says that there is none."""
+    for name, T, regime in itertools.product((SCAN, SSD), (0, 1, 15, 17), ("fading-c/2", "huge")):
+        op = OPS[name]
+        for option in range(len(op.options)):
+            case = cases.draw(op, f"{regime}.T{T}.o{option}.s0", CLAIM, {*op.arguments, "complex"})
+            right = op.definition(**case.arguments)
+            for fault, _, outputs in mutants(op, case, [CHUNK]):
+                assert [x.shape for x in outputs.values()] == [x.shape for x in right], fault.name
+
+
+def test_an_op_may_ask_its_core_for_more_than_a_fault_gives():
+    """One that reads the states knows only faults of arguments, and keeps its verdict."""
+
+    def definition(*, u, delta, A, B, C):
+        shape = {"value": u[..., None, :], "key": B[..., None, :], "query": C[..., None, :]}
+        run = recurrence(**shape, log_decay=delta[..., None, :, None], rate=A[None], states=True)
+        return run.states[..., 0, :, 0], run.final[..., 0, :, :]
+
+    signature = "u: *b T d; delta: *b T d; A: d n; B: *b T n; C: *b T n -> y: *b T d; final_state: *b d n"
+    fields = {"certified": None, "bound": None, "adjoint": None, "kernel": None, "swaps": ()}
+    own = complete(dataclasses.replace(OPS[SCAN], name="own", signature=signature, definition=definition, **fields))
+
+    def wrong(**arguments):
+        y, state = definition(**{k: x.astype(float) for k, x in arguments.items()})
+        return (2 * y).astype(np.float32), state.astype(np.float32)
+
+    result = judged(own, wrong, USUAL[1])
+    assert not explain(own, result).fault.matches
+    assert 10 < len([f for f, _, _ in mutants(own, result.case, [CHUNK])]) < len(faults.FAULTS)
+
+
+def test_large_inputs_are_not_diagnosed(monkeypatch):
+    """A hundred runs would take too long: the report says so and what to do."""
+    op = OPS[SCAN]
+    result = judged(op, kernel(op, plant(CORE, faults.FAULTS[0], CHUNK)), USUAL[1])
+    assert explain(op, result).note == ""
+    monkeypatch.setattr(run, "LONGEST_RUN", 0.0)
+    why = explain(op, result)
+    assert (why.convention, why.fault) == (None, None)
+    assert "was not asked" in why.note
+    assert "--shrink finds a smaller case" in why.note

@@ -13,7 +13,7 @@ from importlib import import_module
 from types import MappingProxyType
 from typing import Any
 
-__all__ = ["Adapter", "find"]
+__all__ = ["Adapter", "MisplacedError", "find"]
 
 # The adapters of a package are loaded when one of its functions is asked for, and never before.
 _PACKAGES = ("causal_conv1d", "mamba_ssm", "torch", "transformers")
@@ -47,6 +47,9 @@ class Adapter:
         named here may also be returned as an output: hand over a copy.
     note : str
         What the adapter translates, in one sentence.
+    slots : callable, optional
+        ``slots(function)`` is the function with its states in a pool of slots, named by
+        indices.  Raises `MisplacedError` if another slot was written.
     """
 
     op: str
@@ -57,6 +60,11 @@ class Adapter:
     requires: frozenset[str] = frozenset()
     changes: frozenset[str] = frozenset()
     note: str = ""
+    slots: Callable[[Callable[..., Any]], Callable[..., Any]] | None = None
+
+
+class MisplacedError(Exception):
+    """The function wrote where it was not told to."""
 
 
 def find(subject: str, op: str | None = None) -> Adapter | None:

@@ -9,9 +9,9 @@ after step, so that it is judged as the whole operation, drift included.
 from collections.abc import Callable
 from typing import Any
 
-from realization.verify.adapters import Adapter
+from realization.verify.adapters import Adapter, MisplacedError
 
-__all__ = ["ADAPTERS", "STEPS", "scan", "scan_by_steps", "ssd", "ssd_by_steps"]
+__all__ = ["ADAPTERS", "STEPS", "in_slots", "scan", "scan_by_steps", "ssd", "ssd_by_steps"]
 
 
 # Foreign: torch's arrays and functions, known here by what they do and not by type (torch is not imported).
@@ -86,6 +86,44 @@ def ssd_by_steps(
     return {"y": y, "final_state": state}
 
 
+def in_slots(function: Function) -> Function:
+    """Return an update whose states lie in every second slot of a pool; the others must keep what they hold.
+
+    That is NaN, so that a read shows, and one number, since a NaN that is overwritten may stay one.
+    A row of padding, of index -1 and full of NaN, runs with the batch and belongs to no slot.
+    """
+    mark = 2.0**13  # a number of every format
+
+    def update(
+        state: Foreign, x: Foreign, dt: Foreign, A: Foreign, B: Foreign, C: Foreign, D: Foreign = None, *,
+        z: Foreign = None, **options: Foreign,
+    ) -> Foreign:  # fmt: skip
+        rows = state.shape[0]
+        pool = state.new_full((2 * rows + 1, *state.shape[1:]), float("nan"))
+        pool[::2, ..., 0] = mark
+        pool[1::2] = state
+        indices = state.new_full((rows + 1,), -1).int()
+        indices[:rows] = 2 * indices.new_ones(rows).cumsum(0) - 1
+        x, dt, B, C, z = (_with_padding(a) for a in (x, dt, B, C, z))
+        y = function(pool, x, dt, A, B, C, D, z=z, state_batch_indices=indices, **options)
+        if not ((pool[::2, ..., 0] == mark).all() and pool[::2, ..., 1:].isnan().all()):
+            raise MisplacedError("it writes into slots of states that were not named")
+        state[...] = pool[1::2]
+        return y[:rows]
+
+    return update
+
+
+def _with_padding(x: Foreign) -> Foreign:
+    """One row of NaN more.  What heads share keeps its zero stride."""
+    if x is None:
+        return None
+    kept = tuple(slice(0, 1) if step == 0 and i else slice(None) for i, step in enumerate(x.stride()))
+    padded = x.new_full((x.shape[0] + 1, *x[kept].shape[1:]), float("nan"))
+    padded[:-1] = x[kept]
+    return padded.expand(x.shape[0] + 1, *x.shape[1:])
+
+
 def _need_real(A: Foreign) -> None:
     # Upstream's complex scan is another operation: B and C interleaved along time, y doubled.
     if "complex" in str(A.dtype):
@@ -126,6 +164,7 @@ ADAPTERS = {
             requires=frozenset({"D", "delta_bias"}),
             changes=frozenset({"initial_state"}),
             note="one call for each step; the state is changed in place.",
+            slots=in_slots,
         ),
         Adapter(
             op="ssd",
@@ -136,6 +175,7 @@ ADAPTERS = {
             requires=frozenset({"D", "dt_bias"}),
             changes=frozenset({"initial_state"}),
             note="one call for each step; what a head shares is expanded; the state is changed in place.",
+            slots=in_slots,
         ),
     ),
 }
