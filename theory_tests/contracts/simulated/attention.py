@@ -228,7 +228,7 @@ def both_streams(
     fading = band(plan, T, S, reach, shift)
     if plan.fault == "fading tokens from the start":
         fading = band(plan, T, S, None, shift)
-    if plan.fault == "no fading tokens up to twice the window" and S <= 2 * window:
+    if plan.fault == "no fading tokens up to twice the window" and 2 * window >= S:
         fading = np.zeros_like(fading)
 
     def stream(q, k, v, q_norm, k_norm, seen, turned) -> Stream:

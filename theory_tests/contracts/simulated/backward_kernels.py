@@ -18,7 +18,7 @@ OPS = {
 
 def run(plan: Plan, **arguments) -> dict[str, np.ndarray]:
     """Gradients by argument name."""
-    operator = {op: function for op, function in OPS.values()}[plan.op]
+    operator = dict(OPS.values())[plan.op]
     with np.errstate(all="ignore"):
         return operator(plan, **arguments)
 
@@ -50,8 +50,9 @@ def _recurrences():
                   chunk=16, decay="logdiff", **matrix)
     yield _kernel("ssd.chunk64_logdiff_tf32", "the same on tensor cores", chunk=64, decay="logdiff",
                   formats={"operand": "tf32", "accumulator": "mma_fp32"}, **matrix)
-    yield _kernel("ssd.chunk16_logdiff_bf16", "as mamba's Triton kernels in bfloat16", chunk=16, decay="logdiff",
-                  **matrix, **_short("bfloat16", out="bfloat16"))
+    for c in (16, 64):
+        yield _kernel(f"ssd.chunk{c}_logdiff_bf16", "as mamba's Triton kernels in bfloat16", chunk=c,
+                      decay="logdiff", **matrix, **_short("bfloat16", out="bfloat16"))
 
 
 def _read_outs():

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from .convolution import spans
 from .gradients import cotangent, directions, over_batch, over_members, silu_gradient, softplus_gradient
 from .plan import Plan
 from .recurrence import Recurrence, decay_tables, decays, like, states
@@ -220,10 +221,10 @@ def ssd(
     forward, plan = directions(plan)
     x, raw, A, B, C = (plan.at("load", a) for a in (x, dt, A, B, C))
     batch, length, heads, width = x.shape
-    spans = [(0, length)] if cu_seqlens is None else [(int(a), int(b)) for a, b in zip(cu_seqlens, cu_seqlens[1:])]
+    between = spans(cu_seqlens, length)
     rates = A if A.ndim == 2 else A[:, None]  # (h, n), or (h, 1): one decay for each head
     step = step_size(forward, raw, dt_bias, dt_softplus, dt_limit)
-    start = np.zeros((batch if cu_seqlens is None else len(spans), heads, width, B.shape[3]), x.dtype)
+    start = np.zeros((batch if cu_seqlens is None else len(between), heads, width, B.shape[3]), x.dtype)
     if initial_state is not None:
         start = plan.at("start", initial_state)
     members = heads // B.shape[2]
@@ -233,7 +234,7 @@ def ssd(
     rows = {"g": cotangent(plan, cotangent_y, x), "x": x, "z": None if z is None else plan.at("gate_input", z)}
     last = cotangent(plan, None if plan.fault == "final-state cotangent ignored" else cotangent_final_state, start)
     found, onward = [], np.zeros_like(last[:1])
-    for s, (low, high) in reversed([*enumerate(spans)]):
+    for s, (low, high) in reversed([*enumerate(between)]):
         own = slice(None) if cu_seqlens is None else slice(s, s + 1)
         leak = onward if plan.fault == "boundary ignored" and cu_seqlens is not None else 0
         cut = {name: None if a is None else a[:, low:high] for name, a in rows.items()}
