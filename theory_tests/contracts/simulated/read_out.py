@@ -79,10 +79,11 @@ def scores(plan: Plan, stream: Stream) -> tuple[np.ndarray, np.ndarray]:
 
 
 def weights(plan: Plan, s: np.ndarray, top: np.ndarray, unit: np.ndarray) -> np.ndarray:
-    """exp((s - top) unit), 0 for s = -inf also where there is no key at all (top = -inf)."""
+    """exp((s - top) unit), 0 for s = -inf also where there is no key at all (top = -inf), or none but
+    with the most negative number for a bias, which overflows in units of log2."""
     unguarded = plan.fault == "block without keys gives NaN"
-    top = top if unguarded else np.where(np.isneginf(top), top.dtype.type(0), top)
     shift = plan.at("exponent", top * unit)[..., None]
+    shift = shift if unguarded else np.where(np.isneginf(shift), shift.dtype.type(0), shift)
     product = widened(s) * unit if plan.fma else plan.at("exponent", s * unit)
     p = exponential(plan, plan.at("exponent", product - shift))
     return p if unguarded else np.where(np.isneginf(s), p.dtype.type(0), p)
