@@ -186,8 +186,8 @@ def window_stream(
     k = projected(plan, key, key_norm, None if plan.fault == "keys not rotated" else positions, norm_eps)
     if bias is not None:
         bias = np.asarray(bias) if np.ndim(bias) == 4 else np.asarray(bias)[None]
-        if plan.fault == "bias transposed" and T == S:
-            bias = np.swapaxes(bias, -1, -2)
+        if plan.fault == "bias transposed":  # rows read down the columns of what lies in memory
+            bias = np.swapaxes(bias.reshape(*bias.shape[:2], S, T), -1, -2)
         if plan.fault == "bias -inf as -1e4":
             bias = np.maximum(bias, -1e4)
     scale = scale_of(plan, scale, query)
