@@ -143,7 +143,7 @@ swa.blocks16' | key gradients of the last block of queries only | overwritten, n
      | delta missing | ds = p dp
      | key gradient of a window one short | lower edge inside a block
      | lse cotangent ignored | path through the log-sum-exp missing
-swa.blocks64_bf16_out' | key gradient of a window one short | lower edge inside a block
+swa.blocks32_bf16_out' | key gradient of a window one short | lower edge inside a block
      | scale missing in dk | scale in one product only
 bmojo.rows' | query gradient of the other stream lost | one of two passes adds to dq
      | lse cotangent ignored | path through the log-sum-exp missing
@@ -225,7 +225,7 @@ def _arithmetic():
         yield slip(f"{op}.bf16_io'", "dA in bf16", "atomic adds in the io type",
                    narrow={"backward: dA": "bfloat16"})
     yield slip("ssd.chunk16_matrix'", "operands in bf16", "autocast", narrow={"backward: operand": "bfloat16"})
-    yield slip("ssd.chunk64_logdiff_bf16'", "accumulator in bf16", "sums in the operand type",
+    yield slip("ssd.chunk32_logdiff_bf16'", "accumulator in bf16", "sums in the operand type",
                narrow={"backward: accumulator": "bfloat16"})
     yield slip("conv.taps'", "dweight in bf16", "atomic adds in the io type", narrow={"backward: dweight": "bfloat16"})
     yield slip("conv.taps'", "dbias in fp16", "atomic adds in the io type", narrow={"backward: dbias": "float16"})
@@ -253,7 +253,7 @@ def _arithmetic():
     yield slip("swa.rows'", "dbias in bf16", "atomic adds in the io type", narrow={"backward: dbias": "bfloat16"})
     yield slip("swa.rows'", "dsink in bf16", "atomic adds in the io type", narrow={"backward: dsink": "bfloat16"})
     yield slip("swa.rows'", "tanh to 5e-4", "hardware tanh", narrow={"backward: tanh": "tf32"})
-    yield slip("swa.blocks64_bf16_out'", "accumulator in bf16", "sums in the operand type",
+    yield slip("swa.blocks32_bf16_out'", "accumulator in bf16", "sums in the operand type",
                narrow={"backward: accumulator": "bfloat16"})
     yield slip("swa.blocks16_bf16'", "accumulator in bf16", "sums in the operand type",
                narrow={"backward: accumulator": "bfloat16"})
