@@ -79,6 +79,15 @@ def test_a_correct_kernel_follows_the_plain_loop(kernel):
         assert _near(got_other, other, other_size, factor, UNIT[claim["state"]], floor)
 
 
+@pytest.mark.parametrize("kernel", CORRECT, ids=lambda kernel: kernel.name)
+def test_a_correct_kernel_in_float64_is_the_plain_loop(kernel):
+    for case, (y, size, other, other_size) in cases(kernel.op):
+        factor = (64 + _reach(kernel.claim, case)) * UNIT["float64"]
+        got, got_other = kernel.exactly(**case)
+        assert _near(got, y, size, factor, 0, 0)
+        assert _near(got_other, other, other_size, factor, 0, 0)
+
+
 @pytest.mark.parametrize("kernel", [k for k in CORRECT if k.op == "ssd"], ids=lambda k: k.name)
 def test_a_correct_kernel_ignores_slack_rows(kernel):
     clean = ssd_case(30, 40, cu_seqlens=[0, 21, 33], softplus=True)

@@ -14,9 +14,13 @@ from realization.core.claim import Claim
 from realization.layers import OPS
 from realization.verify import verdict
 from realization.verify.cases import draw, plan
-from theory_tests.contracts.simulated import CORRECT, MUTANTS
+from theory_tests.contracts import simulated
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # the simulated kernels overflow where real ones do
+
+# Subjects of operations that the library does not have yet wait for them.
+CORRECT = [k for k in simulated.CORRECT if k.op in OPS]
+MUTANTS = [m for m in simulated.MUTANTS if m.op in OPS]
 
 # Mutants that satisfy what they claim: no rule that is fair to the claim may reject them.
 MEETS_ITS_CLAIM = {

@@ -1,9 +1,15 @@
-"""Simulated kernels, correct and mutated: the subjects of the verdict's power test."""
+"""Simulated kernels, correct and mutated: the subjects of the verdict's power test.
 
-from . import kernels, mutants, read_out_kernels, read_out_mutants
+Forward, `function(**arguments)` returns the outputs in the op's order; backward, the arguments and
+`cotangent_<output>` go in, and a dict of gradients by argument name comes out.
+"""
+
+from . import backward_kernels, backward_mutants, kernels, mutants, read_out_kernels, read_out_mutants
 from .records import Kernel, Mutant
 
 CORRECT: tuple[Kernel, ...] = kernels.CORRECT + read_out_kernels.CORRECT
 MUTANTS: tuple[Mutant, ...] = mutants.MUTANTS + read_out_mutants.MUTANTS
+CORRECT_BACKWARD: tuple[Kernel, ...] = backward_kernels.CORRECT
+MUTANTS_BACKWARD: tuple[Mutant, ...] = backward_mutants.MUTANTS
 
-__all__ = ["CORRECT", "MUTANTS", "Kernel", "Mutant"]
+__all__ = ["CORRECT", "CORRECT_BACKWARD", "MUTANTS", "MUTANTS_BACKWARD", "Kernel", "Mutant"]

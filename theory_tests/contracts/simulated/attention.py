@@ -157,10 +157,10 @@ def with_selected(plan: Plan, seen: np.ndarray, selected) -> np.ndarray:
 def view(plan: Plan, T: int, S: int, window, cu_seqlens, selected) -> np.ndarray:
     """(b | 1, 1, T, S)"""
     seen = band(plan, T, S, window)[None]
-    if cu_seqlens is not None:
-        seen = seen & sequences(plan, cu_seqlens, S)[S - T :]
     if selected is not None:
         seen = with_selected(plan, seen, selected)
+    if cu_seqlens is not None:
+        seen = seen * sequences(plan, cu_seqlens, S)[S - T :]
     return seen[:, None]
 
 
@@ -186,8 +186,8 @@ def window_stream(
     k = projected(plan, key, key_norm, None if plan.fault == "keys not rotated" else positions, norm_eps)
     if bias is not None:
         bias = np.asarray(bias) if np.ndim(bias) == 4 else np.asarray(bias)[None]
-        if plan.fault == "bias transposed" and T == S:
-            bias = np.swapaxes(bias, -1, -2)
+        if plan.fault == "bias transposed":  # rows read down the columns of what lies in memory
+            bias = np.swapaxes(bias.reshape(*bias.shape[:2], S, T), -1, -2)
         if plan.fault == "bias -inf as -1e4":
             bias = np.maximum(bias, -1e4)
     scale = scale_of(plan, scale, query)
@@ -221,8 +221,9 @@ def both_streams(
     T, S, heads = query.shape[1], key.shape[1], query.shape[2]
     positions = Positions.of(plan, cos, sin, interleaved)
     scale = scale_of(plan, scale, query)
-    if fading_query is None:  # one query for both, with its norm unless the fading one has its own
-        fading_query, fading_query_norm = query, query_norm if fading_query_norm is None else fading_query_norm
+    fading_query = query if fading_query is None else fading_query
+    fading_query_norm = query_norm if fading_query_norm is None else fading_query_norm
+    fading_key_norm = key_norm if fading_key_norm is None else fading_key_norm
     shift = window + {"fading window one older": 1, "fading window one younger": -1}.get(plan.fault, 0)
     reach = 2 * window if plan.fault == "fading window twice as long" else window
     fading = band(plan, T, S, reach, shift)

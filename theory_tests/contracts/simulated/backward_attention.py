@@ -300,10 +300,8 @@ def bmojo_f(plan, *, cotangent_y=None, cotangent_lse=None, **arguments):
     streams = both_streams(forward, **arguments)
     dy, dlse = _cotangents(plan, arguments, streams[0].value, cotangent_y, cotangent_lse)
     found, _ = read_out_gradients(forward, plan, streams, None, dy, dlse)
-    fading = {name: f"fading_{name}" for name in _RAW}
-    if arguments.get("fading_query") is None:  # tied: the gradients of both passes meet in one query
-        own = arguments.get("fading_query_norm") is not None
-        fading |= {"query": "query", "query_norm": "fading_query_norm" if own else "query_norm"}
+    # What the fading stream shares with the raw one gets the gradients of both.
+    fading = {name: f"fading_{name}" if arguments.get(f"fading_{name}") is not None else name for name in _RAW}
     out = Gradients()
     for gradients, names in zip(found, (_RAW, fading), strict=True):
         _stream_into(plan, out, gradients, names, arguments)

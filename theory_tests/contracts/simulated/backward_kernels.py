@@ -18,7 +18,7 @@ OPS = {
 
 def run(plan: Plan, **arguments) -> dict[str, np.ndarray]:
     """Gradients by argument name."""
-    operator = {op: function for op, function in OPS.values()}[plan.op]
+    operator = dict(OPS.values())[plan.op]
     with np.errstate(all="ignore"):
         return operator(plan, **arguments)
 
@@ -45,13 +45,14 @@ def _recurrences():
                       formats={"out": "bfloat16"})
     matrix = {"scheme": "matrix"}
     yield _kernel("ssd.chunk16_matrix", "matrix form, decay gradients pair by pair", chunk=16, **matrix)
-    yield _kernel("ssd.chunk64_matrix", "matrix form, decay gradients pair by pair", chunk=64, **matrix)
+    yield _kernel("ssd.chunk32_matrix", "matrix form, decay gradients pair by pair", chunk=32, **matrix)
     yield _kernel("ssd.chunk16_logdiff", "matrix form, decay gradients by row sums less column sums",
                   chunk=16, decay="logdiff", **matrix)
-    yield _kernel("ssd.chunk64_logdiff_tf32", "the same on tensor cores", chunk=64, decay="logdiff",
+    yield _kernel("ssd.chunk32_logdiff_tf32", "the same on tensor cores", chunk=32, decay="logdiff",
                   formats={"operand": "tf32", "accumulator": "mma_fp32"}, **matrix)
-    yield _kernel("ssd.chunk16_logdiff_bf16", "as mamba's Triton kernels in bfloat16", chunk=16, decay="logdiff",
-                  **matrix, **_short("bfloat16", out="bfloat16"))
+    for c in (16, 32):
+        yield _kernel(f"ssd.chunk{c}_logdiff_bf16", "as mamba's Triton kernels in bfloat16", chunk=c,
+                      decay="logdiff", **matrix, **_short("bfloat16", out="bfloat16"))
 
 
 def _read_outs():
@@ -64,16 +65,16 @@ def _read_outs():
         yield _kernel(f"{op}.rows", "whole rows, float32")
         yield _kernel(f"{op}.float64", "float64 inside, float32 outside", work="float64")
         yield _kernel(f"{op}.blocks16", "blocks of 16 queries and keys", chunk=16)
-        yield _kernel(f"{op}.blocks64_exp2", "as flash-attention: blocks of 64 and exp2", chunk=64, base2=True)
+        yield _kernel(f"{op}.blocks32_exp2", "as flash-attention: blocks of 32 and exp2", chunk=32, base2=True)
         yield _kernel(f"{op}.blocks16_reversed", "key gradients from the last block of queries to the first",
                       chunk=16, order="reversed")
         yield _kernel(f"{op}.blocks16_query_scaled", "the scale in the saved queries", chunk=16, scale_in="query")
         yield _kernel(f"{op}.blocks16_bf16", "bfloat16 operands: p and ds cast before the products", chunk=16,
                       **_short("bfloat16"))
-        yield _kernel(f"{op}.blocks64_tf32_mma", "tf32 operands, truncating accumulator", chunk=64,
+        yield _kernel(f"{op}.blocks32_tf32_mma", "tf32 operands, truncating accumulator", chunk=32,
                       formats={"operand": "tf32", "accumulator": "mma_fp32"})
-        yield _kernel(f"{op}.blocks64_bf16_out", "bfloat16 in and out, delta from the output that was stored",
-                      chunk=64, **_short("bfloat16", out="bfloat16"))
+        yield _kernel(f"{op}.blocks32_bf16_out", "bfloat16 in and out, delta from the output that was stored",
+                      chunk=32, **_short("bfloat16", out="bfloat16"))
     yield _kernel("bmojo.passes", "each pass behind the merge, with its own output and lse", scheme="passes")
     yield _kernel("bmojo.passes_blocks16", "the same by blocks of 16", scheme="passes", chunk=16)
 

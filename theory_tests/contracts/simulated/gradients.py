@@ -91,6 +91,8 @@ def softplus_gradient(plan: Plan, raw: np.ndarray) -> np.ndarray:
             return np.exp(raw) / (1 + np.exp(raw))
         case "softplus' as 1 - exp(-softplus)":
             return 1 - np.exp(-np.log1p(np.exp(np.minimum(raw, 20))))
+        case "softplus' as a sigmoid throughout":
+            return sigmoid(plan, raw)
         case "softplus' beyond 2 is 1":
             return np.where(raw > 2, 1, sigmoid(plan, raw)).astype(raw.dtype)
     return np.where(raw > 20, raw.dtype.type(1), sigmoid(plan, raw))

@@ -152,8 +152,8 @@ def plain_window(query, key, value, cos=None, sin=None, query_norm=None, key_nor
             i = t + S - T
             low = max(starts[i], 0 if window is None else i - window + 1)
             seen = set(range(low, i + 1)) if i < stop else set()
-            named = set() if selected is None else {j for j in selected[b, t] if j >= 0}
-            keys = sorted(seen | named)
+            named = set() if selected is None or i >= stop else {j for j in selected[b, t] if j >= starts[i]}
+            keys = sorted((seen | named) - {-1})
             for h in range(heads):
                 group = h // (heads // key.shape[2])
                 s = scale * k[b, keys, group] @ q[b, t, h]
@@ -176,9 +176,9 @@ def plain_bmojo(query, key, value, fading_key, fading_value, window, fading_quer
     last = (None, None) if cos is None else (cos[..., S - T :, :], sin[..., S - T :, :])
     q0 = projected(query, query_norm, *last, norm_eps, interleaved)
     k0 = projected(key, key_norm, cos, sin, norm_eps, interleaved)
-    if fading_query is None:
-        fading_query = query
-        fading_query_norm = query_norm if fading_query_norm is None else fading_query_norm
+    fading_query = query if fading_query is None else fading_query
+    fading_query_norm = query_norm if fading_query_norm is None else fading_query_norm
+    fading_key_norm = key_norm if fading_key_norm is None else fading_key_norm
     q1 = projected(fading_query, fading_query_norm, *last, norm_eps, interleaved)
     k1 = projected(fading_key, fading_key_norm, cos, sin, norm_eps, interleaved)
     y, lse = np.zeros((batch, T, heads, value.shape[-1])), np.zeros((batch, T, heads))

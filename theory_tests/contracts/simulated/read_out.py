@@ -79,21 +79,22 @@ def scores(plan: Plan, stream: Stream) -> tuple[np.ndarray, np.ndarray]:
 
 
 def weights(plan: Plan, s: np.ndarray, top: np.ndarray, unit: np.ndarray) -> np.ndarray:
-    """exp((s - top) unit), 0 for s = -inf also where there is no key at all (top = -inf)."""
+    """exp((s - top) unit), 0 for s = -inf also where there is no key at all (top = -inf), or none but
+    with the most negative number for a bias, which overflows in units of log2."""
     unguarded = plan.fault == "block without keys gives NaN"
-    top = top if unguarded else np.where(np.isneginf(top), top.dtype.type(0), top)
     shift = plan.at("exponent", top * unit)[..., None]
+    shift = shift if unguarded else np.where(np.isneginf(shift), shift.dtype.type(0), shift)
     product = widened(s) * unit if plan.fma else plan.at("exponent", s * unit)
     p = exponential(plan, plan.at("exponent", product - shift))
     return p if unguarded else np.where(np.isneginf(s), p.dtype.type(0), p)
 
 
-def _largest(plan: Plan, part: Part, s: np.ndarray, raw: np.ndarray) -> np.ndarray:
+def _largest(plan: Plan, part: Part, stream: Stream, s: np.ndarray) -> np.ndarray:
     match plan.fault:
         case "no maximum":
             return np.zeros_like(part.top)
         case "maximum over hidden keys too":
-            s = raw
+            s, _ = scores(plan, replace(stream, seen=np.ones_like(stream.seen)))
         case "maximum of the first block kept" if np.any(part.total):
             return part.top
     return np.maximum(part.top, s.max(axis=-1, initial=-np.inf))
@@ -102,10 +103,7 @@ def _largest(plan: Plan, part: Part, s: np.ndarray, raw: np.ndarray) -> np.ndarr
 def extend(plan: Plan, part: Part, stream: Stream) -> tuple[Part, np.ndarray]:
     """The part with a block of keys taken in, and the unit of its scores."""
     s, unit = scores(plan, stream)
-    raw = s
-    if plan.fault == "maximum over hidden keys too":
-        raw, _ = scores(plan, replace(stream, seen=np.ones_like(stream.seen)))
-    top = _largest(plan, part, s, raw)
+    top = _largest(plan, part, stream, s)
     rescale = weights(plan, part.top[..., None], top, unit)[..., 0]
     p = weights(plan, s, part.top if plan.fault == "weights with the previous maximum" else top, unit)
     p = p * stream.seen if stream.seen.max(initial=0) > 1 else p
@@ -113,10 +111,8 @@ def extend(plan: Plan, part: Part, stream: Stream) -> tuple[Part, np.ndarray]:
     old_value = part.value if plan.fault == "accumulator not rescaled" else rescale[..., None] * part.value
     if plan.fault == "accumulator rescaled twice":
         old_value = rescale[..., None] * old_value
-    counted = plan.at("weights", p)
-    total = plan.total(counted if plan.fault == "denominator from rounded weights" else p)
-    summed = plan.at("accumulator", old_value + plan.dot(counted, stream.value))
-    return Part(top, plan.at("total", old_total + total), summed), unit
+    summed = plan.at("accumulator", old_value + plan.dot(plan.at("weights", p), stream.value))
+    return Part(top, plan.at("total", old_total + plan.total(p)), summed), unit
 
 
 def _start(plan: Plan, stream: Stream, sink) -> Part:
@@ -216,24 +212,27 @@ def combine(plan: Plan, parts, sink) -> tuple[np.ndarray, np.ndarray]:
 def attend(plan: Plan, streams: list[Stream], sink=None) -> tuple[np.ndarray, np.ndarray]:
     """y (b, h, T, v) and lse (b, h, T): one softmax over the keys of all streams and the sink."""
     sink = None if sink is None else plan.at("sink", sink)
-    if plan.fault == "sink counted in every block":
-        blocks = -(-streams[0].key.shape[-2] // plan.chunk)
-        sink = None if sink is None else sink + plan.at("sink", np.log(max(blocks, 1)))
+    if plan.fault == "sink counted in every block" and sink is not None:
+        sink = sink + plan.at("sink", np.log(max(-(-streams[0].key.shape[-2] // plan.chunk), 1)))
     if plan.scheme == "passes":
-        spans = [(0, s.key.shape[-2]) for s in streams]
-        parts = [finish(plan, sweep(plan, [s], [span])) for s, span in zip(streams, spans, strict=True)]
-        return combine(plan, parts, sink)
-    cuts = [[round(s.key.shape[-2] * i / plan.splits) for i in range(plan.splits + 1)] for s in streams]
-    ranges = [[(c[i], c[i + 1]) for c in cuts] for i in range(plan.splits)]
-    if plan.splits == 1:
-        first = sink if plan.sink_at == "first" else None
-        part = sweep(plan, streams, ranges[0], first)
-        y, lse = finish(plan, part if plan.sink_at == "first" else with_sink(plan, part, sink))
-        if plan.fault == "lse before the sink":
-            lse = finish(plan, sweep(plan, streams, ranges[0]))[1]
-        if plan.fault == "sink reads the first value" and sink is not None:
-            y = y + np.exp(sink[:, None] - lse)[..., None] * streams[0].value[..., :1, :]
-        return y, lse
+        parts = [([s], [(0, s.key.shape[-2])]) for s in streams]
+    else:
+        cuts = [[round(s.key.shape[-2] * i / plan.splits) for i in range(plan.splits + 1)] for s in streams]
+        parts = [(streams, [(c[i], c[i + 1]) for c in cuts]) for i in range(plan.splits)]
+    if len(parts) == 1:
+        return _in_one_sweep(plan, *parts[0], sink)
     inside = sink if plan.fault == "sink counted in every part" else None
-    parts = [finish(plan, with_sink(plan, sweep(plan, streams, spans), inside)) for spans in ranges]
-    return combine(plan, parts, None if inside is not None else sink)
+    finished = [finish(plan, with_sink(plan, sweep(plan, *part), inside)) for part in parts]
+    return combine(plan, finished, None if inside is not None else sink)
+
+
+def _in_one_sweep(plan: Plan, streams, spans, sink) -> tuple[np.ndarray, np.ndarray]:
+    if plan.sink_at == "first":
+        return finish(plan, sweep(plan, streams, spans, sink))
+    part = sweep(plan, streams, spans)
+    y, lse = finish(plan, with_sink(plan, part, sink))
+    if plan.fault == "lse before the sink":
+        lse = finish(plan, part)[1]
+    if plan.fault == "sink reads the first value" and sink is not None:
+        y = y + np.exp(sink[:, None] - lse)[..., None] * streams[0].value[..., :1, :]
+    return y, lse

@@ -25,6 +25,14 @@ ACCEPTS = {
 NOT_BACKWARD = frozenset({"discretization"})
 
 
+def in_float64(function: partial) -> partial:
+    """A kernel, or what is wired around one, with every site of its plan in float64."""
+    inner = function.args[0]
+    if isinstance(inner, Plan):
+        return partial(function.func, replace(inner, work="float64", formats={"out": "float64"}))
+    return partial(function.func, in_float64(inner))
+
+
 @dataclass(frozen=True)
 class Kernel:
     """A simulated kernel.
@@ -46,6 +54,11 @@ class Kernel:
     def of(cls, name: str, note: str, run: Callable, plan: Plan, *, without=frozenset()) -> Kernel:
         return cls(name, plan.op, partial(run, plan), plan.claim(), note, plan, ACCEPTS[plan.op] - without)
 
+    @property
+    def exactly(self) -> Callable:
+        """The same formulas in float64 throughout."""
+        return in_float64(self.function)
+
 
 @dataclass(frozen=True)
 class Mutant:
@@ -60,6 +73,11 @@ class Mutant:
     parent: str
     accepts: frozenset[str]
     equivalent: str | None = None  # why no value can tell it from a kernel that keeps the claim
+
+    @property
+    def exactly(self) -> Callable:
+        """The same formulas, slip included, in float64 throughout."""
+        return in_float64(self.function)
 
     @classmethod
     def of(cls, parent: Kernel, kind, slip, reason, *, around=None, equivalent=None, narrow=None, **choices) -> Mutant:
