@@ -222,6 +222,7 @@ OPTIONS = (
     {"size": (4, 4, 8, 6), "width": 5, "with": ("window", "softcap", "sink")},
     {"size": (2, 1, 16, 8), "width": None, "with": ("scale", "sink")},
     {"size": (6, 2, 16, 4), "width": 24, "with": ("window", "bias", "scale", "past")},
+    {"size": (4, 2, 8, 4), "width": 9, "with": ("window", "bias", "softcap", "scale")},
     {"size": (4, 2, 16, 8), "width": 16, "with": ("window", "selected", "softcap")},
     {"size": (4, 2, 8, 8), "width": 17, "with": ("window", "cu_seqlens", "cos", "sin", "interleaved", "sink")},
     {"size": (2, 2, 8, 3), "width": 1, "with": ("window", "past")},
@@ -238,7 +239,7 @@ def cases(regime, options, *, T, chunk, rng, form, batch=2) -> dict[str, Any]:
     if "scale" in have:
         out["scale"] = 0.3
     if "softcap" in have:
-        out["softcap"] = 2048.0 if regime.exact else 15.0
+        out["softcap"] = 2048.0 if regime.exact else 15.0 if "bias" not in have else 1.5
     if "sink" in have:
         out["sink"] = draw.sink(h)
     if "selected" in have:

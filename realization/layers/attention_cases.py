@@ -83,11 +83,10 @@ class Draw:
         return np.full(h, BIAS_FLOOR) if self.regime.exact else level + self.rng.standard_normal(h)
 
     def bias(self, shape: Any) -> np.ndarray:
-        """Of order 1, with -inf here and there, never at the query's own position."""
+        """Of order 1, with -inf here and there, and for some queries everywhere."""
         b = np.zeros(shape) if self.regime.exact else self.rng.standard_normal(shape)
-        T, S = shape[-2:]
-        own = np.arange(S) == np.arange(S - T, S)[:, None]
-        return np.where((self.rng.uniform(size=shape) < 0.1) & ~own, -np.inf, b)
+        blind = self.rng.uniform(size=(shape[-2], 1)) < 0.1
+        return np.where((self.rng.uniform(size=shape) < 0.1) | blind, -np.inf, b)
 
     def turns(self, S: int, r: int) -> tuple[np.ndarray, np.ndarray]:
         """Tables of cosines and sines; angle 0 in the exact regime."""

@@ -196,15 +196,15 @@ def test_tensors(tmp_path, name, claim, options):
 
 def test_numbers_are_spelled_as_they_are():
     """Source of an array, read back, has the same bits."""
-    rng, claim = np.random.default_rng(0), Claim()
+    rng, claim, op = np.random.default_rng(0), Claim(), OPS["ssd"]
     for x in (
         np.zeros((2, 3)), np.ones(4), np.full((2, 2), 0.1), rng.standard_normal((2, 3)), rng.standard_normal((9, 9)),
         np.array(-0.5), np.array([0, 2, 5]), np.eye(3) * 1e-30, rng.standard_normal(3) - 1j * rng.standard_normal(3),
         np.full(5, 1 - 2j), np.zeros((0, 3)),
     ):  # fmt: skip
         scope = {"np": np}
-        exec(f"x = {script._spelled('x', x, claim)}", scope)
+        exec(f"x = {script._spelled(op, 'x', x, claim)}", scope)
         wanted = script.encode(x, "float32")
         assert scope["x"].dtype == wanted.dtype
         assert np.array_equal(scope["x"], wanted)
-    assert script._spelled("dt_limit", (0.0, np.inf), claim) == "(0.0, np.inf)"
+    assert script._spelled(op, "dt_limit", (0.0, np.inf), claim) == "(0.0, np.inf)"

@@ -9,7 +9,7 @@ import pytest
 
 from realization.core.claim import Claim
 from realization.core.errors import RealizationError
-from realization.core.ops import Swap
+from realization.core.ops import Swap, incomplete
 from realization.layers import OPS, cores
 from realization.layers.readings import complete
 from realization.layers.recurrence import faults, recurrence
@@ -292,7 +292,8 @@ def test_an_op_of_ones_own_has_them_too():
 
     arguments = "u: *b T d; delta: *b T d; A: d n; B: *b T n; C: *b T n; initial_state?: *b d n"
     signature = arguments + "-> y: *b T d; final_state: *b d n"
-    fields = {"certified": None, "bound": None, "adjoint": None, "kernel": None, "swaps": ()}
+    readings = dict.fromkeys(("certified", "bound", "adjoint"), incomplete)
+    fields = {**readings, "kernel": None, "swaps": ()}
     own = complete(dataclasses.replace(OPS[SCAN], name="own", signature=signature, definition=definition, **fields))
     stale = next(f for f in faults.FAULTS if f.name == "stale state")
     assert explain(own, judged(own, kernel(own, plant(CORE, stale, CHUNK)), USUAL[1])).fault.name == "stale state"

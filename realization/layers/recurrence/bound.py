@@ -137,7 +137,7 @@ class _Casts:
         A kernel may cast a factor after it has decayed to the end of the chunk: this error does not decay.
         """
         v_size, k_size = np.abs(v.value)[..., None], self.size(k.value)[..., None, :]
-        x_size = v_size / np.where(v_size == 0, 1.0, np.minimum(step, 1.0))
+        x_size = v_size / np.where((v_size == 0) | (step == 0), 1.0, np.minimum(step, 1.0))
         self.values = self.values + x_size[..., 0]
         self.keys, self.steps = np.maximum(self.keys, k_size), np.maximum(self.steps, step)
         inside = np.maximum(np.maximum(v_size, step), k_size) < self.largest
