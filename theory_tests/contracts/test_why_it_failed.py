@@ -381,3 +381,30 @@ def test_large_inputs_are_not_diagnosed(monkeypatch):
     assert (why.convention, why.fault) == (None, None)
     assert "was not asked" in why.note
     assert "--shrink finds a smaller case" in why.note
+
+
+def test_another_core_joins_by_its_table(tmp_path, monkeypatch):
+    """A module `faults` beside a core is all that it takes; each fault acts in its own core only."""
+    folder = tmp_path / "window_core"
+    folder.mkdir()
+    (folder / "__init__.py").write_text(
+        "from realization.layers.cores import core\n\n@core\ndef window(*, x, width):\n    return x * width\n"
+    )
+    (folder / "faults.py").write_text(
+        "from realization.layers.cores import Fault\n"
+        "FAULTS = (Fault('wide', 'one more', lambda core, chunk, *, x, width: core(x=x, width=width + 1)),)\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    from window_core import window
+
+    def definition(*, u, **scan):
+        run = OPS[SCAN].definition(u=window(x=u, width=3), **scan)
+        return window(x=run.y, width=2), run.final_state
+
+    both = dataclasses.replace(OPS[SCAN], definition=definition)
+    case = cases.draw(OPS[SCAN], USUAL[1], CLAIM, OPS[SCAN].arguments)
+    planted = {f.name: outputs for f, _, outputs in mutants(both, case, [CHUNK])}
+    assert len(planted) == len(faults.FAULTS) + 1
+    right = OPS[SCAN].definition(**{**case.arguments, "u": 4 * case.arguments["u"]})
+    assert np.allclose(planted["wide"]["y"], 3 * right.y)
+    assert np.allclose(planted["wide"]["final_state"], right.final_state)
