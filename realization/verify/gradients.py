@@ -21,15 +21,15 @@ from realization.layers.gradients import COTANGENT, GRADIENT, gradient_of
 from realization.verify.subject import DefectError, Subject, UsageError, load, named, parameters
 
 
-def backward_of(subject: Subject, backward: str | None = None) -> Subject:
+def backward_of(subject: Subject, backward: str | Callable[..., Any] | None = None) -> Subject:
     """Return the subject that computes the gradients of `subject`.
 
     Parameters
     ----------
     subject : Subject
         The forward pass.
-    backward : str, optional
-        `module:function` or `file.py:function`.  Default: autograd, for a PyTorch subject.
+    backward : str or callable, optional
+        `module:function` or `file.py:function`, or the function.  Default: autograd, for a PyTorch subject.
 
     Returns
     -------
@@ -43,11 +43,11 @@ def backward_of(subject: Subject, backward: str | None = None) -> Subject:
     """
     op = gradient_of(subject.op)
     cotangents = frozenset(COTANGENT + name for name in subject.op.outputs)
-    flags = ("--grad", *(("--backward", backward) if backward else ()))
+    function = load(backward) if isinstance(backward, str) else backward
+    name = backward if isinstance(backward, str) else getattr(backward, "__name__", "")
     if backward is not None:
-        function = load(backward)
-        accepts = _taken(backward, function, subject, cotangents)
-        call = _by_hand(backward, function, op)
+        accepts = _taken(name, function, subject, cotangents)
+        call = _by_hand(name, function, op)
     elif subject.array == "torch":
         accepts, call = subject.accepts | cotangents, _by_autograd(subject)
     else:
@@ -55,8 +55,9 @@ def backward_of(subject: Subject, backward: str | None = None) -> Subject:
             f"{subject.name} takes {subject.array} arrays, which nothing differentiates; "
             "give --backward module:function, or --array torch for autograd"
         )
+    flags = (*subject.flags, "--grad", *(("--backward", name) if name else ()))
     return dataclasses.replace(
-        subject, op=op, call=call, accepts=accepts, changes=frozenset(), flags=(*subject.flags, *flags), forward=subject
+        subject, op=op, call=call, accepts=accepts, changes=frozenset(), flags=flags, forward=subject
     )
 
 
