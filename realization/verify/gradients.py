@@ -43,7 +43,7 @@ def backward_of(subject: Subject, backward: str | Callable[..., Any] | None = No
     """
     op = gradient_of(subject.op)
     cotangents = frozenset(COTANGENT + name for name in subject.op.outputs)
-    function = load(backward) if isinstance(backward, str) else backward
+    function: Any = load(backward) if isinstance(backward, str) else backward
     name = backward if isinstance(backward, str) else getattr(backward, "__name__", "")
     if backward is not None:
         accepts = _taken(name, function, subject, cotangents)
