@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from realization.core.errors import ShapeError
 from realization.core.ops import Op
 from realization.core.pair import Pair
 from realization.core.shapes import Argument
@@ -117,7 +118,11 @@ def _split(arguments: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]
 
 def _definition(op: Op, numbers: tuple[str, ...], **arguments: Any) -> tuple[Any, ...]:
     """J' ybar by reverse accumulation through the definition, for every argument in order."""
-    found = pull_back(op, *_split(arguments))
+    given, cotangents = _split(arguments)
+    if not cotangents:
+        known = ", ".join(COTANGENT + name for name in op.outputs)
+        raise ShapeError(f"no cotangent was given; one of {known} is needed")
+    found = pull_back(op, given, cotangents)
     return tuple(found.get(name) for name in numbers)
 
 

@@ -43,10 +43,10 @@ def backward_of(subject: Subject, backward: Callable[..., Any] | str | None = No
     """
     op = gradient_of(subject.op)
     cotangents = frozenset(COTANGENT + name for name in subject.op.outputs)
-    name = backward if isinstance(backward, str) else getattr(backward, "__name__", str(backward))
+    function: Any = load(backward) if isinstance(backward, str) else backward
+    name = backward if isinstance(backward, str) else getattr(backward, "__name__", "")
     flags = ("--grad", *(("--backward", name) if backward is not None else ()))
     if backward is not None:
-        function = load(backward) if isinstance(backward, str) else backward
         accepts = _taken(name, function, subject, cotangents)
         call = _by_hand(name, function, op)
     elif subject.array == "torch":
@@ -56,8 +56,9 @@ def backward_of(subject: Subject, backward: Callable[..., Any] | str | None = No
             f"{subject.name} takes {subject.array} arrays, which nothing differentiates; "
             "give --backward module:function, or --array torch for autograd"
         )
+    flags = (*subject.flags, "--grad", *(("--backward", name) if name else ()))
     return dataclasses.replace(
-        subject, op=op, call=call, accepts=accepts, changes=frozenset(), flags=(*subject.flags, *flags), forward=subject
+        subject, op=op, call=call, accepts=accepts, changes=frozenset(), flags=flags, forward=subject
     )
 
 

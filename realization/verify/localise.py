@@ -8,7 +8,7 @@ import numpy as np
 
 from realization.core.ops import Op
 from realization.verify.cases import Case
-from realization.verify.verdict import Finding
+from realization.verify.verdict import NOTHING, Finding
 
 NAMES = {
     "d": "channel", "p": "channel", "v": "channel", "n": "state", "k": "state",
@@ -47,6 +47,8 @@ def localise(op: Op, case: Case, finding: Finding) -> str:
     first = int(steps[0])
     profile = np.nan_to_num(np.where(wrong, finding.error, 0.0).max(rest), posinf=np.finfo(float).max)
     where = f"first wrong at step {first} ({_position(case, first)})"
+    if finding.reason.endswith(NOTHING):
+        return f"{where}, {_who(axes, wrong)}; {NOTHING}"
     course = "NaN came" if np.isnan(finding.error).any() else _course(profile, steps, wrong.shape[time], case)
     return f"{where}, {_who(axes, wrong)}; {course}"
 

@@ -27,6 +27,7 @@ from realization.layers.gradients import GRADIENT
 from realization.verify.cases import Case, handed_over
 
 PASS, FAIL, UNINFORMATIVE = "pass", "fail", "uninformative"
+NOTHING = "all that came is 0"
 # The bound is evaluated in float64, whose own rounding changes it by less than this.
 EVALUATION = 1 + 1e-6
 # Of random mantissas 2**-13 end in 13 zeros; a state stored in a coarse format, all.
@@ -237,7 +238,7 @@ def _layer_b(name: str, y: Any, error: Any, tol: Any, truth: Any) -> Finding:
     worst = float(ratio[place])
     if worst > 1:
         reason = "NaN came" if np.isnan(y[place]) else f"error {error[place]:.3g} where {tol[place]:.3g} is allowed"
-        reason += "" if y.any() else "; all that came is 0"
+        reason += "" if y.any() else f"; {NOTHING}"
         return Finding(name, FAIL, "B", worst, place, reason, error, tol)
     if not (np.isfinite(y) | (y == truth)).all():
         reason = "NaN or infinity came where numbers may leave the range of a claimed format"

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+from realization.core.claim import parse_claim
 from realization.layers import OPS
 from realization.verify import cases, run
+from realization.verify.gradients import backward_of
 from realization.verify.properties import split_invariance
 from realization.verify.subject import find
 
@@ -143,3 +145,55 @@ def test_a_prompt_fed_in_two_pieces_goes_astray_in_mamba1():
     assert pieces.ratio > 50
     assert tokens.status == "pass"
     assert ask(mixer(model("mamba2")), (cut,)).status == "pass"
+
+
+# Subjects that autograd differentiates.
+DIFFERENTIATED = {
+    f"{MAMBA}:mamba_selective_scan": ("torch", "transformers"),
+    f"{MAMBA2}:mamba2_chunk_scan": ("torch", "transformers"),
+    "examples/torch_scan.py:selective_scan": ("torch",),
+}
+
+
+def differentiated(name, root, claim):
+    """The report on the backward pass of a subject."""
+    kernel = backward_of(subject(name, root))
+    return judged(kernel, parse_claim(claim, kernel.claim), count=14, ask_for=("adjoint", "repeat"))
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.real(*p)) for n, p in DIFFERENTIATED.items()])
+def test_gradients_of_real_subjects_conform(name, pytestconfig, record_property):
+    """Autograd through each meets the claim of its forward pass, in every regime and gradient."""
+    report = differentiated(name, pytestconfig.rootpath, "")
+    record_property("max_ratio", report.ratio)
+    assert report.verdict == run.CONFORMING, [r.sentence for r in report.results if r.status == "fail"]
+    assert report.ratio > 1e-3
+    assert {p.name: p.status for p in report.properties}["adjoint"] in ("pass", "note")
+
+
+@pytest.mark.real("torch", "transformers")
+def test_gradients_are_not_those_of_better_arithmetic(pytestconfig):
+    """Control: sums in float64 are refuted by the gradients alone."""
+    better = "accumulate=float64,state=float32"
+    report = differentiated(f"{MAMBA}:mamba_selective_scan", pytestconfig.rootpath, better)
+    assert report.verdict == run.NOT_CONFORMING
+
+
+@pytest.mark.real("torch", "transformers")
+@pytest.mark.parametrize("kind", SCANS)
+def test_gradients_conform_on_what_a_model_feeds_them(kind, pytestconfig, record_property):
+    """Activations of a layer over bytes of source code; the control: steps that are 0.1 % off."""
+    from realization.verify.adapters.activations import record
+
+    kernel = backward_of(subject(SCANS[kind], pytestconfig.rootpath))
+    arguments = record(kind, layers=1, length=128)[0]
+    shape = arguments["u" if kind == "mamba" else "x"].shape
+    arguments["cotangent_y"] = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    case = cases.given(kernel.op, arguments, kernel.claim, "layer 0")
+    result = run.run_case(kernel, kernel.claim, case)
+    record_property("max_ratio", result.ratio)
+    assert result.status == "pass", result.sentence
+    step = "delta" if kind == "mamba" else "dt"
+    off = cases.given(kernel.op, arguments | {step: arguments[step] * np.float32(1.001)}, kernel.claim, "off")
+    wrong = kernel.run(off.arguments, kernel.claim)
+    assert any(f.status == "fail" for f in run.judge(kernel.op, case, wrong, kernel.claim, result.truth))

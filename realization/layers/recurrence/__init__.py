@@ -10,7 +10,8 @@ P = K/2 complex numbers, real parts first, and a(t) = exp(g(t) + i angle(t) spin
 turns them: [x; y] -> exp(g) [[cos, -sin], [sin, cos]] [x; y].
 
 One file per reading: `definition` (arrays, exact objects), `bound` (`Err`), `certified`
-(`DD`), `adjoint` (`Tape`, of any of these); `chunked` is the second route to the same numbers.
+(`DD`), `adjoint` (`Tape`, of any of these; what its bound has to charge is in `losses`);
+`chunked` is the second route to the same numbers.
 """
 
 from __future__ import annotations

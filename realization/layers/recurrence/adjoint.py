@@ -22,7 +22,8 @@ kernels do, among them the form
 
 in which chunked kernels with decays by difference (claim "logdiff") sum what cancels.
 
-States and their cotangents are kept for all steps; what is formed of them, a block of steps at a time.
+Packed sequences are differentiated one by one, and resets cut P as they cut S.  States and their
+cotangents are kept for all steps; what is formed of them, a block of steps at a time.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ from realization.layers.recurrence.transition import (
     shifted,
     times,
     transition,
-)
+)  # fmt: skip
 
 BLOCK = 2_000_000  # entries of the states of a block
 EXPONENTS = ("log_decay", "rate", "angle", "spin")
@@ -100,7 +101,7 @@ def pulled(
     x: dict[str, Any], S: Any, ybar: Any, finalbar: Any, *, hold: bool, reset: Any, later: Any, begins: Any
 ) -> dict[str, Any]:
     """The cotangent of every argument."""
-    claim, T = claim_of(x | {"ybar": ybar, "finalbar": finalbar}), ybar.shape[-3]
+    claim, T = claim_of(x), ybar.shape[-3]
     back = backwards(x, ybar, finalbar)
     slack, ends = (None, None) if begins is None else (padded(later, 3), padded(begins.any(0), 0))
     run = read(back, hold=False, reset=shifted(reset, 0), slack=slack, ends=ends)
