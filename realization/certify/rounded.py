@@ -81,6 +81,10 @@ class Rounded:
     def __getitem__(self, index: Any) -> Rounded:
         return self._map(lambda x: x[index])
 
+    def reshape(self, *shape: Any) -> Rounded:
+        """Same numbers, another shape."""
+        return self._map(lambda x: x.reshape(*shape))
+
     def sum(self, axis: int) -> Rounded:
         """Sum along an axis, one term after the other."""
         terms = np.moveaxis(self.value, axis, 0)

@@ -32,7 +32,8 @@ class Op:
     direct : callable
         The textbook loop: the independent second route.
     as_realization : callable
-        Parameters -> Realization(schedule, system, readout), built without seeing data.
+        Parameters -> Realization(schedule, system, readout), built without seeing data; None for a
+        composition, whose pieces have theirs.
     cases : callable
         (regime, options, length, rng) -> arguments: named input regimes with chosen memory.
     regimes : tuple
@@ -66,7 +67,7 @@ class Op:
     signature: str
     definition: Callable[..., Any]
     direct: Callable[..., Any]
-    as_realization: Callable[..., Any]
+    as_realization: Callable[..., Any] | None
     cases: Callable[..., Mapping[str, Any]]
     regimes: tuple[Any, ...]
     options: tuple[Mapping[str, Any], ...]
