@@ -104,6 +104,11 @@ class Op:
         parameters = inspect.signature(self.definition).parameters.values()
         return frozenset(p.name for p in parameters if p.default is p.empty)
 
+    @property
+    def fades(self) -> bool:
+        """Whether a state decays in some regime; else what a claim says of decays means nothing."""
+        return any(np.isfinite(regime.memory(1)) for regime in self.regimes)
+
     def holder(self, name: str) -> str:
         """Which format of a claim a state or an output has: "state" for states, "out" for the rest, if not declared."""
         return (self.formats or {}).get(name, "state" if name.endswith("state") else "out")

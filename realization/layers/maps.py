@@ -61,7 +61,7 @@ def affine(x: Any, weight: Any, bias: Any) -> Any:
     return contract(x, weight)
 
 
-BLOCK = 4_000_000  # products that lie in memory at once
+BLOCK = 1_000_000  # products that lie in memory at once
 
 
 def linear(x: Any, weight: Any, bias: Any) -> Any:

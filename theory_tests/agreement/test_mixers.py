@@ -47,6 +47,16 @@ def test_the_composition_agrees_with_products_and_loops(op, options, regime):
         assert (np.abs(y - wrong) > 2 * error).any(), name
 
 
+def test_a_sequence_without_batch_is_a_row_of_one():
+    """Leading axes are any number."""
+    for op in MIXERS.values():
+        case = draw(op, op.regimes[0], op.options[0])
+        rows = op.definition(**case).y
+        assert np.array_equal(op.definition(**case | {"x": case["x"][1]}).y, rows[1])
+        stacked = op.definition(**case | {"x": case["x"].reshape(1, 2, 1, *case["x"].shape[1:])}).y
+        assert np.array_equal(stacked.reshape(rows.shape), rows)
+
+
 @every_case
 def test_the_certified_value_lies_within_the_bound(op, options, regime):
     """The bound of float64 holds for the definition against double-double, whose own radius is far below."""
@@ -127,7 +137,7 @@ def test_mixers_of_transformers_conform(variant, record_property):
     In float64 they still cast rates, signals and norms to float32: the claim of float64 sums is refuted, that of
     float32 sums between float64 inputs and outputs holds.
     """
-    from realization.verify.adapters.mixers import arguments, mixer_subject
+    from realization.verify.adapters.modules import arguments, mixer_subject
 
     mixer = module(variant)
     subject = mixer_subject(mixer)
@@ -185,7 +195,7 @@ WRONG = [
 @pytest.mark.parametrize("variant, fault", WRONG, ids=[f"{v}-{i}" for i, (v, _) in enumerate(WRONG)])
 def test_wrong_mixers_do_not(variant, fault):
     """The controls: one argument a thousandth off, a swapped gate, crossed groups, norm and gate in the other order."""
-    from realization.verify.adapters.mixers import mixer_subject
+    from realization.verify.adapters.modules import mixer_subject
 
     subject = mixer_subject(module(variant))
     wrong = dataclasses.replace(subject, call=lambda **case: subject.call(**fault(case)))
@@ -200,7 +210,7 @@ def test_gradients_of_mixers_are_those_of_autograd(variant):
     """PyTorch differentiates its module, in float64 but for what it casts to float32; the library its composition."""
     import torch
 
-    from realization.verify.adapters.mixers import arguments
+    from realization.verify.adapters.modules import arguments
 
     mixer, rng = module(variant).double(), np.random.default_rng(1)
     hidden = rng.standard_normal((2, 9, 32))
@@ -222,14 +232,18 @@ def test_gradients_of_mixers_are_those_of_autograd(variant):
 
 @MODULES
 def test_another_module_is_refused():
-    """By its name, with those that are known."""
+    """By its name, with those that are known; and by its activation."""
     import torch
 
-    from realization.verify.adapters.mixers import mixer_subject
+    from realization.verify.adapters.modules import mixer_subject
     from realization.verify.subject import UsageError
 
     with pytest.raises(UsageError, match="Linear is no mixer that is known; known are MambaMixer"):
         mixer_subject(torch.nn.Linear(2, 2))
+    mixer = module("mamba2")
+    mixer.activation = "gelu"
+    with pytest.raises(UsageError, match="has the activation 'gelu'; the operation has silu"):
+        mixer_subject(mixer)
 
 
 @MODULES
@@ -237,7 +251,7 @@ def test_judging_leaves_the_module_as_it_was():
     """Cases load their weights into a copy."""
     import torch
 
-    from realization.verify.adapters.mixers import mixer_subject
+    from realization.verify.adapters.modules import mixer_subject
 
     mixer = module("mamba2")
     before = copy.deepcopy(mixer.state_dict())

@@ -60,7 +60,7 @@ def arguments(module: Any, hidden: Any) -> dict[str, Any]:
     Raises
     ------
     UsageError
-        If the module is none of these.
+        If the module is none of these, or has another activation than silu.
     """
     kind = _kind(module)
     out: dict[str, Any] = {"x": np.asarray(hidden, dtype=np.float64)}
@@ -89,7 +89,7 @@ def mixer_subject(module: Any) -> Subject:
     Raises
     ------
     UsageError
-        If the module is none of these.
+        If the module is none of these, or has another activation than silu.
     """
     kind, module = _kind(module), copy.deepcopy(module).eval()
     given = arguments(module, np.zeros((1, 0, module.hidden_size)))
@@ -128,6 +128,8 @@ def _kind(module: Any) -> _Kind:
     name = type(module).__name__
     if name not in _KINDS:
         raise UsageError(f"{name} is no mixer that is known; known are {', '.join(_KINDS)}")
+    if module.activation not in ("silu", "swish"):
+        raise UsageError(f"{name} has the activation {module.activation!r}; the operation has silu")
     return _KINDS[name]
 
 
