@@ -100,9 +100,10 @@ def page(op):
 
 def write(folder):
     """Write the pages of all operations and their index; a page that has not changed keeps its time."""
-    from realization.layers import OPS
+    from realization.layers import MIXERS, OPS
 
-    pages = {f"{name}.md": page(op) for name, op in OPS.items()} | {"index.md": INDEX.format(names="\n".join(OPS))}
+    ops = {**OPS, **MIXERS}
+    pages = {f"{name}.md": page(op) for name, op in ops.items()} | {"index.md": INDEX.format(names="\n".join(ops))}
     folder = Path(folder)
     folder.mkdir(exist_ok=True)
     for old in folder.glob("*.md"):

@@ -81,7 +81,8 @@ class Op:
     direct : callable
         The textbook loop: the independent second route.
     as_realization : callable
-        Parameters -> Realization(schedule, system, readout), built without seeing data.
+        Parameters -> Realization(schedule, system, readout), built without seeing data; None for a
+        composition, whose pieces have theirs.
     roles : mapping
         How arguments are drawn where there are no `cases`: one of `layers.derive.ROLES` for each
         name, or a function of (Draw, shape).
@@ -166,6 +167,11 @@ class Op:
         """Names of the arguments that have no default."""
         parameters = inspect.signature(self.definition).parameters.values()
         return frozenset(p.name for p in parameters if p.default is p.empty)
+
+    @property
+    def fades(self) -> bool:
+        """Whether a state decays in some regime; else what a claim says of decays means nothing."""
+        return any(np.isfinite(regime.memory(1)) for regime in self.regimes)
 
     def holder(self, name: str) -> str:
         """Which format of a claim a state or an output has: "state" for states, "out" for the rest, if not declared."""

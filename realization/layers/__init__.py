@@ -5,12 +5,14 @@ from realization.layers.bmojo import BMOJO_F, bmojo_f, bmojo_f_two_pass
 from realization.layers.conv import CAUSAL_CONV1D, causal_conv1d
 from realization.layers.mamba1 import SELECTIVE_SCAN, selective_scan
 from realization.layers.mamba2 import SSD, ssd, ssd_chunked, ssd_matrix
+from realization.layers.mixers import MIXERS, mamba2_mixer, mamba_mixer
 
 OPS = {op.name: op for op in (SELECTIVE_SCAN, SSD, CAUSAL_CONV1D, SLIDING_WINDOW_ATTENTION, BMOJO_F)}
 
 __all__ = [
     "BMOJO_F",
     "CAUSAL_CONV1D",
+    "MIXERS",
     "OPS",
     "SELECTIVE_SCAN",
     "SLIDING_WINDOW_ATTENTION",
@@ -18,6 +20,8 @@ __all__ = [
     "bmojo_f",
     "bmojo_f_two_pass",
     "causal_conv1d",
+    "mamba2_mixer",
+    "mamba_mixer",
     "selective_scan",
     "sliding_window_attention",
     "ssd",

@@ -244,7 +244,9 @@ def cases(regime, options, *, T, chunk, rng, form, batch=2) -> dict[str, Any]:
     (d, w), have = options["size"], frozenset(options["with"])
     draw = regimes.Draw(regime, T, chunk, rng, form)
     b = 1 if "cu_seqlens" in have else batch
-    out: dict[str, Any] = {"x": draw.values((b, T, d)), "weight": draw.signal((d, w))}
+    out: dict[str, Any] = {"x": draw.signal((b, T, d)), "weight": draw.signal((d, w))}
+    if regime.name == "impulse":
+        out["x"][:, np.arange(T) % (w + 1) > 0] = 0.0
     if "bias" in have:
         out["bias"] = draw.signal(d) * (draw.signal(d) if regime.name in ("tiny", "huge") else 1.0)
     if "activation" in have:

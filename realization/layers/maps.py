@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -85,3 +86,14 @@ def affine(x: Any, weight: Any, bias: Any) -> Any:
         x = concatenate([x, one], axis=-1)
         weight = concatenate([weight, bias[..., None]], axis=-1)
     return contract(x, weight)
+
+
+BLOCK = 1_000_000  # products that lie in memory at once
+
+
+def linear(x: Any, weight: Any, bias: Any) -> Any:
+    """x W' + b for x (*b, T, n) and W (m, n), a block of tokens at a time."""
+    *batch, T, n = x.shape
+    count = max(1, BLOCK // max(1, math.prod(batch) * weight.shape[0] * n))
+    blocks = [slice(t, t + count) for t in range(0, max(T, 1), count)]
+    return concatenate([affine(x[..., steps, None, :], weight, bias) for steps in blocks], axis=-2)

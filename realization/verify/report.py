@@ -86,7 +86,8 @@ PLAIN = {
 
 
 def _settings(report: Report) -> Iterator[str]:
-    claim = {k: v for k, v in asdict(report.claim).items() if v is not None}
+    fades = report.subject.op.fades
+    claim = {k: v for k, v in asdict(report.claim).items() if v is not None and (fades or k != "decay")}
     yield "claim     " + ", ".join(f"{k}={v}" for k, v in claim.items())
     if any(r.outputs for r in report.results) and not report.interrupted:
         worse = "worse than every rung of the precision ladder"

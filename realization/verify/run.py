@@ -285,6 +285,8 @@ def tightest(op: Op, results: Iterable[Result], claim: Claim) -> str | None:
     done = [r for r in results if r.outputs]
     for rung, tighter in ladder(claim).items() if done else ():
         if not any(_fails(op, r, tighter) for r in done):
+            if not op.fades:
+                return rung
             multiplied = tighter.replace(decay="product")
             product = tighter == multiplied or not any(_fails(op, r, multiplied) for r in done)
             return f"{rung}, decays as {'products' if product else 'differences of cumulative sums'}"
@@ -313,6 +315,6 @@ def dominant_term(op: Op, case: Case, finding: Finding, claim: Claim, truth: Tru
 
     total = allowed(claim)
     share = {term: total - allowed(less) for term, less in without.items()}
-    share["accumulation and decays"] = total - sum(share.values())
+    share["accumulation and decays" if op.fades else "accumulation"] = total - sum(share.values())
     return max(share, key=lambda term: share[term])
 

@@ -362,6 +362,7 @@ def causal_conv1d_fn(
     assert activation in (None, "silu", "swish")
     assert seq_idx is None or (initial_states is None and not return_final_states)
     assert not return_final_states or x.stride(1) == 1, "only the channel-last layout returns states"
+    assert initial_states is None or initial_states.stride(1) == 1, "nor does another one take them"
     (b, d, T), w = x.shape, weight.shape[-1]
     tokens = torch.cat([x.new_zeros(b, d, w - 1) if initial_states is None else initial_states, x], -1)
     y = torch.zeros_like(x)

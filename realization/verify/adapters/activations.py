@@ -34,7 +34,7 @@ def model(kind: str = "mamba", *, layers: int = 4, seed: int = 0) -> Any:
 
     Parameters
     ----------
-    kind : {"mamba", "mamba2"}
+    kind : {"mamba", "mamba2", "falcon_h1"}
         The architecture.
     layers : int
         Number of layers.
@@ -42,7 +42,7 @@ def model(kind: str = "mamba", *, layers: int = 4, seed: int = 0) -> Any:
         Seed of the weights; torch's global generator is left as it was.
     """
     import torch
-    from transformers import Mamba2Config, Mamba2Model, MambaConfig, MambaModel
+    from transformers import FalconH1Config, FalconH1Model, Mamba2Config, Mamba2Model, MambaConfig, MambaModel
 
     common = {"vocab_size": 256, "hidden_size": 32, "state_size": 16, "num_hidden_layers": layers}
     with torch.random.fork_rng():
@@ -51,7 +51,19 @@ def model(kind: str = "mamba", *, layers: int = 4, seed: int = 0) -> Any:
             return MambaModel(MambaConfig(**common)).eval()
         if kind == "mamba2":
             return Mamba2Model(Mamba2Config(**common, num_heads=4, head_dim=16, n_groups=2)).eval()
-    raise ValueError(f"kind is {kind!r}, but it must be 'mamba' or 'mamba2'")
+        if kind == "falcon_h1":
+            return FalconH1Model(FalconH1Config(**_falcon_h1(layers))).eval()
+    raise ValueError(f"kind is {kind!r}, but it must be 'mamba', 'mamba2' or 'falcon_h1'")
+
+
+def _falcon_h1(layers: int) -> dict[str, Any]:
+    """Sizes of a small model, and multipliers as the released ones have: none of them 1, each another."""
+    return {
+        "vocab_size": 256, "hidden_size": 32, "num_hidden_layers": layers, "intermediate_size": 32,
+        "num_attention_heads": 2, "num_key_value_heads": 1, "mamba_d_ssm": 64, "mamba_n_heads": 4, "mamba_d_head": 16,
+        "mamba_n_groups": 2, "mamba_d_state": 16, "mamba_rms_norm": True, "mamba_norm_before_gate": False,
+        "ssm_multipliers": [0.75, 0.5, 1.25, 1.5, 0.625], "ssm_in_multiplier": 1.25,
+    }  # fmt: skip
 
 
 def record(kind: str = "mamba", *, layers: int = 4, length: int = 512, seed: int = 0) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """Adapters for the package `causal_conv1d`, whose calling convention others have copied.
 
-Channel first: x (b, d, T), states (b, d, w-1); the activation is "silu" or None.  Here x is
-passed as a view of (b, T, d), the channel-last layout that final states ask for.
+Channel first: x (b, d, T), states (b, d, w-1); the activation is "silu" or None.  Here they are
+passed as views of (b, T, d) and (b, w-1, d), the channel-last layout that states ask for.
 """
 
 from typing import Any
@@ -26,9 +26,8 @@ def convolve(
     options: dict[str, Any] = {"activation": _name(activation)}
     if seq_idx is not None:
         return {"y": function(x.swapaxes(1, 2), weight, bias, seq_idx=seq_idx, **options).swapaxes(1, 2)}
-    y, state = function(
-        x.swapaxes(1, 2), weight, bias, initial_states=initial_state, return_final_states=True, **options
-    )
+    start = None if initial_state is None else initial_state.swapaxes(1, 2).contiguous().swapaxes(1, 2)
+    y, state = function(x.swapaxes(1, 2), weight, bias, initial_states=start, return_final_states=True, **options)
     return {"y": y.swapaxes(1, 2), "final_state": state}
 
 
