@@ -16,7 +16,7 @@ from typing import Any
 __all__ = ["Adapter", "find"]
 
 # The adapters of a package are loaded when one of its functions is asked for, and never before.
-_PACKAGES = ("mamba_ssm", "transformers")
+_PACKAGES = ("mamba_ssm", "torch", "transformers")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
