@@ -1,4 +1,4 @@
-"""Adapters for the Mamba functions of `transformers` (5.23).
+"""Adapters for the functions of `transformers` (5.23): here those of Mamba, next door attention.
 
 They take the arguments of `mamba_ssm` in the order of `mamba_ssm`, so that a
 compiled kernel can take their place: where one is installed, it is what runs
@@ -16,6 +16,7 @@ from realization.verify.adapters.mamba_ssm import (
     ssd,
     ssd_by_steps,
 )
+from realization.verify.adapters.transformers_attention import ADAPTERS as ATTENTION
 
 __all__ = ["ADAPTERS"]
 
@@ -31,6 +32,7 @@ _SSD = frozenset({"x", "dt", "A", "B", "C", "D", "dt_bias", "dt_softplus", "init
 
 # The chunked scan swallows z without a word (its mixer gates inside the norm), the update swallows dt_limit.
 ADAPTERS = {
+    **ATTENTION,
     "transformers.models.mamba.modeling_mamba:mamba_selective_scan": (
         Adapter(
             op="selective_scan",
