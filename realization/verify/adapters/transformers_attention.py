@@ -12,7 +12,7 @@ from typing import Any
 
 from realization.verify.adapters import Adapter
 from realization.verify.adapters.mamba_ssm import Foreign, Function, Outputs
-from realization.verify.adapters.torch import heads_first, seen
+from realization.verify.adapters.torch_attention import heads_first, seen
 
 __all__ = ["ADAPTERS", "BFLOAT16"]
 
