@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from realization.core.functions import concatenate, maximum, minimum, reciprocal, silu, softplus, sqrt, stack
+import numpy as np
+
+from realization.core.functions import (
+    concatenate,
+    contract,
+    maximum,
+    minimum,
+    reciprocal,
+    silu,
+    softplus,
+    sqrt,
+    stack,
+)
 
 
 def step_size(raw: Any, bias: Any, softly: Any, low: Any, high: Any) -> Any:
@@ -27,6 +39,11 @@ def gated(y: Any, x: Any, skip: Any, gate: Any) -> Any:
     if gate is not None:
         y = y * silu(gate)
     return y
+
+
+def activated(x: Any, active: Any) -> Any:
+    """silu(x), or x where `active` is None."""
+    return x if active is None else silu(x)
 
 
 def scaled(x: Any, step: Any) -> Any:
@@ -55,3 +72,16 @@ def rotary(x: Any, cosine: Any, sine: Any, interleaved: bool) -> Any:
     else:
         turned = concatenate([y1, y2], axis=-1)
     return concatenate([turned, x[..., 2 * r :]], axis=-1)
+
+
+def affine(x: Any, weight: Any, bias: Any) -> Any:
+    """Sum of weight x along the last axis, plus bias; x (..., n) and weight (..., n) may share other axes.
+
+    The bias is a term of the sum, as the weight of a constant 1: a kernel may start from it and
+    round it once more with every addition.
+    """
+    if bias is not None:
+        one = np.ones((*x.shape[:-1], 1), getattr(x, "dtype", np.float64))
+        x = concatenate([x, one], axis=-1)
+        weight = concatenate([weight, bias[..., None]], axis=-1)
+    return contract(x, weight)

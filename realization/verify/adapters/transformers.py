@@ -31,8 +31,7 @@ _SCAN = frozenset({"u", "delta", "A", "B", "C", "D", "z", "delta_bias", "delta_s
 _SSD = frozenset({"x", "dt", "A", "B", "C", "D", "dt_bias", "dt_softplus", "initial_state"})
 
 # The chunked scan swallows z without a word (its mixer gates inside the norm), the update swallows dt_limit.
-ADAPTERS = {
-    **ATTENTION,
+ADAPTERS = ATTENTION | {
     "transformers.models.mamba.modeling_mamba:mamba_selective_scan": (
         Adapter(
             op="selective_scan",
