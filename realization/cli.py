@@ -91,6 +91,7 @@ def parser() -> argparse.ArgumentParser:
     option("--claim", default="", metavar="k=v,...", help="what the kernel says of its arithmetic, or a claim's name")
     option("--convention", metavar="NAME", help="calling convention that it follows (see `list --conventions`)")
     option("--array", choices=("numpy", "torch", "jax"), help="arrays that it takes")
+    option("--path", metavar="DIR", help="look for its modules in this folder first: sources, or a checkout")
     option("--inputs", metavar="FILE.npz", help="judge on these arguments of the op")
     option("--property", metavar="NAME", help="ask for this property only")
     option("--cases", type=_positive, metavar="N", help="how many cases")
@@ -193,7 +194,10 @@ def _report(arguments: argparse.Namespace, name: str) -> Report:
     from realization.layers import OPS
     from realization.verify import cases, run, subject
 
-    judged = subject.find(name, OPS, op=arguments.op, convention=arguments.convention, array=arguments.array)
+    judged = subject.find(
+        name, OPS, op=arguments.op, convention=arguments.convention, array=arguments.array,
+        path=arguments.path,
+    )  # fmt: skip
     claim = parse_claim(arguments.claim, judged.claim)
     asked = judged.op.properties if not (arguments.case or arguments.inputs) else ()
     if arguments.property:

@@ -152,8 +152,10 @@ compiled = operation(SIGNATURE, like=bmojo_f_layer)(functools.partial(layer, ker
 
 
 def direct(*, x, fading, output_weight, window, output_bias=None, quirks=(), **given) -> Tokens:
-    """Sums written out, and the textbook loop; without quirks."""
+    """Sums written out, and the textbook loop; of the quirks, only the rule of scale."""
     streams = {}
+    if "hidden-scale" in quirks:
+        given["scale"] = (x.shape[-1] / output_weight.shape[1]) ** -0.5
     for prefix in ("", "fading_"):
         for name, tokens in zip(STREAMS, (x, fading if prefix else x, fading if prefix else x), strict=True):
             weight, bias = (
@@ -176,8 +178,8 @@ OPTIONS = (
     {"size": (4, 4, 8, 6, 24), "width": 3, "with": (*UNTIED, *TURNED)},
     {"size": (4, 2, 8, 8, 24), "width": 2, "with": (
         *BIASES, *UNTIED, *(f"fading_{name}" for name in (*BIASES[:3], *NORMS)), *TURNED, *NORMS)},
-    {"size": (2, 1, 8, 4, 12), "width": 1, "with": ("scale", *BIASES, *TURNED, "interleaved")},
-    {"size": (2, 2, 8, 8, 16), "width": 64, "with": ("output_bias",)},
+    {"size": (2, 1, 8, 8, 12), "width": 1, "with": ("scale", *BIASES, *TURNED, "interleaved")},
+    {"size": (2, 2, 8, 8, 12), "width": 64, "with": ("output_bias", "quirks")},
 )  # fmt: skip
 # No token has an exactly chosen projection: there are no exact integers here.
 REGIMES = tuple(
@@ -205,6 +207,7 @@ def cases(regime, options, *, T, chunk, rng, form, batch=2) -> dict[str, Any]:
         out["cos"], out["sin"] = draw.turns(T, k // 2)
     out |= {name: draw.norm(k) for name in sorted(have) if name.endswith("norm")}
     out |= {"interleaved": True} if "interleaved" in have else {}
+    out |= {"quirks": ("hidden-scale",)} if "quirks" in have else {}
     return out | ({"scale": 0.3} if "scale" in have else {})
 
 

@@ -194,8 +194,9 @@ def _blank(op: Op, arguments: Mapping[str, Any]) -> Any:
 
 
 def find(
-    name: str, ops: Mapping[str, Op], *, op: str | None = None, convention: str | None = None, array: str | None = None
-) -> Subject:
+    name: str, ops: Mapping[str, Op], *, op: str | None = None, convention: str | None = None, array: str | None = None,
+    path: str | None = None,
+) -> Subject:  # fmt: skip
     """Find a subject by name.
 
     Parameters
@@ -210,6 +211,8 @@ def find(
         Full name of a foreign function whose calling convention the subject follows, or "complex".
     array : str, optional
         Kind of array; the adapter's, or NumPy's.
+    path : str, optional
+        Folder in which the subject's modules are looked for first.
 
     Returns
     -------
@@ -220,8 +223,10 @@ def find(
     UsageError, MissingError
         With the nearest known names.
     """
+    if path is not None:
+        look_in(path)
     found = _found(name, ops, None if op is None else _op(op, ops), convention, array)
-    asked = {"--op": op or found.op.name, "--convention": convention, "--array": array}
+    asked = {"--op": op or found.op.name, "--convention": convention, "--array": array, "--path": path}
     return dataclasses.replace(found, flags=tuple(x for k, v in asked.items() if v is not None for x in (k, v)))
 
 
@@ -359,7 +364,21 @@ def _from_file(path: Path) -> Any:
 
 def _from_package(name: str) -> Any:
     sys.path.insert(0, os.getcwd())
-    return _executed(lambda: importlib.import_module(name), name)
+    return _executed(lambda: adapters.imported(name), name)
+
+
+def look_in(path: str) -> None:
+    """Let Python find modules in a folder before all others.
+
+    Raises
+    ------
+    UsageError
+        If there is no such folder.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        raise UsageError(f"--path {path}: there is no such folder; name one that holds the package, or a checkout of it")
+    sys.path.insert(0, str(folder.resolve()))
 
 
 def _executed(run: Callable[[], Any], name: str) -> Any:

@@ -65,10 +65,10 @@ def normed(model: Any, x: Foreign, weight: Foreign, eps: float) -> Foreign:
     """The RMS norm of the model with this weight."""
     if weight is None:
         return x
-    norms = [c for name, c in vars(model).items() if name.endswith("RMSNorm")]
-    norm = norms[0](x.shape[-1], eps).to(weight.dtype).requires_grad_(False)
-    norm.weight.copy_(weight)
-    return norm(x)
+    from torch.func import functional_call
+
+    norm = next(kind for name, kind in vars(model).items() if name.endswith("RMSNorm"))
+    return functional_call(norm(x.shape[-1], eps), {"weight": weight}, (x,))
 
 
 def halves(k: int, r: int, interleaved: bool) -> list[int]:
@@ -80,10 +80,10 @@ def halves(k: int, r: int, interleaved: bool) -> list[int]:
 
 def full(table: Foreign, k: int, rest: float) -> Foreign:
     """A table (S, r) or (b, S, r) as the model holds it, (b|1, S, k) with its two halves alike."""
+    from torch.nn.functional import pad
+
     table = table.reshape(-1, *table.shape[-2:])
-    half = table.new_full((*table.shape[:-1], k // 2), rest)
-    half[..., : table.shape[-1]] = table
-    return half.repeat(1, 1, 2)
+    return pad(table, (0, k // 2 - table.shape[-1]), value=rest).repeat(1, 1, 2)
 
 
 _COMMON = frozenset({"query", "key", "value", "window", "scale", "bias", "selected"})
