@@ -76,7 +76,7 @@ def _read_out(q: Any, k: Any, v: Any, scale: float, causal: bool, left: int, rig
     s = torch.where(seen, s, -torch.inf)
     lse = torch.logsumexp(s, -1)
     p = torch.where(seen, torch.exp(s - torch.where(lse == -torch.inf, 0.0, lse)[..., None]), 0.0)
-    return torch.einsum("bhij,bjhv->bihv", p, _shared(v, q.shape[2] // k.shape[2])), lse
+    return torch.einsum("bhij,bjhv->bihv", p, _shared(v, q.shape[2] // k.shape[2])).contiguous(), lse
 
 
 def _scores(q: Any, k: Any, scale: float, causal: bool, left: int, right: int) -> tuple[Any, Any]:
