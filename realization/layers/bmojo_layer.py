@@ -153,7 +153,7 @@ compiled = operation(SIGNATURE, like=bmojo_f_layer)(functools.partial(layer, ker
 
 def direct(*, x, fading, output_weight, window, output_bias=None, quirks=(), **given) -> Tokens:
     """Sums written out, and the textbook loop; of the quirks, only the rule of scale."""
-    streams = {}
+    streams: dict[str, Any] = {}
     if "hidden-scale" in quirks:
         given["scale"] = (x.shape[-1] / output_weight.shape[1]) ** -0.5
     for prefix in ("", "fading_"):
@@ -161,7 +161,8 @@ def direct(*, x, fading, output_weight, window, output_bias=None, quirks=(), **g
             weight, bias = (
                 given.get(f"{prefix}{name}_{part}", given.get(f"{name}_{part}")) for part in ("weight", "bias")
             )
-            streams[prefix + name] = np.einsum("...d,hkd->...hk", tokens, weight) + (0.0 if bias is None else bias)
+            summed = np.einsum("...d,hkd->...hk", tokens, np.asarray(weight))
+            streams[prefix + name] = summed if bias is None else summed + bias
     options = {k: a for k, a in given.items() if k in OPTIONS_OF_CORE}
     y = np.einsum("...hv,dhv->...d", bmojo.direct(**streams, window=window, **options).y, output_weight)
     return Tokens(y + (0.0 if output_bias is None else output_bias))
@@ -182,9 +183,8 @@ OPTIONS = (
     {"size": (2, 2, 8, 8, 12), "width": 64, "with": ("output_bias", "quirks")},
 )  # fmt: skip
 # No token has an exactly chosen projection: there are no exact integers here.
-REGIMES = tuple(
-    r for r in attention_cases.REGIMES if r.name in ("generic", "flat", "sharp", "common-mean", "positive", "tiny", "huge")
-)
+HERE = ("generic", "flat", "sharp", "common-mean", "positive", "tiny", "huge")
+REGIMES = tuple(r for r in attention_cases.REGIMES if r.name in HERE)
 
 
 def cases(regime, options, *, T, chunk, rng, form, batch=2) -> dict[str, Any]:
@@ -252,7 +252,8 @@ def as_realization(
     Realization
         schedule(x=, fading=), the register of `bmojo_f`, and readout(y, x=).
     """
-    given = {k: np.asarray(a) if a is not None else None for k, a in locals().items() if k.endswith(("weight", "bias"))}
+    named = {name: a for name, a in locals().items() if name.endswith(("weight", "bias"))}
+    given: dict[str, Any] = {name: a if a is None else np.asarray(a) for name, a in named.items()}
     (g, k, _), v = given["key_weight"].shape, given["value_weight"].shape[1]
     inner = bmojo.as_realization(window=window, g=g, k=k, v=v, **options)
     flat = given["output_weight"].reshape(given["output_weight"].shape[0], -1)

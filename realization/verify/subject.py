@@ -377,7 +377,7 @@ def look_in(path: str) -> None:
     """
     folder = Path(path)
     if not folder.is_dir():
-        raise UsageError(f"--path {path}: there is no such folder; name one that holds the package, or a checkout of it")
+        raise UsageError(f"--path was given {path!r}, which is no folder; one that holds the package is needed")
     sys.path.insert(0, str(folder.resolve()))
 
 

@@ -39,7 +39,8 @@ def test_it_is_its_attention_between_two_projections(window):
     """Projected with einsum, attended, projected: the layer; with the fading stream's own weights where it has some."""
     for option in (0, 3):
         case = draw(option, window)
-        own = {name: case.get(f"fading_{name}", case[name]) for name in case if name.startswith(("key", "value", "query"))}
+        raw = [name for name in case if name.startswith(("key", "value", "query"))]
+        own = {name: case.get(f"fading_{name}", case[name]) for name in raw}
 
         def heads(x, name, weights):
             return np.einsum("btd,hkd->bthk", x, weights[f"{name}_weight"]) + weights.get(f"{name}_bias", 0.0)
@@ -72,7 +73,8 @@ def test_untied_with_the_same_weights_is_tied(window):
 @OPTIONS
 def test_the_system_answers_as_the_layer_does(option):
     """Register and read-out, built from weights alone and driven by tokens; positions are not among its parameters."""
-    window, given = 3, {k: a for k, a in draw(option, 3, T=9).items() if k not in ("cos", "sin", "interleaved", "quirks")}
+    window, case = 3, draw(option, 3, T=9)
+    given = {k: a for k, a in case.items() if k not in ("cos", "sin", "interleaved", "quirks")}
     data = {"x": given.pop("x"), "fading": given.pop("fading")}
     if "fading_query_norm" in given:  # the register's read-out has one norm of queries
         given["fading_query_norm"] = given["query_norm"]

@@ -92,7 +92,8 @@ def test_a_wrong_scale_or_window_is_seen(wrong, form):
         window = None if window is None else window + wrong.get("window", 0)
         return subject.call(window=window, scale=scale * wrong.get("scale", 1.0), **arguments)
 
-    report = judged(dataclasses.replace(subject, call=off), "" if form == "fp32" else HALF["FLASH_ATTENTION"].format(form))
+    claim = "" if form == "fp32" else HALF["FLASH_ATTENTION"].format(form)
+    report = judged(dataclasses.replace(subject, call=off), claim)
     assert report.verdict == run.NOT_CONFORMING
 
 
@@ -123,7 +124,7 @@ def test_eager_attention_conforms(model, record_property):
     assert judged(eager(model), "accumulate=float64", count=8).verdict == run.NOT_CONFORMING, "the control"
 
 
-BFLOAT16 = "io=bf16,operand=bf16,scores=bf16"
+BFLOAT16, TILED = "eager-bf16", "flash-bf16"
 
 
 @TRANSFORMERS
@@ -135,7 +136,7 @@ def test_eager_attention_rounds_its_scores_in_bfloat16(model, record_property):
     record_property("max_ratio", report.ratio)
     assert report.verdict == run.CONFORMING, failures(report)
     assert sum(r.status == "pass" for r in report.results) >= 12
-    assert judged(subject, BFLOAT16.replace(",scores=bf16", ""), count=12).verdict == run.NOT_CONFORMING, "the control"
+    assert judged(subject, TILED, count=12).verdict == run.NOT_CONFORMING, "the control"
 
 
 @TRANSFORMERS
@@ -170,8 +171,8 @@ def test_exact_operands_are_not_cast():
         return round_to(y, "bfloat16").astype(np.float32)
 
     subject = plain("rounding", rounding, op)
-    for more, status in (("", "fail"), (",scores=bf16", "pass")):
-        claim = parse_claim("io=bf16,operand=bf16" + more, subject.claim)
+    for name, status in ((TILED, "fail"), (BFLOAT16, "pass")):
+        claim = parse_claim(name, subject.claim)
         case = cases.draw(op, "generic.T129.o0.s0", claim, subject.accepts)
         assert run.run_case(subject, claim, case, rules=False).status == status
 

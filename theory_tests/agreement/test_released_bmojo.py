@@ -132,7 +132,7 @@ def test_more_than_w_tokens_come_back_in_bfloat16(checkout):
     kernel, W = subject(ATTENTION, checkout), 3
     case = streams(9) | {"window": W}
     foreign = {name: torch.tensor(x) if isinstance(x, np.ndarray) else x for name, x in case.items()}
-    with mock.patch("realization.verify.adapters.hmf.casting_to", lambda dtype: contextlib.nullcontext()):
+    with mock.patch("realization.verify.adapters.hmf.casting_to", return_value=contextlib.nullcontext()):
         y = kernel.call(**foreign)["y"]
         assert y.dtype == torch.bfloat16
         layer = subject(LAYER, checkout)
@@ -214,7 +214,10 @@ def test_its_gradients_are_those_of_the_union(checkout):
     given = {name: torch.tensor(x, requires_grad=True) for name, x in streams(12).items()}
     y = kernel.call(**given, window=W)["y"]
     ahead = torch.arange(12) - torch.arange(12)[:, None]
-    two = lambda x: x.repeat_interleave(2, 2)
+
+    def two(x):
+        return x.repeat_interleave(2, 2)
+
     s = [torch.einsum("bihk,bjhk->bhij", given["query"], two(given[n])) / 8**0.5 for n in ("key", "fading_key")]
     s[0] = s[0].masked_fill((ahead > 0) | (ahead <= -W), -torch.inf)
     s[1] = s[1].masked_fill((ahead > -W) | (ahead <= -2 * W), -torch.inf)

@@ -1,6 +1,7 @@
 """What flash-attn 2 computes, in float64 on a CPU: it stands in for the package where code that calls it is judged.
 
-    s(i, j) = scale q(i)'k(j)   for  i - left <= j - (S_k - S_q) <= i + right,   lse = log sum_j exp s,   o = sum_j exp(s - lse) v(j)
+    s(i, j) = scale q(i)'k(j)   for   i - left <= j - (S_k - S_q) <= i + right
+    lse(i) = log sum_j exp s(i, j),      o(i) = sum_j exp(s(i, j) - lse(i)) v(j)
 
 The last query stands at the last key.  Head j of the queries uses group j // (h // g).  As there, a row
 without keys has o = 0 and lse = +inf, and the backward pass takes o and lse from its caller, who may have
@@ -16,7 +17,7 @@ from types import ModuleType
 from typing import Any
 from unittest import mock
 
-__all__ = ["forward", "backward", "func", "in_its_place"]
+__all__ = ["backward", "forward", "func", "in_its_place"]
 
 VERSION = "2.8.3"
 

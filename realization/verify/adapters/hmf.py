@@ -85,7 +85,7 @@ def attention(
     T, S = query.shape[1], key.shape[1]
     if T != S:
         raise NotImplementedError("fewer queries than keys: the rows before W would be padded twice")
-    if T <= window:
+    if window >= T:
         raise NotImplementedError("up to W tokens: the layer does not call the function")
     fading_query = query if fading_query is None else fading_query
     with casting_to(query.dtype):
@@ -140,11 +140,11 @@ PARTS = (
 
 def stream(parts: dict[str, Any], suffix: str, columns: list[int]) -> dict[str, Foreign]:
     """The weights of one stream; columns of queries and keys in the order of the layer's rotation."""
-    weights = {}
+    weights: dict[str, Foreign] = {}
     for name in ("query", "key", "value"):
         order = [*range(len(columns))] if name == "value" else columns
-        weight, bias, norm = (parts.get(f"{name}_{part}") for part in ("weight", "bias", "norm"))
-        weight = weight[:, order].reshape(-1, weight.shape[-1])
+        weight, bias, norm = parts[f"{name}_weight"][:, order], parts[f"{name}_bias"], parts.get(f"{name}_norm")
+        weight = weight.reshape(-1, weight.shape[-1])
         weights |= linear(f"{name[0]}_proj{suffix}", weight, None if bias is None else bias[:, order].reshape(-1))
         weights |= {} if norm is None else {f"{name[0]}_norm{suffix}.weight": norm[order]}
     return weights
@@ -177,7 +177,7 @@ def norm_class() -> Any:
     """The norm that the layer is handed, in the format of its input."""
     import torch
 
-    class RMSNorm(torch.nn.Module):
+    class RMSNorm(torch.nn.Module):  # type: ignore[misc]
         def __init__(self, width: int, eps: float) -> None:
             super().__init__()
             self.weight, self.eps = torch.nn.Parameter(torch.ones(width)), eps

@@ -53,7 +53,7 @@ ADAPTERS = {
             call=attention,
             accepts=frozenset({"query", "key", "value", "window", "scale", "bias", "selected", "cu_seqlens"}),
             array="torch",
-            note="heads come before time; window, selected keys and packing are a mask, boolean or with the bias in it.",
+            note="heads come before time; window, selected keys and packing are a mask, boolean or with the bias.",
         ),
     ),
 }

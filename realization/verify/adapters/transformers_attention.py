@@ -7,17 +7,14 @@ of the columns of queries, keys and weights, and columns that stay get cos = 1, 
 """
 
 import sys
-from types import MappingProxyType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 from realization.verify.adapters import Adapter
 from realization.verify.adapters.mamba_ssm import Foreign, Function, Outputs
 from realization.verify.adapters.torch_attention import heads_first, seen
 
-__all__ = ["ADAPTERS", "BFLOAT16"]
-
-# What eager attention does to bfloat16 inputs: scores and weights are rounded, sums are not.
-BFLOAT16 = MappingProxyType({"io": "bfloat16", "operand": "bfloat16", "scores": "bfloat16"})
+__all__ = ["ADAPTERS"]
 
 
 def attention(
@@ -72,7 +69,7 @@ def normed(model: Any, x: Foreign, weight: Foreign, eps: float) -> Foreign:
 
 
 def halves(k: int, r: int, interleaved: bool) -> list[int]:
-    """Columns in the order in which the partner of column c is c + k / 2; those beyond 2 r come in pairs of their own."""
+    """Columns in the order in which c and c + k / 2 are partners; those beyond 2 r come in pairs of their own."""
     first, second = (range(0, 2 * r, 2), range(1, 2 * r, 2)) if interleaved else (range(r), range(r, 2 * r))
     middle = r + k // 2
     return [*first, *range(2 * r, middle), *second, *range(middle, k)]
