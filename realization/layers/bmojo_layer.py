@@ -174,13 +174,13 @@ TURNED = ("cos", "sin")
 NORMS = ("query_norm", "key_norm")
 UNTIED = tuple(f"fading_{name}_weight" for name in STREAMS)
 OPTIONS = (
-    {"size": (4, 2, 8, 8, 24), "width": 16, "with": BIASES},
+    {"size": (4, 2, 8, 8, 24), "width": 16, "with": (*BIASES, *TURNED)},
     {"size": (4, 2, 8, 8, 32), "width": 5, "with": (*TURNED, *NORMS)},
     {"size": (4, 4, 8, 6, 24), "width": 3, "with": (*UNTIED, *TURNED)},
     {"size": (4, 2, 8, 8, 24), "width": 2, "with": (
         *BIASES, *UNTIED, *(f"fading_{name}" for name in (*BIASES[:3], *NORMS)), *TURNED, *NORMS)},
     {"size": (2, 1, 8, 8, 12), "width": 1, "with": ("scale", *BIASES, *TURNED, "interleaved")},
-    {"size": (2, 2, 8, 8, 12), "width": 64, "with": ("output_bias", "quirks")},
+    {"size": (2, 2, 8, 8, 12), "width": 7, "with": ("output_bias", "quirks")},
 )  # fmt: skip
 # No token has an exactly chosen projection: there are no exact integers here.
 HERE = ("generic", "flat", "sharp", "common-mean", "positive", "tiny", "huge")

@@ -34,6 +34,20 @@ def test_sums_written_out_and_matrix_products_give_the_same(window, option):
     assert (2 * error < 1e-8 * np.abs(want).max()).all(), "a bound that says something"
 
 
+@OPTIONS
+def test_every_argument_matters(option):
+    """The control: a relative change of 1e-7 in some entries of any one argument is seen by this comparison.
+
+    In some and not in all: behind a norm the size of queries and keys does not matter.
+    """
+    case, rng = draw(option, LAYER.options[option]["width"], T=40), np.random.default_rng(1)
+    want, error = LAYER.definition(**case).y, LAYER.bound(case, FLOAT64)["y"].error
+    for name, x in case.items():
+        if isinstance(x, np.ndarray):
+            other = LAYER.direct(**case | {name: x * (1 + 1e-7 * rng.integers(0, 2, x.shape))}).y
+            assert (np.abs(other - want) > 2 * error).any(), name
+
+
 @WINDOWS
 def test_it_is_its_attention_between_two_projections(window):
     """Projected with einsum, attended, projected: the layer; with the fading stream's own weights where it has some."""
@@ -65,9 +79,25 @@ def test_untied_with_the_same_weights_is_tied(window):
     assert np.array_equal(tied, untied)
     for name in copies:
         other = bmojo_f_layer(**case | copies | {name: copies[name] * 1.01}).y
-        # a bias of the queries alone adds one number to all fading scores of a query, that of the keys likewise
         assert not np.array_equal(tied[:, window:], other[:, window:]), name
         assert np.array_equal(tied[:, :window], other[:, :window])
+
+
+@WINDOWS
+def test_tied_biases_of_keys_do_not_matter_without_positions(window):
+    """q'(k + b) adds one number to all scores of a query, raw and fading: the softmax takes it out.  Turned by their
+    positions the biases of two keys differ, and untied the two streams do.
+    """
+    case = {k: x for k, x in draw(0, window).items() if k not in ("cos", "sin")}
+    turned, zero = draw(0, window), np.zeros_like(case["key_bias"])
+    error = LAYER.bound(case, FLOAT64)["y"].error
+
+    def moved(case):
+        return np.abs(bmojo_f_layer(**case).y - bmojo_f_layer(**case | {"key_bias": zero}).y)
+
+    assert (moved(case) <= 2 * error).all()
+    assert moved(turned).max() > 1e-3
+    assert moved(case | {"fading_key_bias": case["key_bias"]}).max() > 1e-3
 
 
 @OPTIONS
