@@ -1,7 +1,9 @@
 """Run a task of this project in a private environment, which is set up when it is needed.
 
     python3 dev.py verify [ARGS]                 realization verify ARGS
-    python3 dev.py test [--real] [PYTEST ARGS]   the tests; --real first installs the kernels they judge
+    python3 dev.py test [--real] [--path DIR] [PYTEST ARGS]
+                                                 the tests; --real first installs the kernels they judge, DIR is a
+                                                 checkout of awslabs/hybrid-model-factory, whose layer they then judge
     python3 dev.py check                         ruff, mypy, docstrings, direction of imports
     python3 dev.py docs                          build the documentation into docs/_build/html
     python3 dev.py bench                         ratios of run times; first installs what is compared with
@@ -41,6 +43,10 @@ GROUPS = {
 
 class SetupError(Exception):
     """The environment cannot be made; the message is one line that says what to do."""
+
+
+class UsageError(Exception):
+    """What was asked for does not exist; the message is one line that says what to do."""
 
 
 def fingerprint() -> str:
@@ -152,6 +158,18 @@ def perform(task: str, rest: list[str]) -> int:
     return next((code for code in codes if code), 0)
 
 
+def name_checkout(words: list[str]) -> list[str]:
+    """Hand the folder after --path to the tests, which read it from the environment; return the other words."""
+    if "--path" not in words:
+        return words
+    i = words.index("--path")
+    folder = words[i + 1] if len(words) > i + 1 else ""
+    if not folder or not Path(folder).is_dir():
+        raise UsageError(f"--path was given {folder!r}, which is no folder; a checkout of the repository is needed")
+    os.environ["REALIZATION_PATH"] = str(Path(folder).resolve())
+    return words[:i] + words[i + 2 :]
+
+
 def main(argv: list[str]) -> int:
     task, rest = (argv[0], argv[1:]) if argv else ("", [])
     if task not in GROUPS:
@@ -160,8 +178,12 @@ def main(argv: list[str]) -> int:
         return 0 if asked else 2
     real = task == "test" and "--real" in rest
     try:
+        rest = name_checkout(rest) if task == "test" else rest
         prepare(GROUPS[task], "real" if real else "bench" if task == "bench" else "")
         return perform(task, [word for word in rest if not (real and word == "--real")])
+    except UsageError as error:
+        print(f"dev.py: {error}", file=sys.stderr)
+        return 2
     except SetupError as error:
         print(f"dev.py: {error}", file=sys.stderr)
     except OSError as error:

@@ -34,6 +34,7 @@ _HOME = {
     "SLIDING_WINDOW_ATTENTION": "layers",
     "SSD": "layers",
     "bmojo_f": "layers",
+    "bmojo_f_layer": "layers",
     "bmojo_f_two_pass": "layers",
     "causal_conv1d": "layers",
     "mamba2_mixer": "layers",

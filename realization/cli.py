@@ -90,6 +90,7 @@ def parser() -> argparse.ArgumentParser:
     option("--claim", default="", metavar="k=v,...", help="what the kernel says of its arithmetic, or a claim's name")
     option("--convention", metavar="NAME", help="calling convention that it follows (see `list --conventions`)")
     option("--array", choices=("numpy", "torch", "jax"), help="arrays that it takes")
+    option("--path", metavar="DIR", help="look for its modules in this folder first: sources, or a checkout")
     option("--inputs", metavar="FILE.npz", help="judge on these arguments of the op")
     option("--grad", action="store_true", help="judge the gradients too, by autograd or --backward")
     option("--backward", metavar="NAME", help="function: arguments and cotangents to gradients")
@@ -216,7 +217,7 @@ def _report(arguments: argparse.Namespace, name: str) -> Report:
     asked = None if arguments.property is None else (arguments.property,)
     task = prepare(
         name, arguments.op, claim=arguments.claim, convention=arguments.convention, array=arguments.array,
-        cases=arguments.cases if asked is None else 0, seed=arguments.seed, case=arguments.case,
+        path=arguments.path, cases=arguments.cases if asked is None else 0, seed=arguments.seed, case=arguments.case,
         inputs=arguments.inputs, properties=asked, against=arguments.against,
         grad=arguments.grad, backward=arguments.backward,
     )  # fmt: skip

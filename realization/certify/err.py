@@ -118,7 +118,9 @@ class Err:
         (x, ex), (y, ey) = _parts(x), _parts(y)
         with np.errstate(invalid="ignore", over="ignore"):
             error = np.abs(x) * ey + np.abs(y) * ex + ex * ey + claim.accumulator.tiny
-            return _summed(x * y, error + cast_error(x, y, claim), axes, claim, claim.u + 2 * claim.u_operand)
+            casts = sum(not stays(*operand, claim) for operand in ((x, ex), (y, ey)))
+            lost = cast_error(x, y, claim) if casts else 0.0
+            return _summed(x * y, error + lost, axes, claim, claim.u + casts * claim.u_operand)
 
     # Arrangement ------------------------------------------------------------
 
@@ -166,6 +168,13 @@ def _summed(terms: Any, errors: Any, axes: Any, claim: Claim, each: float) -> Er
         error = errors.sum(axes) + kappa * size
     fits = size + error < claim.accumulator.largest
     return Err(terms.sum(axes), np.where(fits, error, np.inf), claim=claim)
+
+
+def stays(x: Any, e: Any, claim: Claim) -> bool:
+    """Whether a cast to the operands' format changes nothing: x is known exactly, and of that format already."""
+    if not claim.u_operand:
+        return True
+    return not np.any(e) and bool((round_to(x, claim.operand or "") == x).all())
 
 
 def cast_error(x: Any, y: Any, claim: Claim) -> Any:

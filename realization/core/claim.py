@@ -133,6 +133,8 @@ NAMED: Mapping[str, Claim] = {
     "mamba2-triton-bf16": Claim(
         io="bfloat16", accumulate="mma_fp32", operand="bfloat16", chunk=256, decay="logdiff", state="float32"
     ),
+    "flash-bf16": Claim(io="bfloat16", operand="bfloat16"),
+    "eager-bf16": Claim(io="bfloat16", operand="bfloat16", scores="bfloat16"),
     "transformers-mamba2": Claim(chunk=256, decay="logdiff"),
 }
 

@@ -27,6 +27,7 @@ def judge(
     claim: Claim | str | None = None,
     convention: str | None = None,
     array: str | None = None,
+    path: str | None = None,
     cases: int | None = None,
     seed: int = 0,
     case: str | None = None,
@@ -53,6 +54,8 @@ def judge(
         Full name of the foreign function whose calling convention it follows, or "complex".
     array : {"numpy", "torch", "jax"}, optional
         Arrays that it takes.
+    path : str, optional
+        A folder of sources, or a checkout, in which its modules are looked for first.
     cases : int, optional
         How many cases; 0 asks for properties only.  Default: the op's plan, which covers every
         regime, length and option.
@@ -92,7 +95,7 @@ def judge(
     'not conforming'
     """
     return prepare(
-        function, op, claim=claim, convention=convention, array=array, cases=cases, seed=seed, case=case,
+        function, op, claim=claim, convention=convention, array=array, path=path, cases=cases, seed=seed, case=case,
         inputs=inputs, properties=properties, against=against,
         grad=grad, backward=backward,
     ).run()  # fmt: skip
@@ -152,6 +155,7 @@ def prepare(
     claim: Claim | str | None = None,
     convention: str | None = None,
     array: str | None = None,
+    path: str | None = None,
     cases: int | None = None,
     seed: int = 0,
     case: str | None = None,
@@ -164,7 +168,7 @@ def prepare(
     """Find and check everything that `judge` needs, with its parameters, and run nothing."""
     from realization.layers import OPS
 
-    subject = find(function, OPS, op=op, convention=convention, array=array)
+    subject = find(function, OPS, op=op, convention=convention, array=array, path=path)
     claim = claim if isinstance(claim, Claim) else parse_claim(claim or "", subject.claim)
     compare = None
     if against is not None:

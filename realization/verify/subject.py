@@ -220,6 +220,7 @@ def find(
     op: Op | str | None = None,
     convention: str | None = None,
     array: str | None = None,
+    path: str | None = None,
 ) -> Subject:
     """Find a subject: a function, or what a name stands for.
 
@@ -235,6 +236,8 @@ def find(
         Full name of a foreign function whose calling convention the subject follows, or "complex".
     array : str, optional
         Kind of array; the adapter's, or NumPy's.
+    path : str, optional
+        Folder in which the subject's modules are looked for first.
 
     Returns
     -------
@@ -245,11 +248,13 @@ def find(
     UsageError, MissingError
         With the nearest known names.
     """
+    if path is not None:
+        look_in(path)
     name, reached = (function, True) if isinstance(function, str) else place(function)
     chosen = None if op is None else known_op(op, ops)
     found = _found(name, None if function is name else function, ops, chosen, convention, array)
     spelled = _op_place(op, ops) if isinstance(op, Op) else op or found.op.name
-    asked = {"--op": spelled, "--convention": convention, "--array": array}
+    asked = {"--op": spelled, "--convention": convention, "--array": array, "--path": path}
     flags = tuple(x for k, v in asked.items() if v is not None for x in (k, v))
     return dataclasses.replace(found, flags=flags, command=reached)
 
@@ -443,7 +448,21 @@ def _from_file(path: Path) -> Any:
 
 def _from_package(name: str) -> Any:
     sys.path.insert(0, os.getcwd())
-    return _executed(lambda: importlib.import_module(name), name)
+    return _executed(lambda: adapters.imported(name), name)
+
+
+def look_in(path: str) -> None:
+    """Let Python find modules in a folder before all others.
+
+    Raises
+    ------
+    UsageError
+        If there is no such folder.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        raise UsageError(f"--path was given {path!r}, which is no folder; one that holds the package is needed")
+    sys.path.insert(0, str(folder.resolve()))
 
 
 def _executed(run: Callable[[], Any], name: str) -> Any:

@@ -56,6 +56,23 @@ def test_a_cast_that_overflows_has_no_bound():
     assert contract(Err([2.0**-26], claim=claim), np.array([1.0])).error >= 2.0**-26
 
 
+def test_a_cast_of_a_number_of_its_format_costs_nothing():
+    """Inputs that are bfloat16 numbers have exact products; one that is not, or is not known exactly, is cast."""
+    rng = np.random.default_rng(2)
+    x, y = (round_to(rng.standard_normal(40), "bfloat16") for _ in range(2))
+    claim = CLAIM.replace(operand="bfloat16")
+    free, size = contract(Err(x, claim=CLAIM), y).error, np.abs(x * y).sum()
+    assert contract(Err(x, claim=claim), Err(y, claim=claim)).error == free
+    other = x.copy()
+    other[0] = round_to(np.pi, "float32")
+    for one in (Err(other, claim=claim), Err(x, 1e-30, claim=claim)):
+        once = contract(one, y).error
+        twice = contract(one, Err(other, claim=claim)).error
+        assert free < once < twice
+        assert once > 0.9 * 2.0**-8 * size / 2
+    assert contract(Err(other, claim=CLAIM.replace(operand="bfloat16")), y).error > free
+
+
 def test_sums_over_several_axes():
     """All readings contract over the axes that are named, and gradients come back by the other factor."""
     rng = np.random.default_rng(1)

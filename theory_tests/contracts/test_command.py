@@ -274,3 +274,20 @@ def test_a_reader_that_has_seen_enough(tmp_path):
     command = f"{sys.executable} -m realization list --json | head -n 1"
     done = subprocess.run(command, shell=True, capture_output=True, text=True)
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.real("transformers")
+def test_a_checkout_is_named_with_path(run, tmp_path, monkeypatch):
+    """A folder that is none is a mistake of the caller; without a checkout the message says what was looked for."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    name = "hmf.model.hybrid_zoo.layers.bmojo_f.bmojo_attention:BMOJOAttention"
+    status, _, err = run("verify", name, "--path", str(tmp_path / "nowhere"))
+    assert status == 2
+    assert "is no folder" in err
+    status, _, err = run("verify", name, "--path", str(tmp_path))
+    assert status == 3
+    assert "training/src/hmf" in err
+    (tmp_path / "kernels.py").write_text(HEADER + "def scan(**kw):\n    return demo(**kw)\n")
+    status, out, _ = run("verify", "kernels:scan", "--op", "selective_scan", "--path", str(tmp_path), "--cases", "2")
+    assert status == 0
+    assert "kernels:scan" in out

@@ -119,6 +119,15 @@ def test_dev_reports_a_failed_install_in_one_line(checkout):
     assert not (checkout / ".venv" / "stamp").exists(), "a half-made environment must not look ready"
 
 
+def test_dev_refuses_a_path_that_is_no_folder(checkout):
+    """Before it sets anything up, and by the status of a mistake in what was asked."""
+    for words in (["--path", "nowhere"], ["--path"]):
+        run = dev(checkout, "test", *words)
+        assert run.returncode == 2
+        assert run.stderr.startswith("dev.py: --path was given")
+    assert not (checkout / ".venv").exists()
+
+
 def test_dev_explains_itself(checkout):
     asked, wrong = dev(checkout, "--help"), dev(checkout, "no-such-task")
     assert (asked.returncode, wrong.returncode) == (0, 2)

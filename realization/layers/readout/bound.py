@@ -58,7 +58,7 @@ def run(sources: tuple[Source, ...], scale: float, softcap: float | None, sink: 
         dataclasses.replace(s, **{name: _lift(getattr(s, name), claim) for name in ("key", "value", "query", "bias")})
         for s in sources
     )
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
+    with np.errstate(all="ignore"):
         return in_blocks(lifted, lambda part: block(part, scale, softcap, _lift(sink, claim), claim))
 
 

@@ -16,7 +16,7 @@ from typing import Any
 __all__ = ["Adapter", "MisplacedError", "find"]
 
 # The adapters of a package are loaded when one of its functions is asked for, and never before.
-_PACKAGES = ("causal_conv1d", "mamba_ssm", "torch", "transformers")
+_PACKAGES = ("causal_conv1d", "hmf", "mamba_ssm", "torch", "transformers")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,6 +91,13 @@ def find(subject: str, op: str | None = None) -> Adapter | None:
         return None
     candidates = import_module(f"{__name__}.{package}").ADAPTERS.get(subject, ())
     return next((a for a in candidates if op in (None, a.op)), None)
+
+
+def imported(name: str) -> Any:
+    """Import a module, in the way that the adapters of its package know, if they know one."""
+    package = name.partition(".")[0]
+    own = import_module(f"{__name__}.{package}") if package in _PACKAGES else None
+    return getattr(own, "imported", import_module)(name)
 
 
 def known() -> list[str]:

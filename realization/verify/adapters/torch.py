@@ -2,6 +2,7 @@
 
 from realization.verify.adapters import Adapter
 from realization.verify.adapters.mamba_ssm import Foreign, Function, Outputs
+from realization.verify.adapters.torch_attention import ADAPTERS as ATTENTION
 
 __all__ = ["ADAPTERS"]
 
@@ -18,7 +19,7 @@ def _conv1d(
     return {"y": function(tokens, weight[:, None], bias, groups=d).swapaxes(1, 2)}
 
 
-ADAPTERS = {
+ADAPTERS = ATTENTION | {
     "torch.nn.functional:conv1d": (
         Adapter(
             op="causal_conv1d",
