@@ -17,7 +17,7 @@ import numpy as np
 from realization.core.functions import stack
 from realization.core.ops import Op, operation
 from realization.layers import attention_cases, bmojo
-from realization.layers.maps import affine
+from realization.layers.maps import linear
 from realization.layers.readings import complete
 from realization.layers.readout import Read, readout
 from realization.layers.readout.kernel import kernel
@@ -98,7 +98,7 @@ def bmojo_f_layer(
     >>> bool((one == two).all())
     True
     """
-    return layer(readout, affine, **locals())
+    return layer(readout, linear, **locals())
 
 
 def layer(
@@ -109,7 +109,7 @@ def layer(
     options = {k: a for k, a in given.items() if k in OPTIONS_OF_CORE}
     read = bmojo.layer(core, **streams, **options, hidden_size=x.shape[-1])
     flat = read.y.reshape(*x.shape[:-1], output_weight.shape[1] * output_weight.shape[2])
-    return Tokens(each(linear, flat, output_weight.reshape(x.shape[-1], flat.shape[-1]), output_bias))
+    return Tokens(linear(flat, output_weight.reshape(x.shape[-1], flat.shape[-1]), output_bias))
 
 
 OPTIONS_OF_CORE = (
@@ -133,17 +133,12 @@ def projected(linear: Callable[..., Any], x: Any, fading: Any, given: Mapping[st
 def heads(linear: Callable[..., Any], x: Any, weight: Any, bias: Any) -> Any:
     """W x + b for each head, (*b, T, h, k)."""
     rows = ((weight[j], None if bias is None else bias[j]) for j in range(weight.shape[0]))
-    return stack([each(linear, x, *row) for row in rows], axis=-2)
-
-
-def each(linear: Callable[..., Any], x: Any, weight: Any, bias: Any) -> Any:
-    """W x + b for every token: x (*b, T, d), W (m, d)."""
-    return linear(x[..., None, :], weight, bias)
+    return stack([linear(x, *row) for row in rows], axis=-2)
 
 
 def product(x: Any, weight: Any, bias: Any) -> Any:
     """The affine map as a matrix product of floats."""
-    y = x[..., 0, :] @ weight.T
+    y = x @ weight.T
     return y if bias is None else y + bias
 
 
@@ -268,7 +263,7 @@ def as_realization(
         x = np.asarray(x)
         streams = projected(product, x, x, given)
         read = inner.readout(y, query=streams["query"], fading_query=streams["fading_query"])
-        out: np.ndarray = each(product, read.reshape(*x.shape[:-1], flat.shape[-1]), flat, given["output_bias"])
+        out: np.ndarray = product(read.reshape(*x.shape[:-1], flat.shape[-1]), flat, given["output_bias"])
         return out
 
     return Realization(schedule, inner.system, readout_, inner.start)
@@ -286,11 +281,12 @@ BMOJO_F_LAYER = complete(
         cases=cases,
         regimes=REGIMES,
         options=OPTIONS,
-        properties=("causality", "batch", "repeat", "linearity"),
+        properties=("causality", "batch", "repeat", "linearity", "rough"),
         linear=("output_weight", "output_bias"),
         envelope=attention_cases.envelope,
         reference=bmojo.BMOJO_F.reference,
         # the released kernel merges two passes
         claim={"splits": 2},
+        typical="generic",
     )
 )
