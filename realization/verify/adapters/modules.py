@@ -7,7 +7,8 @@ What differs between the modules and the operations of `layers.mixers`, translat
   its projection; in Mamba-2 and Falcon-H1 gate, convolved channels and steps follow one another.
 - Mamba-2 multiplies the gate before the norm, Falcon-H1 as its `norm_before_gate` says; without
   `mamba_rms_norm` its norm is an `Identity` and the gate remains.  Each of the n_groups has a norm of its own.
-- Plain numbers (eps, `ssm_in_multiplier`, `time_step_limit`) meet float32 tensors and are rounded to float32.
+- Plain numbers (eps, `ssm_in_multiplier`, `time_step_limit`) are rounded to the type of the tensors that they meet.
+- Rates, signals, B, C and norms are cast to float32, in a float64 module too.
 - A one-token call with a cache is another path, which ignores `time_step_limit`: here there is no cache.
 """
 
@@ -68,9 +69,9 @@ def arguments(module: Any, hidden: Any) -> dict[str, Any]:
         tensor = _at(module, path)
         if tensor is not None:
             out[name] = _canonical(name, tensor.detach().double().numpy())
-    exact = "float64" in str(module.A_log.dtype)
+    meets = np.float64 if "float64" in str(module.A_log.dtype) else np.float32
     found = {name: _at(module, path) for name, path in kind.options.items()}
-    return out | {name: x if exact else _as_float32(x) for name, x in found.items() if x is not None}
+    return out | {name: _rounded(x, meets) for name, x in found.items() if x is not None}
 
 
 def mixer_subject(module: Any) -> Subject:
@@ -144,11 +145,11 @@ def _canonical(name: str, x: np.ndarray) -> np.ndarray:
     return x[:, 0] if name == "conv_weight" else x.ravel() if name == "multipliers" else x
 
 
-def _as_float32(x: Any) -> Any:
-    """Plain numbers as they meet a float32 tensor."""
+def _rounded(x: Any, dtype: Any) -> Any:
+    """Plain numbers as they meet a tensor of this type."""
     if isinstance(x, tuple | list):
-        return tuple(map(_as_float32, x))
-    return float(np.float32(x)) if isinstance(x, float) else x
+        return tuple(_rounded(y, dtype) for y in x)
+    return float(dtype(x)) if isinstance(x, float) else x
 
 
 def _load(module: Any, kind: _Kind, op: Any, case: Mapping[str, Any]) -> None:
