@@ -123,3 +123,47 @@ def test_split_takes_nests_of_states():
     assert (found.status, found.first, found.cut) == (properties.FAIL, 5, (5,))
     steps = properties.split_invariance(moving_sum, x, at=[tuple(range(1, 8))], tolerance=1e-12)
     assert steps.status == properties.PASS
+
+
+def attend(*, query, key, value, window=None, align=True, cu_seqlens=None):
+    """Attention in float32 with a matrix of scores; `align` puts the queries at the end of the keys."""
+    T, (S, g) = query.shape[1], key.shape[1:3]
+    key, value = (np.repeat(x, query.shape[2] // g, axis=2) for x in (key, value))
+    i, j = np.arange(T)[:, None] + (S - T if align else 0), np.arange(S)
+    seen = (j <= i) & (j > i - (S if window is None else window))
+    if cu_seqlens is not None:
+        sequence = np.searchsorted(cu_seqlens, np.arange(S), side="right")
+        seen &= (sequence[:, None] == sequence) & (j < cu_seqlens[-1])
+    z = np.where(seen, np.einsum("bthk,bshk->bhts", query, key) * np.float32(query.shape[-1] ** -0.5), -np.inf)
+    with np.errstate(invalid="ignore"):
+        p = np.nan_to_num(np.exp(z - z.max(-1, keepdims=True))).astype(np.float32)
+        return np.nan_to_num(np.einsum("bhts,bshv->bthv", p / p.sum(-1, keepdims=True), value)).astype(np.float32)
+
+
+def aligned_with_the_first_key(*, query, key, value, window=None):
+    return attend(query=query, key=key, value=value, window=window, align=False)
+
+
+def looks_ahead(*, query, key, value, window=None):
+    ahead = np.concatenate([value[:, 1:], value[:, -1:]], axis=1)
+    return attend(query=query, key=key, value=value + np.float32(1e-3) * ahead, window=window)
+
+
+def one_sequence(*, query, key, value, window=None, cu_seqlens=None):
+    return attend(query=query, key=key, value=value, window=window)
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [("cache", aligned_with_the_first_key), ("causality", looks_ahead), ("packed", one_sequence)],
+)
+def test_attention_is_asked_too(name, fault):
+    """A cache for which the mask is aligned wrongly, a look ahead, packed sequences that see each other."""
+    op = OPS["sliding_window_attention"]
+    good, bad = (ask(plain("k", f, op), Claim(), name) for f in (attend_plainly, fault))
+    assert good.status == properties.PASS, good.reason
+    assert bad.status == properties.FAIL
+
+
+def attend_plainly(*, query, key, value, window=None, cu_seqlens=None):
+    return attend(query=query, key=key, value=value, window=window, cu_seqlens=cu_seqlens)

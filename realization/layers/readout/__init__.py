@@ -124,7 +124,7 @@ def merge(parts: Sequence[Read]) -> Read:
     ([[[0.0, 0.0]]], [[-inf]])
     """
     y, lse = stack([part.y for part in parts], axis=0), stack([part.lse for part in parts], axis=0)
-    w, top, empty = weights(lse, real_part(lse) > -np.inf, axis=0)
+    w, top, empty = weights(lse, real_part(lse) != -np.inf, axis=0)  # NaN is passed on
     total = w.sum(0)
     y = (w[..., None] * y).sum(0) / where(empty, 1.0, total)[..., None]
     return Read(y, log_sum(total, top, empty))

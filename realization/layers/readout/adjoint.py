@@ -58,7 +58,7 @@ def _pull(
     ybar, lbar = (bars[i].reshape(*x.shape) if i in bars else np.zeros(x.shape) for i, x in enumerate((y, lse)))
     of_queries: dict[int, list[Any]] = {}
     for steps in blocks(whole):
-        bar, lse_here = ybar[:, steps], where(real_part(lse[:, steps]) > -np.inf, lse[:, steps], 0.0)
+        bar, lse_here = ybar[:, steps], where(real_part(lse[:, steps]) != -np.inf, lse[:, steps], 0.0)
         delta = contract(bar, stored(y[:, steps]), -1) - lbar[:, steps]
         for i, s in enumerate(rows(s, steps) for s in whole):
             for j, x in enumerate(_source(s, scale, softcap, bar, lse_here, delta)):
