@@ -25,7 +25,7 @@ from realization.certify.err import Err
 from realization.certify.tape import Tape, gathered, joint, primal
 from realization.core.functions import concatenate, contract, exp, tanh, where
 from realization.layers.readout import Read, Source, readout, real_part
-from realization.layers.readout.bound import charged
+from realization.layers.readout.bound import charged, scaled_operand
 from realization.layers.readout.definition import blocks, grouped, heads, merged, raw_scores, rows, scores, visible
 from realization.layers.readout.definition import seen_tokens as tokens
 
@@ -75,6 +75,8 @@ def _pull(
 
 def _source(s: Source, scale: float, softcap: float | None, ybar: Any, lse: Any, delta: Any) -> Iterator[Any]:
     """Cotangents of query, key, value and bias for a block of queries."""
+    if isinstance(lse, Err):
+        s = scaled_operand(s, scale, lse.claim)
     key, value = tokens(s.key, s.places), tokens(s.value, s.places)
     bar = _at_groups(ybar, key)
     z, seen = _exponents(s, scale, softcap, lse), visible(s)

@@ -28,6 +28,7 @@ The logarithm inherits -log(1 - sum_j p_j rho_j - kappa) and its own roundings.
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any
 
 import numpy as np
@@ -64,6 +65,7 @@ def run(sources: tuple[Source, ...], scale: float, softcap: float | None, sink: 
 
 def block(sources: tuple[Source, ...], scale: float, softcap: float | None, sink: Any, claim: Claim) -> Read:
     """y (B, T, H, V) and lse (B, T, H) of a block of queries."""
+    sources = tuple(scaled_operand(s, scale, claim) for s in sources)
     z, seen = with_sink([(charged(s, scale, softcap, claim), visible(s)) for s in sources], sink)
     v, u, eta, n = values(sources), claim.u, claim.accumulator.tiny, z.shape[-1]
     w, top, empty = weights(z.value, seen, axis=-1)
@@ -98,6 +100,14 @@ def block(sources: tuple[Source, ...], scale: float, softcap: float | None, sink
     slip = -np.log1p(-np.minimum(moved + kappa, 1.0)) + n * eta
     lse_error = np.where(empty, 0.0, slip + 4 * u * (np.abs(np.where(empty, 0.0, lse)) + np.abs(top) + 2))
     return Read(Err(y, error, claim=claim), Err(lse, lse_error, claim=claim))
+
+
+def scaled_operand(source: Source, scale: float, claim: Claim) -> Source:
+    """The queries as operands: a kernel may scale them before the cast, which only a power of two leaves exact."""
+    if not claim.u_operand or abs(math.frexp(scale)[0]) in (0.0, 0.5):
+        return source
+    q = source.query
+    return dataclasses.replace(source, query=Err(q.value, q.error + claim.u_operand * np.abs(q.value), claim=claim))
 
 
 def charged(source: Source, scale: float, softcap: float | None, claim: Claim) -> Err:

@@ -50,6 +50,8 @@ def _windows():
                       chunk=16, **_short(form))
         yield _kernel(f"swa.online64_{short}_mma", f"as flash-attention in {form}",
                       chunk=64, base2=True, fma=True, **_short(form, accumulator="mma_fp32", out=form))
+    yield _kernel("swa.online64_query_scaled_bf16", "queries scaled, then cast to bfloat16", chunk=64,
+                  scale_in="query", **_short("bfloat16"))
     yield _kernel("swa.split2_bf16", "two splits in bfloat16, partial outputs in float32", splits=2,
                   **_short("bfloat16", out="bfloat16"))
     yield _kernel("swa.flush", "subnormals flushed to zero after every operation", flush=True)
