@@ -7,6 +7,7 @@ adapter says; what is judged are the layer's own lines.
 import contextlib
 import dataclasses
 import os
+import sys
 from types import SimpleNamespace
 from unittest import mock
 
@@ -32,7 +33,7 @@ def checkout():
     path = os.environ.get("REALIZATION_PATH")
     if path is None:
         pytest.skip("no checkout of awslabs/hybrid-model-factory; python3 dev.py test --real --path DIR names one")
-    with mock.patch("sys.path", list(__import__("sys").path)):
+    with mock.patch.object(sys, "path", list(sys.path)):
         yield path
 
 
