@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -124,6 +125,25 @@ def test_eager_attention_conforms(model, record_property):
     assert judged(eager(model), "accumulate=float64", count=8).verdict == run.NOT_CONFORMING, "the control"
 
 
+@TRANSFORMERS
+def test_a_query_that_sees_nothing_gets_the_mean_of_all_values():
+    """In eager attention, whose masks hold the least number and not -inf; the sinks of GPT-OSS take all weight there."""
+    import torch
+
+    case = {name: torch.tensor(np.random.default_rng(0).standard_normal((1, 3, 2, 8))) for name in ("query", "key", "value")}
+    lowest = torch.full((1, 2, 3, 3), torch.finfo(torch.float64).min, dtype=torch.float64)
+    for model, more in (("qwen3", {}), ("gpt_oss", {"sinks": torch.zeros(2, dtype=torch.float64)})):
+        from importlib import import_module
+
+        function = import_module(f"transformers.models.{model}.modeling_{model}").eager_attention_forward
+        module = SimpleNamespace(num_key_value_groups=1, training=False, **more)
+        y, _ = function(module, *(x.transpose(1, 2) for x in case.values()), lowest, scaling=1.0)
+        want = torch.zeros_like(y) if more else case["value"].mean(1, keepdim=True).expand_as(y)
+        assert (y - want).abs().max() < 1e-6  # the softmax is taken in float32
+    with pytest.raises(NotImplementedError, match="sees nothing"):
+        eager("qwen3").call(**case, bias=torch.full((2, 3, 3), -torch.inf, dtype=torch.float64))
+
+
 BFLOAT16, TILED = "eager-bf16", "flash-bf16"
 
 
@@ -173,7 +193,7 @@ def test_exact_operands_are_not_cast():
     subject = plain("rounding", rounding, op)
     for name, status in ((TILED, "fail"), (BFLOAT16, "pass")):
         claim = parse_claim(name, subject.claim)
-        case = cases.draw(op, "generic.T129.o0.s0", claim, subject.accepts)
+        case = cases.draw(op, "sharp.T129.o0.s0", claim, subject.accepts)
         assert run.run_case(subject, claim, case, rules=False).status == status
 
 

@@ -85,6 +85,8 @@ def attention(
     T, S = query.shape[1], key.shape[1]
     if T != S:
         raise NotImplementedError("fewer queries than keys: the rows before W would be padded twice")
+    if value.shape[-1] != query.shape[-1]:
+        raise NotImplementedError("values of another width than keys: flash-attn has one head width")
     if window >= T:
         raise NotImplementedError("up to W tokens: the layer does not call the function")
     fading_query = query if fading_query is None else fading_query

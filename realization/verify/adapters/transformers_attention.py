@@ -29,6 +29,8 @@ def attention(
     lowest = torch.finfo(query.dtype).min
     mask = seen(T, S, window, selected)
     mask = (query.new_zeros(()) if bias is None else batched(bias, 4)).masked_fill(~mask, lowest)
+    if sink is None and bool((mask <= lowest).all(-1).any()):
+        raise NotImplementedError("a query that sees nothing: eager attention gives it the mean of all values")
     query, key = positioned(sys.modules[function.__module__], query, key, **before)
     module = SimpleNamespace(num_key_value_groups=h // g, head_dim=query.shape[-1], training=False, sinks=sink)
     scale = query.shape[-1] ** -0.5 if scale is None else scale
