@@ -38,7 +38,7 @@ def checkout():
 
 
 def subject(name, checkout, window=None):
-    """The subject on prompts with values as wide as keys, all that it can be given; with one window where it is named."""
+    """The subject on prompts with values as wide as keys, which is all it takes; of one window where it is named."""
     found = find(name, OPS, path=checkout)
 
     def fitting(option):
