@@ -178,7 +178,7 @@ OPTIONS = (
     {"size": (2, 2, 8, 8, 12), "width": 7, "with": ("output_bias", "quirks")},
 )  # fmt: skip
 # No token has an exactly chosen projection: there are no exact integers here.
-HERE = ("generic", "flat", "sharp", "common-mean", "positive", "tiny", "huge")
+HERE = ("generic", "flat", "sharp", "common-mean", "cancelling", "positive", "tiny", "huge")
 REGIMES = tuple(r for r in attention_cases.REGIMES if r.name in HERE)
 
 
@@ -215,8 +215,12 @@ def size(draw: attention_cases.Draw) -> float:
 def weight(draw: attention_cases.Draw, name: str, shape: tuple[int, ...]) -> np.ndarray:
     """Weights that keep numbers of order 1 so, biases of order 1."""
     w = draw.rng.standard_normal(shape) / (np.sqrt(shape[-1]) if len(shape) > 2 else 1.0)
+    if draw.regime.name == "cancelling" and not name.endswith("value"):
+        # the second half of a key is the first, and of a query nearly its negative
+        sign = 1.0 if name.endswith("key") else -1 - 2.0**-7
+        w = np.moveaxis(attention_cases.opposed(np.moveaxis(w, 1, -1), sign), -1, 1)
     if name.endswith("query"):
-        return w * {"flat": 0.02, "sharp": 8.0}.get(draw.regime.name, 1.0)
+        return w * {"flat": 0.02, "sharp": 8.0, "cancelling": 16.0}.get(draw.regime.name, 1.0)
     if name.endswith("value"):
         mean = 64.0 if draw.regime.name == "common-mean" and len(shape) == 2 else 0.0
         return (np.abs(w) if draw.regime.name == "positive" else w) * size(draw) + mean

@@ -280,6 +280,8 @@ def test_a_reader_that_has_seen_enough(tmp_path):
 def test_a_checkout_is_named_with_path(run, tmp_path, monkeypatch):
     """A folder that is none is a mistake of the caller; without a checkout the message says what was looked for."""
     monkeypatch.setattr(sys, "path", list(sys.path))
+    for module in [m for m in sys.modules if m.partition(".")[0] == "hmf"]:
+        monkeypatch.delitem(sys.modules, module)
     name = "hmf.model.hybrid_zoo.layers.bmojo_f.bmojo_attention:BMOJOAttention"
     status, _, err = run("verify", name, "--path", str(tmp_path / "nowhere"))
     assert status == 2

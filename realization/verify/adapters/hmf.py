@@ -85,6 +85,8 @@ def attention(
     T, S = query.shape[1], key.shape[1]
     if T != S:
         raise NotImplementedError("fewer queries than keys: the rows before W would be padded twice")
+    if value.shape[-1] != query.shape[-1]:
+        raise NotImplementedError("values of another width than keys: flash-attn has one head width")
     if window >= T:
         raise NotImplementedError("up to W tokens: the layer does not call the function")
     fading_query = query if fading_query is None else fading_query
@@ -104,18 +106,23 @@ def layer(kind: Function, *, x: Foreign, fading: Foreign, **given: Any) -> Outpu
     from torch.func import functional_call
 
     given = {name: a for name, a in given.items() if a is not None}
-    module, weights = built(kind, x.dtype, given)
+    module, weights = built(kind, given)
     with casting_to(x.dtype):
         positions = {"position_embeddings": tables(given, x.shape[1], module.head_dim, x)}
         y, _, _ = functional_call(module, weights, (x, fading), positions)
     return {"y": y}
 
 
-def built(kind: Function, dtype: Any, given: dict[str, Any]) -> tuple[Any, dict[str, Foreign]]:
+def built(kind: Function, given: dict[str, Any]) -> tuple[Any, dict[str, Foreign]]:
     """The module, and its weights by its own names; its rule of scale stands where the quirk names it."""
+    import torch
+
     h, k, d = given["query_weight"].shape
     if given["value_weight"].shape[1] != k:
         raise NotImplementedError("values of another width than keys: the layer has one head width")
+    quirks = set(given.get("quirks", ()))
+    if quirks - {"hidden-scale"}:
+        raise NotImplementedError("quirks of the attention that the adapter takes away, or of a cache")
     untied = any(name.startswith("fading_") for name in given)
     config = SimpleNamespace(
         hidden_size=d, num_attention_heads=h, num_key_value_heads=given["key_weight"].shape[0], head_dim=k,
@@ -123,8 +130,9 @@ def built(kind: Function, dtype: Any, given: dict[str, Any]) -> tuple[Any, dict[
         bmojo_config={"window_size": given["window"], "tie_attn_weights": not untied},
     )  # fmt: skip
     norm = norm_class() if "query_norm" in given else None
-    module = kind(config, apply_rotary_pos_emb_fn=turned, qk_norm=norm).to(dtype)
-    if "hidden-scale" not in given.get("quirks", ()):
+    with torch.device("meta"):  # all weights are given: none are drawn
+        module = kind(config, apply_rotary_pos_emb_fn=turned, qk_norm=norm)
+    if "scale" in given or not quirks:
         module.softmax_scale = given.get("scale", k**-0.5)
     columns = halves(k, given["cos"].shape[-1], given.get("interleaved", False)) if "cos" in given else [*range(k)]
     weights = linear("o_proj", given["output_weight"].reshape(d, -1), given.get("output_bias"))

@@ -10,7 +10,7 @@ from typing import Any
 from realization.verify.adapters import Adapter
 from realization.verify.adapters.mamba_ssm import Foreign, Function, Outputs
 
-__all__ = ["ADAPTERS", "heads_first", "seen"]
+__all__ = ["ADAPTERS", "batched", "heads_first", "seen"]
 
 
 def attention(
@@ -21,7 +21,7 @@ def attention(
     q, k, v = heads_first(query, key, value)
     mask = seen(query.shape[1], key.shape[1], window, selected, cu_seqlens)
     if bias is not None:  # with all four axes: CPU flash attention knows no mask of three
-        mask = bias.reshape(-1, *bias.shape[-3:]).masked_fill(~mask, -float("inf"))
+        mask = batched(bias, 4).masked_fill(~mask, -float("inf"))
     y = function(q, k, v, attn_mask=mask, scale=scale, enable_gqa=q.shape[1] != k.shape[1])
     return {"y": y.transpose(1, 2)}
 
@@ -29,6 +29,11 @@ def attention(
 def heads_first(*arrays: Foreign) -> tuple[Foreign, ...]:
     """(b, T, h, k) as (b, h, T, k), in the order of a model: a view of contiguous memory."""
     return tuple(x.transpose(1, 2) for x in arrays)
+
+
+def batched(x: Foreign, axes: int) -> Foreign:
+    """x with so many axes, a first of size 1 where it has one less."""
+    return x if x.ndim == axes else x[None]
 
 
 def seen(T: int, S: int, window: int | None, selected: Foreign = None, cu_seqlens: Foreign = None) -> Any:

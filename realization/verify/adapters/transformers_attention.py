@@ -12,7 +12,7 @@ from typing import Any
 
 from realization.verify.adapters import Adapter
 from realization.verify.adapters.mamba_ssm import Foreign, Function, Outputs
-from realization.verify.adapters.torch_attention import heads_first, seen
+from realization.verify.adapters.torch_attention import batched, heads_first, seen
 
 __all__ = ["ADAPTERS"]
 
@@ -28,7 +28,9 @@ def attention(
     (T, h), S, g = query.shape[1:3], key.shape[1], key.shape[2]
     lowest = torch.finfo(query.dtype).min
     mask = seen(T, S, window, selected)
-    mask = (query.new_zeros(()) if bias is None else bias.reshape(-1, *bias.shape[-3:])).masked_fill(~mask, lowest)
+    mask = (query.new_zeros(()) if bias is None else batched(bias, 4)).masked_fill(~mask, lowest)
+    if sink is None and bool((mask <= lowest).all(-1).any()):
+        raise NotImplementedError("a query that sees nothing: eager attention gives it the mean of all values")
     query, key = positioned(sys.modules[function.__module__], query, key, **before)
     module = SimpleNamespace(num_key_value_groups=h // g, head_dim=query.shape[-1], training=False, sinks=sink)
     scale = query.shape[-1] ** -0.5 if scale is None else scale
@@ -79,8 +81,7 @@ def full(table: Foreign, k: int, rest: float) -> Foreign:
     """A table (S, r) or (b, S, r) as the model holds it, (b|1, S, k) with its two halves alike."""
     from torch.nn.functional import pad
 
-    table = table.reshape(-1, *table.shape[-2:])
-    return pad(table, (0, k // 2 - table.shape[-1]), value=rest).repeat(1, 1, 2)
+    return pad(batched(table, 3), (0, k // 2 - table.shape[-1]), value=rest).repeat(1, 1, 2)
 
 
 _COMMON = frozenset({"query", "key", "value", "window", "scale", "bias", "selected"})
