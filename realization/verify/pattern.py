@@ -29,8 +29,9 @@ def errors(findings: list[Finding], outputs: Mapping[str, Any], truth: Mapping[s
     """
     rows = [np.zeros(0)]
     for f in findings:
-        x = np.asarray(outputs[f.output]) - truth[f.output]
+        got, right = np.asarray(outputs[f.output]), truth[f.output]
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            x = np.where(got == right, 0.0, got - right)  # -inf is the logarithm of an empty sum
             x = x if f.layer == "A" else np.where(f.tolerance > 0, x / f.tolerance, 0.0)
         rows += [np.ravel(x.real), np.ravel(x.imag)] if np.iscomplexobj(x) else [np.ravel(x)]
     return np.concatenate(rows)

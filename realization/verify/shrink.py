@@ -131,7 +131,7 @@ class _Search:
             got = self.subject.run(arguments, self.claim)
             right = dict(zip(self.subject.op.outputs, self.subject.op.definition(**arguments), strict=True))
         u = min(self.claim.out_format.u, self.claim.state_format.u)
-        return any(not np.abs(y - right[k]).max(initial=0.0) <= 4 * u * np.abs(y).max(initial=0.0)
+        return any(not _apart(y, right[k]) <= 4 * u * np.abs(y[np.isfinite(y)]).max(initial=0.0)
                    for k, y in got.items())  # fmt: skip
 
     # Options ----------------------------------------------------------------
@@ -251,6 +251,11 @@ def _ranges(n: int, wrong: int | None) -> Iterator[slice]:
     """What to keep of an axis: the one place that is wrong, the first, halves, all but an end."""
     at = 0 if wrong is None else wrong
     yield from (slice(at, at + 1), slice(0, 1), slice(0, n // 2), slice(n - n // 2, n), slice(0, n - 1), slice(1, n))
+
+
+def _apart(x: Any, y: Any) -> float:
+    """The largest difference; none between equal infinities."""
+    return float(np.abs(np.where(x == y, 0.0, x - y)).max(initial=0.0))
 
 
 def _follows(letter: str, sizes: Mapping[str, int]) -> bool:
