@@ -22,7 +22,7 @@ from realization.layers.maps import rms_norm, rotary
 from realization.layers.packing import check_offsets
 from realization.layers.readings import complete
 from realization.layers.readout import Read, Source, readout
-from realization.layers.readout.faults import CONVENTIONS
+from realization.layers.readout.faults import CONVENTIONS, WITH_BIAS
 from realization.layers.readout.kernel import kernel
 from realization.layers.readout.places import band, with_selected
 from realization.layers.realize import Realization
@@ -327,6 +327,7 @@ SWAPS = (
     conventions.exchanged("query", "key"),
     conventions.exchanged("key", "value"),
     *CONVENTIONS,
+    *WITH_BIAS,
 )
 
 

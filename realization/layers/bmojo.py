@@ -294,10 +294,16 @@ def _hidden_scale(a: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return None if normed or not a.get("hidden_size") else {**a, "quirks": (*a.get("quirks", ()), "hidden-scale")}
 
 
+def _exchanged(a: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {**a, **{name: a[f"fading_{name}"] for name in ("key", "value")},
+            "fading_key": a["key"], "fading_value": a["value"]}  # fmt: skip
+
+
 SWAPS = (
     *conventions.windows("window"),
     *conventions.scales("query", "scale"),
     Swap("hidden-scale", "the scale (hidden_size / h)^(-1/2)", arguments=_hidden_scale),
+    Swap("streams exchanged", "raw and fading tokens exchanged", arguments=_exchanged),
     *conventions.embeddings(conventions.STREAM, FADING),
     conventions.logarithm("lse"),
     conventions.exchanged("query", "key"),

@@ -124,6 +124,8 @@ def scales(query: str, scale: str) -> tuple[Swap, ...]:
 
     return (
         Swap(f"{scale} 1", "scores that are not scaled", arguments=factor(lambda s, k: 1.0)),
+        Swap("scale of the hidden size", "the scale (h k)^(-1/2), the rule of the hidden size",
+             arguments=lambda a: {**a, scale: (a[query].shape[-1] * a[query].shape[-2]) ** -0.5}),
         Swap(f"{scale} 1/k", "the scale 1/k, k the width of the keys", arguments=factor(lambda s, k: 1 / k)),
         Swap("log2(e) folded in twice", "the scores scaled by log2(e) once too often",
              arguments=factor(lambda s, k: s / math.log(2))),

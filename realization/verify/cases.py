@@ -174,4 +174,4 @@ def rounded(x: Any, form: str) -> Any:
         return x
     if x.dtype.kind == "c":
         return rounded(x.real, form) + 1j * rounded(x.imag, form)
-    return round_to(x, form, overflow="saturate")
+    return np.where(np.isinf(x), x, round_to(x, form, overflow="saturate"))  # a bias of -inf hides a key

@@ -29,15 +29,19 @@ from realization.layers.readout.definition import (
     in_blocks,
     merged,
     raw_scores,
+    run,
     scores,
     visible,
     weighted,
 )
-from realization.layers.readout.kernel import kernel
 
 Core = Callable[..., Read]
 Arguments = dict[str, Any]
-route: Core = kernel
+
+
+def route(*, sources: Sequence[Source], scale: float, softcap: Any = None, sink: Any = None) -> Read:
+    """The definition: a hundred runs of it cost less than the compilation of the kernel."""
+    return run(tuple(sources), scale, softcap, sink)
 
 
 # Windows: the leading columns of places that stand at fixed lags behind the query -----------------
@@ -137,13 +141,28 @@ def _boundaries_ignored(source: Source) -> Source:
 # Keys beside the window, and keys by blocks -------------------------------------------------------
 
 
-def _selected(source: Source, read: Callable[[np.ndarray, int], np.ndarray]) -> Source:
-    """Selected keys read otherwise."""
+def _selected(source: Source, read: Callable[[np.ndarray, np.ndarray, int], np.ndarray]) -> Source:
+    """Keys beside the window read otherwise: a function of their places, those of the window, and S."""
     band = window(source)
     columns = 0 if band is None else band.columns
-    places = source.places.copy()
-    places[..., columns:] = read(places[..., columns:], source.key.shape[-3])
-    return dataclasses.replace(source, places=places)
+    shown, rest = source.places[..., :columns], source.places[..., columns:]
+    rest = read(rest, shown, source.key.shape[-3])
+    return dataclasses.replace(source, places=np.concatenate([shown, rest], axis=-1))
+
+
+def _again(j: np.ndarray, shown: np.ndarray, S: int) -> np.ndarray:
+    """What the window shows counts again where it is selected."""
+    again = (np.where(j < -1, -2 - j, -1)[..., :, None] == shown[..., None, :]).any(-1)
+    once = np.tril(j[..., :, None] == j[..., None, :], -1).any(-1)
+    return np.where((j < -1) & again & ~once, -2 - j, j)
+
+
+def _none_as(j: np.ndarray, shown: np.ndarray, S: int, *, last: bool) -> np.ndarray:
+    """-1 names the last key, or the first; it counts once."""
+    key = S - 1 if last else 0
+    named = j == -1
+    seen = (shown == key).any(-1, keepdims=True) | (j == key).any(-1, keepdims=True)
+    return np.where(named & ~seen & (np.cumsum(named, axis=-1) == 1), key, j)
 
 
 def _hiding(source: Source, hides: Callable[[np.ndarray, np.ndarray, int], Any]) -> Source:
@@ -181,7 +200,7 @@ def _blocks(change: Callable[..., Source], **fixed: Any) -> Callable[..., Read]:
 def _in_blocks_of(chunk: int, sources: Sequence[Source]) -> Iterator[Source]:
     """Every source, block after block of its keys."""
     for source in sources:
-        for start in range(0, source.key.shape[-3], chunk):
+        for start in range(0, max(source.key.shape[-3], 1), chunk):
             yield _hiding(source, lambda j, i, S, start=start: (j < start) | (j >= start + chunk))  # type: ignore[misc]
 
 
@@ -196,10 +215,14 @@ def _merged(
     return join([core(sources=(s,), sink=sink if everywhere or not i else None, **a) for i, s in enumerate(parts)])
 
 
-def _mean(parts: list[Read]) -> Read:
-    full = [p.lse > -np.inf for p in parts]
-    count = np.maximum(np.sum(full, axis=0), 1)
-    return Read(np.sum([p.y for p in parts], axis=0) / count[..., None], merge(parts).lse)
+def _weighed(parts: list[Read], weigh: Callable[[np.ndarray], np.ndarray]) -> Read:
+    """Other weights of lse_i - m in the place of their exponentials."""
+    y, lse = np.stack([p.y for p in parts]), np.stack([p.lse for p in parts])
+    top = lse.max(0)
+    w = np.where(lse == -np.inf, 0.0, weigh(lse - np.where(top == -np.inf, 0.0, top)))
+    total = w.sum(0)
+    mean = (w[..., None] * y).sum(0) / np.where(total == 0, 1.0, total)[..., None]
+    return Read(mean, np.where(total == 0, -np.inf, top + np.log(total)))
 
 
 def _sum(parts: list[Read]) -> Read:
@@ -207,7 +230,7 @@ def _sum(parts: list[Read]) -> Read:
 
 
 def _first_lse_for_all(parts: list[Read]) -> Read:
-    return merge([Read(p.y, parts[0].lse) for p in parts])
+    return merge([Read(p.y, np.where(p.lse == -np.inf, p.lse, parts[0].lse)) for p in parts])
 
 
 def _one_lse(parts: list[Read], which: int) -> Read:
@@ -218,28 +241,25 @@ def _empty_counted(parts: list[Read]) -> Read:
     return merge([Read(p.y, np.where(p.lse == -np.inf, 0.0, p.lse)) for p in parts])
 
 
-def _powers_of_two(parts: list[Read]) -> Read:
-    found = merge([Read(p.y, p.lse * np.log(2.0)) for p in parts])
-    return Read(found.y, found.lse / np.log(2.0))
-
-
-Rescaling = Callable[[np.ndarray], tuple[Any, Any]]
+_mean = partial(_weighed, weigh=np.ones_like)
+_powers_of_two = partial(_weighed, weigh=np.exp2)
+Rescaling = Callable[[np.ndarray], tuple[Any, Any, Any]]
 
 
 def _online(
     core: Core, chunk: int, *, rescaling: Rescaling, sources: Sequence[Source], scale: float, softcap: Any = None,
     sink: Any = None,
 ) -> Read:  # fmt: skip
-    """Block after block; `rescaling` of exp(old - new maximum) gives the factors of accumulator and sum."""
+    """Block after block; `rescaling` of exp(old - new maximum) gives factors of accumulator, sum and new terms."""
     options = {"scale": scale, "softcap": softcap}
     y, total, top = 0.0, 0.0, -np.inf
     for part in _in_blocks_of(chunk, sources):
         read = core(sources=(part,), **options)
         rises = np.maximum(top, highest(part, **options))
         level = np.where(rises == -np.inf, 0.0, rises)
-        kept, own = np.exp(top - level), np.exp(read.lse - level)
-        factors = [np.where(read.lse == -np.inf, 1.0, f) for f in rescaling(kept)]
-        y, total, top = y * factors[0][..., None] + own[..., None] * read.y, total * factors[1] + own, rises
+        f, g, new = (np.where(read.lse == -np.inf, 1.0, x) for x in rescaling(np.exp(top - level)))
+        own = np.exp(read.lse - level) * new
+        y, total, top = y * f[..., None] + own[..., None] * read.y, total * g + own, rises
     if sink is not None:
         level = np.maximum(top, sink)
         y, total, top = y * np.exp(top - level)[..., None], total * np.exp(top - level) + np.exp(sink - level), level
@@ -324,7 +344,7 @@ def _raw_query(core: Core, chunk: int, **a: Any) -> Read:
 # The tables ---------------------------------------------------------------------------------------
 
 
-_LATER = slice(1, None)
+_FIRST, _LATER = slice(0, 1), slice(1, None)
 _FAR = 2**40
 _LOWEST = -6e4  # formats without infinity hide a key by their most negative number, float16 by -65504
 
@@ -333,26 +353,44 @@ def _band(older: int, younger: int, of: slice = slice(None)) -> Callable[..., Re
     return lambda core, chunk, **a: _banded(core, older=older, younger=younger, of=of, **a)
 
 
-def _whole(run: Callable[..., Read]) -> Callable[..., Read]:
+def _joint(older: int) -> Callable[..., Read]:
+    """The first stream reaches farther, beside a second one that stays."""
+
+    def fault(core: Core, chunk: int, **a: Any) -> Read:
+        if len(a["sources"]) < 2:
+            raise ShapeError("there is one source; it has no second one beside it")
+        return _banded(core, older=older, younger=0, of=_FIRST, **a)
+
+    return fault
+
+
+def _whole(fault: Callable[..., Read]) -> Callable[..., Read]:
     """A fault that knows no blocks."""
-    return lambda core, chunk, **a: run(core, **a)
+    return lambda core, chunk, **a: fault(core, **a)
 
 
 _SEEN = (
-    Fault("window one short", "the window is one key short", _band(-1, 0, slice(0, 1))),
-    Fault("window one long", "the window is one key longer", _band(1, 0, slice(0, 1))),
-    Fault("one token ahead", "each query sees one key of the future (j <= i + 1)", _band(0, 1, slice(0, 1))),
-    Fault("current token hidden", "a query does not see its own key (j < i)", _band(0, -1, slice(0, 1))),
+    Fault("window one short", "the window is one key short", _band(-1, 0)),
+    Fault("window one long", "the window is one key longer", _band(1, 0)),
+    Fault("window without an end", "all past keys are seen, not those of the window alone", _band(_FAR, 0, _FIRST)),
+    Fault("one token ahead", "each query sees one key of the future (j <= i + 1)", _band(0, 1)),
+    Fault("current token hidden", "a query does not see its own key (j < i)", _band(0, -1, _FIRST)),
     Fault("mask aligned at the top left", "query t stands at position t, though there are more keys than queries",
           _whole(_top_left)),
     Fault("packed boundaries ignored", "keys of other packed sequences are seen", _keys(_boundaries_ignored)),
     Fault("groups interleaved", "head h uses group h % G, not h // (H // G)", _whole(_interleaved)),
-    Fault("selected keys count twice", "selected keys that are seen already count again",
-          _keys(_selected, read=lambda j, S: np.where(j < -1, -2 - j, j))),
-    Fault("none selected read as the last key", "the index -1 of a selected key is read as the last key",
-          _keys(_selected, read=lambda j, S: np.where(j == -1, S - 1, j))),
-    Fault("none selected read as the first key", "the index -1 of a selected key is read as the first key",
-          _keys(_selected, read=lambda j, S: np.where(j == -1, 0, j))),
+    Fault("selected keys in the window count twice", "a selected key that the window shows counts twice",
+          _keys(_selected, read=_again)),
+    Fault("selected keys count as often as they are named", "a key counts as often as it is shown or selected",
+          _keys(_selected, read=lambda j, shown, S: np.where(j < -1, -2 - j, j))),
+    Fault("none selected read as the last key", "the index -1 for no selected key is read as the last key",
+          _keys(_selected, read=partial(_none_as, last=True))),
+    Fault("none selected read as the first key", "the index -1 for no selected key is read as the first key",
+          _keys(_selected, read=partial(_none_as, last=False))),
+    Fault("gap before the second stream", "the window of the first stream is one key short, that of the second begins "
+          "where it should", _joint(-1)),
+    Fault("first stream in the second", "the window of the first stream is one key longer, and overlaps the second",
+          _joint(1)),
     Fault("second stream one token younger", "keys of the second stream are seen one token too early, and the "
           "youngest beside the window", _band(-1, 1, _LATER)),
     Fault("second stream one token older", "keys of the second stream are seen one token too late, and a gap is left "
@@ -408,15 +446,17 @@ _JOINED = (
 )  # fmt: skip
 _RESCALED: tuple[tuple[str, str, Rescaling], ...] = (
     ("accumulator not rescaled", "the accumulator is not rescaled when a block of {chunk} keys raises the maximum",
-     lambda kept: (1.0, kept)),
+     lambda kept: (1.0, kept, 1.0)),
     ("sum not rescaled", "the sum of exponentials is not rescaled when a block of {chunk} keys raises the maximum",
-     lambda kept: (kept, 1.0)),
+     lambda kept: (kept, 1.0, 1.0)),
     ("nothing rescaled", "neither accumulator nor sum is rescaled when a block of {chunk} keys raises the maximum",
-     lambda kept: (1.0, 1.0)),
+     lambda kept: (1.0, 1.0, 1.0)),
     ("accumulator rescaled twice", "the accumulator is rescaled twice when a block of {chunk} keys raises the maximum",
-     lambda kept: (kept**2, kept)),
+     lambda kept: (kept**2, kept, 1.0)),
     ("sum restarted", "the sum of exponentials starts anew with each block of {chunk} keys",
-     lambda kept: (kept, 0.0)),
+     lambda kept: (kept, 0.0, 1.0)),
+    ("previous maximum", "the exponentials of a block of {chunk} keys are taken beside the maximum before it",
+     lambda kept: (kept, kept, 1 / np.where(kept == 0, 1.0, kept))),
 )  # fmt: skip
 FAULTS = (
     *_SEEN,
@@ -443,10 +483,10 @@ FAULTS = (
 CONVENTIONS = (
     Swap("mask aligned at the top left", "query t at position t, not at t + S - T", core=_top_left),
     Swap("groups interleaved", "head h using group h % G, not h // (H // G)", core=_interleaved),
-    Swap("bias scaled", "the bias scaled like the scores", core=_scaled_bias),
     Swap("current token hidden", "a query not seeing its own key (j < i)",
-         core=lambda core, **a: _banded(core, older=0, younger=-1, of=slice(0, 1), **a)),
+         core=lambda core, **a: _banded(core, older=0, younger=-1, of=_FIRST, **a)),
 )  # fmt: skip
+WITH_BIAS = (Swap("bias scaled", "the bias scaled like the scores", core=_scaled_bias),)
 # Of ops with a second stream of older keys.
 SECOND = (
     Swap("second stream one token younger", "the second stream one token younger, so that it overlaps the window",

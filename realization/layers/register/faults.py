@@ -54,9 +54,9 @@ def _reversed(core: Core, **a: Any) -> Windows:
     return arrange(lambda parts: parts[0][..., ::-1], [windows]), last
 
 
-def _without_oldest(core: Core, chunk: int, **a: Any) -> Windows:
+def _without(core: Core, chunk: int, *, tap: int, **a: Any) -> Windows:
     windows, last = core(**a)
-    return np.where(np.arange(a["width"]) > 0, windows, 0.0), last
+    return np.where(np.arange(a["width"]) == tap % a["width"], 0.0, windows), last
 
 
 # States ---------------------------------------------------------------------
@@ -118,7 +118,7 @@ def _boundary_moved(core: Core, chunk: int, *, by: int, **a: Any) -> Windows:
     steps = np.arange(begin.shape[-1])
     begins = np.zeros(begin.shape, bool)
     begins[..., max(by, 0) : len(steps) + min(by, 0)] = (begin == steps)[..., max(-by, 0) : len(steps) - max(by, 0)]
-    begins[..., 0] = False
+    begins[..., :1] = False
     return core(**{**a, "starts": np.maximum.accumulate(np.where(begins, steps, 0), axis=-1)})
 
 
@@ -172,7 +172,8 @@ FAULTS = (
     Fault("padded on the right", "the output reads the current token and those after it (padding on the right)",
           _whole(_future)),
     Fault("taps reversed", "the first tap meets the current token, the last one the oldest", _whole(_reversed)),
-    Fault("oldest tap missing", "the oldest tap is left out", _without_oldest),
+    Fault("first tap missing", "the first tap, on the oldest token, is left out", partial(_without, tap=0)),
+    Fault("last tap missing", "the last tap, on the current token, is left out", partial(_without, tap=-1)),
     Fault("final state before the last token", "the final state is stored before the last token",
           _whole(_early, steps=1)),
     Fault("final state across a boundary", "the final state holds tokens of the sequence before",
