@@ -20,6 +20,7 @@ from realization.verify.convention import implied, swapped
 from realization.verify.faults import closest_fault, lengths, mutants, plant
 from realization.verify.pattern import errors
 from realization.verify.verdict import FAIL, Truth, judge
+from theory_tests.contracts.simulated import MUTANTS
 from theory_tests.contracts.test_why_it_failed import CHUNK, CLAIM, explain, kernel
 
 ATTENTION, BMOJO, CONV = "sliding_window_attention", "bmojo_f", "causal_conv1d"
@@ -69,16 +70,21 @@ BIASED = drawn(ATTENTION, "bias", "past")
 SQUARE = drawn(ATTENTION, bias=lambda a: np.random.default_rng(0).standard_normal((4, T, T)))
 INDEXED, PACKED = (drawn(CONV, x, "initial_state") for x in ("seq_idx", "cu_seqlens"))
 ENDING = drawn(CONV, "seq_idx", "initial_state", seq_idx=lambda a: a["seq_idx"] * 0 + (np.arange(T) > T - 2))
+
+
+def named(word, case):
+    return {f.name: case for f in readouts.FAULTS if word in f.name}
+
+
 # Which case brings a fault to light; the rest shows on the first.
 CASES = {
     READ_OUT: {
         "": drawn(ATTENTION, "past"),
-        "packed boundaries ignored": drawn(ATTENTION, "cu_seqlens"),
+        **named("packed", drawn(ATTENTION, "cu_seqlens")),
         "soft cap after the bias": drawn(ATTENTION, "bias", softcap=lambda a: 1.5),
         "bias transposed": SQUARE,
         "sink in both streams": own(),
-        **dict.fromkeys((f.name for f in readouts.FAULTS if "rescaled" in f.name or "restarted" in f.name), RISING),
-        **dict.fromkeys((f.name for f in readouts.FAULTS if "selected" in f.name), SELECTED),
+        **named("rescaled", RISING), **named("restarted", RISING), **named("selected", SELECTED),
         **dict.fromkeys(("soft cap ignored", "soft cap before the scale", "soft cap not multiplied back"), CAPPED),
         **dict.fromkeys(("bias ignored", "bias scaled", "bias of -inf leaks"), BIASED),
         **dict.fromkeys(("sink ignored", "sink with a value", "lse without the sink", "sink in every block"), SINK),
@@ -212,6 +218,81 @@ def test_a_window_is_found_in_its_places(T, S, width, offsets):
     for by in (-1, 0, 1):
         other = readouts.sees(source, found, found.oldest + by, found.youngest).places
         assert keys(other) == keys(band(T, S, width + by, offsets=offsets))
+
+
+# Kernels that the library did not make: the name of the swap or fault here.
+INDEPENDENT = {
+    "swa.rows: window one short": "window - 1",
+    "swa.rows: window one long": "window + 1",
+    "swa.rows: one token ahead": "one token ahead",
+    "swa.rows: mask aligned at the top left": "mask aligned at the top left",
+    "swa.rows: selected keys in the window count twice": "selected keys in the window count twice",
+    "swa.rows: selected -1 read as the last key": "none selected read as the last key",
+    "swa.rows: selected -1 read as the first key": "none selected read as the first key",
+    "swa.rows: group h % g": "groups interleaved",
+    "swa.rows: scale by the hidden size": "scale of the hidden size",
+    "swa.rows: soft cap forgotten": "softcap ignored",
+    "swa.rows: soft cap before the scale": "soft cap before the scale",
+    "swa.rows: queries rotated one position ahead": "queries one position ahead",
+    "swa.rows: queries take the first positions": "query positions from 0",
+    "swa.rows: keys not rotated": "keys not turned",
+    "swa.rows: norm after rotary": "norm after rotation",
+    "swa.rows: lse without the maximum": "lse without the maximum",
+    "swa.rows: lse before the sink": "lse without the sink",
+    "swa.rows: sink reads the first value": "sink with a value",
+    "swa.rows: norm over all heads": None,
+    "swa.rows: rotated in place": None,
+    "swa.online16: last ragged block dropped": "last partial block dropped",
+    "swa.online16: accumulator not rescaled": "accumulator not rescaled",
+    "swa.online16: denominator not rescaled": "sum not rescaled",
+    "swa.online16: accumulator rescaled twice": "accumulator rescaled twice",
+    "swa.online16: sink counted in every block": "sink in every block",
+    "swa.online16_query_scaled: scale twice": "scale 1/k",
+    "swa.online16_exp2: lse in units of log2": "lse in base 2",
+    "bmojo.rows: fading window one older": "second stream one token older",
+    "bmojo.rows: fading window one younger": "second stream one token younger",
+    "bmojo.rows: fading tokens from the start": "second stream from the start",
+    "bmojo.rows: group h % g": "groups interleaved",
+    "bmojo.passes: merge with the lse of the first part": "streams merged with the first lse",
+    "bmojo.passes: merge as a mean": "streams averaged",
+    "bmojo.passes: merge in powers of 2": "streams merged in powers of 2",
+    "bmojo.passes: empty part counts as one key": "empty stream counted",
+    "conv.taps: boundary ignored": "seq_idx ignored",
+    "conv.taps: boundary one token late": "boundary one token late",
+    "conv.taps: boundary one token early": "boundary one token early",
+    "conv.taps: packed sequences see the one before": "packed boundaries ignored",
+    "conv.taps: first initial state for all sequences": "first initial state for all",
+    "conv.taps: state read newest first": "initial_state newest first",
+    "conv.taps: bias after the activation": "bias after activation",
+    "conv.taps: gate is a sigmoid": "activation a sigmoid",
+    "conv.taps: final state before the last token": "final state before the last token",
+    "conv.taps: state one token old": None,
+}
+
+
+@pytest.mark.parametrize("name", INDEPENDENT)
+def test_faults_of_kernels_written_elsewhere(name):
+    """Simulated kernels, independent of the library, with the same slip: the same name, or none."""
+    why = explained(next(m for m in MUTANTS if m.name == name))
+    convention = why.convention is not None and why.convention.ratio <= 1
+    found = why.convention.name if convention else why.fault.name if why.fault.matches else None
+    assert found == INDEPENDENT[name], (str(why.convention), str(why.fault))
+
+
+def explained(mutant):
+    """Why the first case fails that the mutant fails."""
+    op = OPS[mutant.op]
+    claim = Claim(**{**mutant.claim, "chunk": mutant.claim["chunk"] or CHUNK})
+    wrong = subject.Subject(
+        mutant.name, op, lambda **kw: [np.asarray(x, np.float32) for x in mutant.function(**kw)],
+        mutant.accepts, frozenset(), frozenset(), "numpy", claim,
+    )  # fmt: skip
+    for option in cases.usable(op, wrong.accepts):
+        case = cases.draw(op, f"generic.T{T}.o{option['index']}.s0", claim, wrong.accepts)
+        result = run.run_case(wrong, claim, case, rules=False)
+        if result.status == FAIL:
+            return explain(op, result, claim)
+    raise AssertionError(f"{mutant.name} fails nowhere")
 
 
 # Conventions ----------------------------------------------------------------

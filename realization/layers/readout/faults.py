@@ -20,12 +20,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from realization.core.errors import ShapeError
+from realization.core.functions import where
 from realization.core.ops import Swap
 from realization.layers.cores import Fault
-from realization.layers.readout import Read, Source, merge
+from realization.layers.packing import moved
+from realization.layers.readout import Read, Source, merge, real_part
 from realization.layers.readout.definition import (
     biases,
-    hidden,
     in_blocks,
     merged,
     raw_scores,
@@ -133,9 +134,12 @@ def _interleaved(core: Core, **a: Any) -> Read:
     return _some(core, shared, **a)
 
 
-def _boundaries_ignored(source: Source) -> Source:
+def _boundaries(source: Source, read: Callable[[np.ndarray], np.ndarray]) -> Source:
+    """Sequences that begin elsewhere."""
     band = window(source)
-    return source if band is None else sees(source, band._replace(starts=band.starts * 0), band.oldest, band.youngest)
+    if band is None:
+        return source
+    return sees(source, band._replace(starts=read(band.starts)), band.oldest, band.youngest)
 
 
 # Keys beside the window, and keys by blocks -------------------------------------------------------
@@ -243,21 +247,25 @@ def _empty_counted(parts: list[Read]) -> Read:
 
 _mean = partial(_weighed, weigh=np.ones_like)
 _powers_of_two = partial(_weighed, weigh=np.exp2)
-Rescaling = Callable[[np.ndarray], tuple[Any, Any, Any]]
+Rescaling = Callable[[np.ndarray, np.ndarray], tuple[Any, Any, Any]]
 
 
 def _online(
     core: Core, chunk: int, *, rescaling: Rescaling, sources: Sequence[Source], scale: float, softcap: Any = None,
     sink: Any = None,
 ) -> Read:  # fmt: skip
-    """Block after block; `rescaling` of exp(old - new maximum) gives factors of accumulator, sum and new terms."""
+    """Block after block; `rescaling` gives factors of accumulator, sum and new terms.
+
+    It gets exp(old - new maximum) and exp(new - old maximum), the latter with 0 for the maximum of nothing.
+    """
     options = {"scale": scale, "softcap": softcap}
     y, total, top = 0.0, 0.0, -np.inf
     for part in _in_blocks_of(chunk, sources):
         read = core(sources=(part,), **options)
         rises = np.maximum(top, highest(part, **options))
         level = np.where(rises == -np.inf, 0.0, rises)
-        f, g, new = (np.where(read.lse == -np.inf, 1.0, x) for x in rescaling(np.exp(top - level)))
+        raised = np.exp(level - np.where(top == -np.inf, 0.0, top))
+        f, g, new = (np.where(read.lse == -np.inf, 1.0, x) for x in rescaling(np.exp(top - level), raised))
         own = np.exp(read.lse - level) * new
         y, total, top = y * f[..., None] + own[..., None] * read.y, total * g + own, rises
     if sink is not None:
@@ -293,7 +301,11 @@ def _transposed(b: np.ndarray) -> np.ndarray:
 
 
 def _scaled_bias(core: Core, **a: Any) -> Read:
-    return _some(core, lambda s: _biased(s, lambda b: b * a["scale"]), **a)
+    def scaled(b: Any) -> Any:
+        hides = real_part(b) == -np.inf
+        return where(hides, -np.inf, where(hides, 0.0, b) * a["scale"])
+
+    return _some(core, lambda s: _biased(s, scaled), **a)
 
 
 def _capped_last(core: Core, chunk: int, *, sources: Sequence[Source], scale: float, softcap: Any = None,
@@ -303,10 +315,14 @@ def _capped_last(core: Core, chunk: int, *, sources: Sequence[Source], scale: fl
         raise ShapeError("there is no cap, or no bias")
 
     def capped(s: Source) -> Any:
-        b = 0.0 if s.bias is None else np.where(hidden(s), 0.0, biases(s))
+        b = 0.0 if s.bias is None else biases(s)
         return np.tanh((raw_scores(s) * scale + b) / softcap) * softcap
 
-    return in_blocks(tuple(sources), lambda part: weighted([capped(s) for s in part], part, sink))
+    def block(part: tuple[Source, ...]) -> Read:
+        shown = tuple(dataclasses.replace(s, bias=None) for s in part)  # the cap bounds -inf too
+        return weighted([capped(s) for s in part], shown, sink)
+
+    return in_blocks(tuple(sources), block)
 
 
 def _cap(change: Callable[[float, float], Arguments]) -> Callable[..., Read]:
@@ -377,7 +393,12 @@ _SEEN = (
     Fault("current token hidden", "a query does not see its own key (j < i)", _band(0, -1, _FIRST)),
     Fault("mask aligned at the top left", "query t stands at position t, though there are more keys than queries",
           _whole(_top_left)),
-    Fault("packed boundaries ignored", "keys of other packed sequences are seen", _keys(_boundaries_ignored)),
+    Fault("packed boundaries ignored", "keys of other packed sequences are seen",
+          _keys(_boundaries, read=np.zeros_like)),
+    Fault("packed boundary one token late", "the first token of a packed sequence is taken for the last of the one "
+          "before", _keys(_boundaries, read=partial(moved, by=1))),
+    Fault("packed boundary one token early", "the last token of a packed sequence is taken for the first of the next",
+          _keys(_boundaries, read=partial(moved, by=-1))),
     Fault("groups interleaved", "head h uses group h % G, not h // (H // G)", _whole(_interleaved)),
     Fault("selected keys in the window count twice", "a selected key that the window shows counts twice",
           _keys(_selected, read=_again)),
@@ -446,17 +467,17 @@ _JOINED = (
 )  # fmt: skip
 _RESCALED: tuple[tuple[str, str, Rescaling], ...] = (
     ("accumulator not rescaled", "the accumulator is not rescaled when a block of {chunk} keys raises the maximum",
-     lambda kept: (1.0, kept, 1.0)),
+     lambda kept, raised: (1.0, kept, 1.0)),
     ("sum not rescaled", "the sum of exponentials is not rescaled when a block of {chunk} keys raises the maximum",
-     lambda kept: (kept, 1.0, 1.0)),
+     lambda kept, raised: (kept, 1.0, 1.0)),
     ("nothing rescaled", "neither accumulator nor sum is rescaled when a block of {chunk} keys raises the maximum",
-     lambda kept: (1.0, 1.0, 1.0)),
+     lambda kept, raised: (1.0, 1.0, 1.0)),
     ("accumulator rescaled twice", "the accumulator is rescaled twice when a block of {chunk} keys raises the maximum",
-     lambda kept: (kept**2, kept, 1.0)),
+     lambda kept, raised: (kept**2, kept, 1.0)),
     ("sum restarted", "the sum of exponentials starts anew with each block of {chunk} keys",
-     lambda kept: (kept, 0.0, 1.0)),
+     lambda kept, raised: (kept, 0.0, 1.0)),
     ("previous maximum", "the exponentials of a block of {chunk} keys are taken beside the maximum before it",
-     lambda kept: (kept, kept, 1 / np.where(kept == 0, 1.0, kept))),
+     lambda kept, raised: (kept, kept, raised)),
 )  # fmt: skip
 FAULTS = (
     *_SEEN,

@@ -16,6 +16,7 @@ from realization.core.errors import ShapeError
 from realization.core.functions import arrange, concatenate, stack
 from realization.core.ops import Swap
 from realization.layers.cores import Fault
+from realization.layers.packing import moved
 from realization.layers.recurrence.transition import slices
 from realization.layers.register import Windows, packed, tape, transposed
 
@@ -113,13 +114,7 @@ def _boundaries_ignored(core: Core, chunk: int, *, offsets: Any = None, initial:
 
 def _boundary_moved(core: Core, chunk: int, *, by: int, **a: Any) -> Windows:
     begin = a.get("starts")
-    if begin is None:
-        return core(**a)
-    steps = np.arange(begin.shape[-1])
-    begins = np.zeros(begin.shape, bool)
-    begins[..., max(by, 0) : len(steps) + min(by, 0)] = (begin == steps)[..., max(-by, 0) : len(steps) - max(by, 0)]
-    begins[..., :1] = False
-    return core(**{**a, "starts": np.maximum.accumulate(np.where(begins, steps, 0), axis=-1)})
+    return core(**a) if begin is None else core(**{**a, "starts": moved(begin, by)})
 
 
 # Chunks ---------------------------------------------------------------------
