@@ -17,11 +17,12 @@ import numpy as np
 
 from realization.core.errors import ShapeError
 from realization.core.ops import Op, operation
-from realization.layers import attention_cases, regimes
+from realization.layers import attention_cases, conventions, regimes
 from realization.layers.maps import rms_norm, rotary
 from realization.layers.packing import check_offsets
 from realization.layers.readings import complete
 from realization.layers.readout import Read, Source, readout
+from realization.layers.readout.faults import CONVENTIONS, WITH_BIAS
 from realization.layers.readout.kernel import kernel
 from realization.layers.readout.places import band, with_selected
 from realization.layers.realize import Realization
@@ -320,6 +321,18 @@ def as_realization(
     return Realization(schedule, register_system(window, width), readout_, lambda state: np.zeros(window * width))
 
 
+SWAPS = (
+    *conventions.windows("window"),
+    *conventions.scales("query", "scale"),
+    *conventions.embeddings(conventions.STREAM),
+    conventions.logarithm("lse"),
+    conventions.exchanged("query", "key"),
+    conventions.exchanged("key", "value"),
+    *CONVENTIONS,
+    *WITH_BIAS,
+)
+
+
 SLIDING_WINDOW_ATTENTION = complete(
     Op(
         name="sliding_window_attention",
@@ -339,5 +352,6 @@ SLIDING_WINDOW_ATTENTION = complete(
         typical="generic",
         envelope=attention_cases.envelope,
         reference="Vaswani et al. 2017, arXiv 1706.03762, equation 1; Beltagy et al. 2020, arXiv 2004.05150",
+        swaps=SWAPS,
     )
 )

@@ -10,19 +10,20 @@ With identity fading tokens and tied weights it is a window of 2 W; with W >= S 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from realization.core.errors import ShapeError
 from realization.core.functions import cast, where
-from realization.core.ops import Op, operation
-from realization.layers import attention_cases
+from realization.core.ops import Op, Swap, operation
+from realization.layers import attention_cases, conventions
 from realization.layers.attention import check_heads, embed, factor, positioned
 from realization.layers.maps import rms_norm
 from realization.layers.readings import complete
 from realization.layers.readout import Read, Source, merge, readout
+from realization.layers.readout.faults import CONVENTIONS, SECOND
 from realization.layers.readout.kernel import kernel
 from realization.layers.readout.places import band
 from realization.layers.realize import Realization
@@ -34,6 +35,7 @@ SIGNATURE = (
     "fading_query_norm?: k; fading_key_norm?: k -> y: *b T h v; lse: *b T h"
 )
 
+FADING = ("fading_query", "fading_key", "fading_query_norm", "fading_key_norm")
 # What the released layer does and the mathematics does not say.
 QUIRKS = {
     "hidden-scale": "without norms the scores are scaled by (hidden_size / h)^(-1/2), and not by k^(-1/2)",
@@ -287,6 +289,30 @@ def as_realization(
     )
 
 
+def _hidden_scale(a: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    normed = a.get("scale") is not None or a.get("query_norm") is not None
+    return None if normed or not a.get("hidden_size") else {**a, "quirks": (*a.get("quirks", ()), "hidden-scale")}
+
+
+def _exchanged(a: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {**a, **{name: a[f"fading_{name}"] for name in ("key", "value")},
+            "fading_key": a["key"], "fading_value": a["value"]}  # fmt: skip
+
+
+SWAPS = (
+    *conventions.windows("window"),
+    *conventions.scales("query", "scale"),
+    Swap("hidden-scale", "the scale (hidden_size / h)^(-1/2)", arguments=_hidden_scale),
+    Swap("streams exchanged", "raw and fading tokens exchanged", arguments=_exchanged),
+    *conventions.embeddings(conventions.STREAM, FADING),
+    conventions.logarithm("lse"),
+    conventions.exchanged("query", "key"),
+    conventions.exchanged("key", "value"),
+    *CONVENTIONS,
+    *SECOND,
+)
+
+
 BMOJO_F = complete(
     Op(
         name="bmojo_f",
@@ -308,5 +334,6 @@ BMOJO_F = complete(
         reference="Zancato et al. 2024, arXiv 2407.06324; awslabs/hybrid-model-factory",
         # the released kernel merges two passes
         claim={"splits": 2},
+        swaps=SWAPS,
     )
 )

@@ -14,16 +14,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from realization.core.errors import ShapeError
-from realization.core.functions import concatenate, stack
+from realization.core.functions import where
 from realization.core.ops import Op, operation
-from realization.layers import regimes
+from realization.layers import conventions, regimes
 from realization.layers.maps import activated, affine
 from realization.layers.packing import check_packing, starts
 from realization.layers.readings import complete
 from realization.layers.realize import Realization
-from realization.layers.recurrence.transition import slices
 from realization.layers.regimes import Regime
-from realization.layers.register import kept, oldest, register, register_state, register_system, tape
+from realization.layers.register import kept, oldest, packed, register, register_state, register_system, tape
+from realization.layers.register.faults import CONVENTIONS
 
 SIGNATURE = (
     "x: *b T d; weight: d w; bias?: d; initial_state?: *b d w1 | s d w1; seq_idx?: *b T; cu_seqlens?: s1"
@@ -96,24 +96,13 @@ def causal_conv1d(
 
 
 def layer(core, x, weight, bias, activation, initial_state, seq_idx, cu_seqlens) -> Convolution:
-    """Each sequence through the core, `windowed` or `fused`."""
-    *batch, T, d = x.shape
+    """Checks and core, `windowed` or `fused`."""
+    *batch, T, _ = x.shape
     check_width(weight, initial_state)
     check_packing(cu_seqlens, initial_state, batch=tuple(batch), T=T, behind=2)
-
-    def run(x, initial, seq_idx) -> tuple[Any, Any]:
-        return core(x, weight, bias, activation or None, initial, None if seq_idx is None else starts(seq_idx))
-
-    if cu_seqlens is None:
-        return Convolution(*run(x, initial_state, seq_idx))
-    ys, finals = [], []
-    for i, steps in enumerate(slices(cu_seqlens)):
-        initial, index = (None if s is None else s[at] for s, at in ((initial_state, [i]), (seq_idx, (..., steps))))
-        y, last = run(x[..., steps, :], initial, index)
-        ys.append(y)
-        finals.append(last[0])
-    outside = np.zeros((1, T - int(cu_seqlens[-1]), d))
-    return Convolution(concatenate([*ys, outside], axis=-2), stack(finals, axis=0))
+    begin = None if seq_idx is None else starts(seq_idx)
+    given = {"x": x, "initial": initial_state, "starts": begin, "offsets": cu_seqlens}
+    return Convolution(*core(**given, weight=weight, bias=bias, active=activation or None))
 
 
 def check_width(weight: Any, initial_state: Any) -> None:
@@ -134,23 +123,27 @@ def check_width(weight: Any, initial_state: Any) -> None:
         )
 
 
-def windowed(x, weight, bias, active, initial, begin) -> tuple[Any, Any]:
-    """The register, read by the weight after each update."""
-    windows, last = register(x, weight.shape[-1], initial, begin)
-    return activated(affine(windows, weight, bias), active), last
+def windowed(*, x, weight, bias, active, initial, starts, offsets) -> tuple[Any, Any]:
+    """The register, read by the weight after each update; nothing is read outside of all sequences."""
+    windows, last = register(x=x, width=weight.shape[-1], initial=initial, starts=starts, offsets=offsets)
+    y = activated(affine(windows, weight, bias), active)
+    if offsets is not None:
+        y = where(np.arange(x.shape[-2])[:, None] < offsets[-1], y, 0)
+    return y, last
 
 
-def fused(x, weight, bias, active, initial, begin) -> tuple[Any, Any]:
+@packed
+def fused(*, x, weight, bias, active, initial, starts) -> tuple[Any, Any]:
     """The same over plain arrays, in one pass and without windows."""
     from realization._kernels.convolution import make_kernel  # loads numba
 
     *batch, T, d = x.shape
     w, B = weight.shape[-1], math.prod(batch)
     tokens, y = tape(x, w, initial), np.empty((B, T, d))
-    first = None if begin is None else oldest(begin, w).reshape(B, T)
+    first = None if starts is None else oldest(starts, w).reshape(B, T)
     taps, bias = np.array(weight.T, order="C"), None if bias is None else np.array(bias)
     make_kernel(activated)(y, tokens.reshape(B, w - 1 + T, d), first, taps, bias, active)
-    return y.reshape(x.shape), kept(tokens, w, begin)
+    return y.reshape(x.shape), kept(tokens, w, starts)
 
 
 @operation(SIGNATURE, integers=INTEGERS, like=causal_conv1d)
@@ -284,6 +277,13 @@ def _integers(case: dict[str, Any], rng: np.random.Generator, *, wide: bool) -> 
     return out | {name: scale * out[name] for name in arrays & {"weight", "bias"}}
 
 
+SWAPS = (
+    *CONVENTIONS,
+    *conventions.newest_first("initial_state", "final_state"),
+    *conventions.activations("bias", "activation"),
+)
+
+
 CAUSAL_CONV1D = complete(
     Op(
         name="causal_conv1d",
@@ -303,5 +303,6 @@ CAUSAL_CONV1D = complete(
         formats={"initial_state": "io", "final_state": "io"},
         envelope=regimes.envelope(),
         reference="Gu and Dao 2023, arXiv 2312.00752, section 3.4",
+        swaps=SWAPS,
     )
 )

@@ -9,7 +9,7 @@ and `route`, the core by a fast float64 route.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -62,6 +62,16 @@ class Fault:
     sentence: str
     run: Callable[..., Any]
     chunked: bool = False
+
+
+def numbers(arguments: Mapping[str, Any]) -> Iterator[Any]:
+    """The arguments of a core one by one, those inside of its sources too."""
+    for x in arguments.values():
+        if isinstance(x, tuple | list) and all(hasattr(s, "numbers") for s in x):
+            for source in x:
+                yield from source.numbers()
+        else:
+            yield x
 
 
 def called(function: Callable[[], Any]) -> list[Callable[..., Any]]:

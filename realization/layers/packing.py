@@ -58,6 +58,15 @@ def changes(seq_idx: np.ndarray) -> np.ndarray:
     return np.concatenate([np.zeros_like(seq_idx[..., :1]), np.diff(seq_idx, axis=-1)], axis=-1) != 0
 
 
+def moved(starts: np.ndarray, by: int) -> np.ndarray:
+    """The first step of the sequence of each step, if every sequence but the first began so many steps later."""
+    steps = np.arange(starts.shape[-1])
+    begins = (starts == steps) & (steps > 0)
+    later = np.zeros_like(begins)
+    later[..., max(by, 0) : len(steps) + min(by, 0)] = begins[..., max(-by, 0) : len(steps) - max(by, 0)]
+    return np.maximum.accumulate(np.where(later, steps, 0), axis=-1)
+
+
 def starts(seq_idx: np.ndarray) -> np.ndarray:
     """The step (*b, T) at which the sequence of each step began, 0 for the first."""
     return np.maximum.accumulate(np.where(changes(seq_idx), np.arange(seq_idx.shape[-1]), 0), axis=-1)

@@ -119,8 +119,13 @@ def plant(core: Callable[..., Any], fault: Fault, chunk: int) -> Callable[..., A
 
 
 def lengths(op: Op, case: Case, findings: list[Finding]) -> list[int]:
-    """Lengths of chunks to try: the claimed one, and the power of two at which the error may begin."""
-    first = min((step for f in findings if (step := _first_step(op, f)) is not None), default=0)
+    """Lengths of chunks to try: the claimed one, and the power of two at which the error may begin.
+
+    Where queries are the last T of S positions, a step counts from the first of these.
+    """
+    sizes = op.axes.check(case.arguments)
+    past = sizes.get("S", 0) - sizes["T"] if {"S", "T"} <= {*sizes} else 0
+    first = min((step + past for f in findings if (step := _first_step(op, f)) is not None), default=0)
     powers = [c for c in (256, 128, 64, 32, 16, 8) if first and first % c == 0]
     return list(dict.fromkeys([case.chunk, *powers[:1]]))
 

@@ -29,11 +29,18 @@ def errors(findings: list[Finding], outputs: Mapping[str, Any], truth: Mapping[s
     """
     rows = [np.zeros(0)]
     for f in findings:
-        x = np.asarray(outputs[f.output]) - truth[f.output]
+        got, right = np.asarray(outputs[f.output]), truth[f.output]
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-            x = x if f.layer == "A" else np.where(f.tolerance > 0, x / f.tolerance, 0.0)
+            x = np.where(got == right, 0.0, got - right)  # -inf is the logarithm of an empty sum
+            x = x if f.layer == "A" else np.where(f.tolerance > 0, x / _units(f.tolerance, right), 0.0)
         rows += [np.ravel(x.real), np.ravel(x.imag)] if np.iscomplexobj(x) else [np.ravel(x)]
     return np.concatenate(rows)
+
+
+def _units(tolerance: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """The tolerances; where the right value is 0 there is next to none, and such places would outweigh all others."""
+    usual = tolerance[(right != 0) & np.isfinite(tolerance)]
+    return np.where(right == 0, np.maximum(tolerance, np.median(usual) if usual.size else 0.0), tolerance)
 
 
 def comparable(outputs: Mapping[str, Any], truth: Mapping[str, Any]) -> bool:

@@ -93,7 +93,7 @@ class _Search:
 
     def run(self) -> None:
         """Every kind of step until none makes it smaller."""
-        steps = [self._drop, self._narrow, self._shorten]
+        steps = [self._drop, self._narrow, self._lower, self._shorten, self._forget]
         kinds = [*steps, self._simplify] if self.free else steps[1:]
         smaller = True
         while smaller:
@@ -130,7 +130,7 @@ class _Search:
             got = self.subject.run(arguments, self.claim)
             right = dict(zip(self.subject.op.outputs, self.subject.op.definition(**arguments), strict=True))
         u = min(self.claim.out_format.u, self.claim.state_format.u)
-        return any(not np.abs(y - right[k]).max(initial=0.0) <= 4 * u * np.abs(y).max(initial=0.0)
+        return any(not _apart(y, right[k]) <= 4 * u * np.abs(y[np.isfinite(y)]).max(initial=0.0)
                    for k, y in got.items())  # fmt: skip
 
     # Options ----------------------------------------------------------------
@@ -140,6 +140,14 @@ class _Search:
         needed = self.subject.op.required | self.subject.requires
         found = [self._keep(_without(self.arguments, name)) for name in list(self.arguments) if name not in needed]
         return any(found)
+
+    def _lower(self) -> bool:
+        """Lengths among the options, as that of a window: 1, half, one less."""
+        done = False
+        for name in [k for k, n in self.arguments.items() if type(n) is int]:
+            while any(self._keep({**self.arguments, name: m}) for m in _less(self.arguments[name])):
+                done = True
+        return done
 
     # Axes -------------------------------------------------------------------
 
@@ -179,6 +187,19 @@ class _Search:
                     done = True
         return done
 
+    def _forget(self) -> bool:
+        """Fewer keys before the first query: none, half, one less."""
+        done = False
+        while (past := self._sizes().get("S", 0) - self._sizes().get("T", 0)) > 0:
+            if not any(self._keep(self._keys_from(past - m)) for m in (0, *_less(past))):
+                break
+            done = True
+        return done
+
+    def _keys_from(self, start: int) -> Arguments:
+        """Without the first keys."""
+        return _renumbered(self._cut({"S": slice(start, None)}), start)
+
     def _in_time(self, start: int, stop: int) -> Arguments:
         """Some of the steps; where keys run along S, as many of these are cut away."""
         sizes = self._sizes()
@@ -186,7 +207,7 @@ class _Search:
         cut = self._cut({"T": slice(start, stop), **keys})
         if "cu_seqlens" in cut:
             cut["cu_seqlens"] = np.clip(cut["cu_seqlens"] - start, 0, stop - start)
-        return cut
+        return _renumbered(cut, start)
 
     def _cut(self, ranges: Mapping[str, slice]) -> Arguments:
         """Every array with only a range of some of its axes; sizes like s1 = s + 1 follow."""
@@ -250,6 +271,21 @@ def _ranges(n: int, wrong: int | None) -> Iterator[slice]:
     """What to keep of an axis: the one place that is wrong, the first, halves, all but an end."""
     at = 0 if wrong is None else wrong
     yield from (slice(at, at + 1), slice(0, 1), slice(0, n // 2), slice(n - n // 2, n), slice(0, n - 1), slice(1, n))
+
+
+def _renumbered(arguments: Arguments, start: int) -> Arguments:
+    """Selected keys keep their place; one that is cut away is none."""
+    selected = arguments.get("selected")
+    return arguments if selected is None else {**arguments, "selected": np.maximum(selected - start, -1)}
+
+
+def _less(n: int) -> list[int]:
+    return [m for m in dict.fromkeys((1, n // 2, n - 1)) if 0 < m < n]
+
+
+def _apart(x: Any, y: Any) -> float:
+    """The largest difference; none between equal infinities."""
+    return float(np.abs(np.where(x == y, 0.0, x - y)).max(initial=0.0))
 
 
 def _follows(letter: str, sizes: Mapping[str, int]) -> bool:

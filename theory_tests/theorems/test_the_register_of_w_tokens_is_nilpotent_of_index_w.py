@@ -44,10 +44,10 @@ def test_its_outputs_are_the_windows(width, d, T, seed):
     rng = np.random.default_rng(seed)
     x, initial = rng.standard_normal((2, T, d)), rng.standard_normal((2, d, width - 1))
     answer = register_system(width, d).simulate(x, register_state(initial))
-    windows, last = register(x, width, initial)
+    windows, last = register(x=x, width=width, initial=initial)
     assert np.array_equal(answer.y.reshape(windows.shape), windows)
     assert np.array_equal(answer.x[:, -1].reshape(2, d, width)[..., 1:], last)
-    other, _ = register(x, width, -initial)
+    other, _ = register(x=x, width=width, initial=-initial)
     assert np.array_equal(windows[:, width - 1 :], other[:, width - 1 :])
 
 
@@ -71,7 +71,7 @@ def test_read_before_the_update_the_index_is_one_less(width):
     system = before_the_update(width)
     x = np.arange(1.0, 12.0)[:, None]
     assert index(system.A) == width - 1
-    assert np.array_equal(system.simulate(x).y, register(x, width)[0][:, 0])
+    assert np.array_equal(system.simulate(x).y, register(x=x, width=width)[0][:, 0])
 
 
 def test_what_fades_is_not_nilpotent():

@@ -34,7 +34,7 @@ class Source:
     key, value : array
         (*b, S, G, K) and (*b, S, G, V); G divides the number H of heads, head h uses group h // (H // G).
     places : ndarray of int
-        (T, W) or (*b, T, W): indices into S of the keys that query t sees, -1 for none.
+        (T, W) or (*b, T, W): indices into S of the keys that query t sees, negative for none.
     query : array
         (*b, T, H, K).
     bias : array, optional

@@ -26,7 +26,12 @@ def run(sources: tuple[Source, ...], scale: float, softcap: float | None, sink: 
 
 def block(sources: tuple[Source, ...], scale: float, softcap: float | None, sink: Any) -> Read:
     """y (B, T, H, V) and lse (B, T, H) of a block of queries."""
-    z, seen = with_sink([(scores(s, scale, softcap), visible(s)) for s in sources], sink)
+    return weighted([scores(s, scale, softcap) for s in sources], sources, sink)
+
+
+def weighted(scored: list[Any], sources: tuple[Source, ...], sink: Any) -> Read:
+    """The mean of the values, with the weights of these scores (B, T, H, W)."""
+    z, seen = with_sink([(z, visible(s)) for z, s in zip(scored, sources, strict=True)], sink)
     w, top, empty = weights(z, seen, axis=-1)
     v, total = values(sources), w.sum(-1)
     y = contract(grouped(w[..., : v.shape[-2]], v)[..., None], v, -2)

@@ -1,4 +1,4 @@
-"""Which keys a query sees: index arrays (T, W), -1 for none.
+"""Which keys a query sees: index arrays (T, W), negative for none.
 
 Query t of T stands at position i = t + S - T, for the queries are the last of S tokens: a prompt has S = T,
 one step of decoding T = 1.
@@ -53,7 +53,7 @@ def starts(offsets: Any, S: int) -> np.ndarray:
 
 
 def with_selected(places: np.ndarray, selected: np.ndarray, S: int, offsets: Any = None) -> np.ndarray:
-    """Append selected keys (*b, T, M); what the window already shows, or is selected twice, counts once.
+    """Append selected keys (*b, T, M); a key counts once: j stands as -2 - j where it is shown or selected already.
 
     Raises
     ------
@@ -73,7 +73,7 @@ def with_selected(places: np.ndarray, selected: np.ndarray, S: int, offsets: Any
     shown = (selected[..., :, None] == places[..., None, :]).any(-1)
     earlier = np.tril(np.ones((selected.shape[-1],) * 2, bool), -1)
     again = ((selected[..., :, None] == selected[..., None, :]) & earlier).any(-1)
-    selected = np.where(shown | again, -1, selected)
+    selected = np.where((shown | again) & (selected >= 0), -2 - selected, selected)
     return np.concatenate([np.broadcast_to(places, (*selected.shape[:-1], places.shape[-1])), selected], axis=-1)
 
 
