@@ -205,10 +205,10 @@ def direct(
 
 # What the cases combine: arguments that are present, sizes (h, g, k, v), and W.
 OPTIONS = (
-    {"size": (4, 2, 16, 8), "width": 64, "with": ()},
+    {"size": (4, 2, 16, 16), "width": 64, "with": ()},
     {"size": (4, 2, 16, 8), "width": 16, "with": ("fading_query", "past")},
     {"size": (4, 4, 8, 8), "width": 5, "with": ("cos", "sin", "query_norm", "key_norm", "past")},
-    {"size": (6, 2, 8, 4), "width": 3, "with": ("fading_query", "cos", "sin", "query_norm", "key_norm",
+    {"size": (6, 2, 8, 8), "width": 3, "with": ("fading_query", "cos", "sin", "query_norm", "key_norm",
                                                 "fading_query_norm", "fading_key_norm")},
     {"size": (2, 1, 8, 8), "width": 2, "with": ("scale", "cos", "sin", "interleaved")},
     {"size": (2, 1, 8, 3), "width": 1, "with": ("fading_query", "scale", "past")},
