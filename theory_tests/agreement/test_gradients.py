@@ -294,12 +294,31 @@ def torch_bmojo(
     return torch_attend(streams, query.shape[-1] ** -0.5 if scale is None else scale)
 
 
+def torch_layer(*, x, fading, output_weight, window, output_bias=None, quirks=(), **given):
+    """Projections of both streams by einsum, attention on tensors, projection."""
+    import torch
+
+    streams = {}
+    for prefix, tokens in (("", x), ("fading_", fading)):
+        for name in ("query", "key", "value"):
+            weight, bias = (given.get(f"{prefix}{name}_{p}", given.get(f"{name}_{p}")) for p in ("weight", "bias"))
+            y = torch.einsum("btd,hkd->bthk", x if name == "query" else tokens, weight)
+            streams[prefix + name] = y if bias is None else y + bias
+    if "hidden-scale" in quirks:
+        given["scale"] = (x.shape[-1] / output_weight.shape[1]) ** -0.5
+    options = {k: a for k, a in given.items() if not k.endswith(("weight", "bias"))}
+    y, _ = torch_bmojo(**streams, window=window, **options)
+    y = torch.einsum("bthv,dhv->btd", y, output_weight)
+    return (y if output_bias is None else y + output_bias,)
+
+
 LOOPS = {
     "selective_scan": torch_selective_scan,
     "ssd": torch_ssd,
     "causal_conv1d": torch_conv,
     "sliding_window_attention": torch_attention,
     "bmojo_f": torch_bmojo,
+    "bmojo_f_layer": torch_layer,
 }
 
 

@@ -9,9 +9,9 @@ Whatever the order, the block size and the base of its exponentials, a kernel co
     | sum_j p_j theta_j (v_j - y) / (1 + sum_j p_j theta_j) |  <=  sum_j p_j rho_j |v_j - y| / (1 - sum_j p_j rho_j)
 
 which is small where all values are alike, however large they are: a common factor of all weights does not matter,
-nor does a common mean of all values.  With S = |q|'|k| they are
+nor does a common mean of all values.  With S = scale |q|'|k| they are
 
-    rho = exp(eta) - 1,    eta = e(z) + (4 |s| + 2 |b| + 2 |z| + 2 |m|) u + (4 + 2 |z - m|) u + 4 r u
+    rho = exp(eta) - 1,    eta = e(z) + (4 S + 2 |b| + 2 |z| + 2 |m|) u + (4 + 2 |z - m|) u + 4 r u
 
 the error of the score (its sum of products, at most K u S); the roundings of scale, bias, log2 e and the
 subtraction; the exponential; and of each of at most r rescalings when a larger score is met: r is the number n of
@@ -113,8 +113,10 @@ def scaled_operand(source: Source, scale: float, claim: Claim) -> Source:
 def charged(source: Source, scale: float, softcap: float | None, claim: Claim) -> Err:
     """Scores with the roundings that other orders of their factors have, and of the format they are kept in."""
     z, s = scores(source, scale, softcap), np.abs(raw_scores(source).value * scale)
+    sizes = dataclasses.replace(source, query=np.abs(source.query.value), key=np.abs(source.key.value))
+    reach = raw_scores(sizes) * abs(scale)  # a scale that is split between query and key rounds every term
     b = 0.0 if source.bias is None else np.where(hidden(source), 0.0, np.abs(biases(source).value))
-    extra = claim.u * (4 * s + 2 * b + 2 * np.abs(z.value))
+    extra = claim.u * (4 * reach + 2 * b + 2 * np.abs(z.value))
     if claim.scores is not None:
         # product, scale and bias are each rounded; a soft cap is a quotient, a tanh and a product
         steps = 3 if softcap is None else 6
