@@ -41,12 +41,16 @@ def test_the_radius_holds(name, regime, record_property):
         for output, parts in truth.items():
             dd = [found[output].real, found[output].imag] if len(parts) == 2 else [found[output]]
             for part, x in zip(parts, dd, strict=True):
-                assert np.isfinite(x.radius).all()
+                some = x.hi > -np.inf  # but for the logarithm of an empty sum, of which nothing is claimed
+                assert np.isfinite(x.radius[some]).all()
+                assert some.all() or output in op.logarithms
                 with precision(600):
                     for place, exact in np.ndenumerate(part):
+                        if not some[place]:
+                            continue
                         off = abs(flint.arb(exact) - float(x.hi[place]) - float(x.lo[place]))
                         assert bool(off.lower() <= float(x.radius[place]))
-                        scale = float(np.abs(x.hi).max()) or 1.0
+                        scale = float(np.abs(x.hi[some]).max()) or 1.0
                         worst = max(worst, float(x.radius[place]) / scale)
     record_property("largest radius over largest output", worst)
     assert worst < 2.0**-80
@@ -64,7 +68,10 @@ def test_golden_values_are_the_correctly_rounded_ones(name):
             want = np.array(real) + (1j * np.array(imag) if len(parts) == 2 else 0)
             want = want.reshape(found[output].value.shape)
             decided = found[output].decided
-            assert decided.all() or (output in op.logarithms and decided.mean() > 0.9)  # of one term, they may be ties
+            if output in op.logarithms:  # of one term they may be ties, of none they are -inf
+                assert decided[np.isfinite(want)].mean() > 0.9
+            else:
+                assert decided.all()
             np.testing.assert_array_equal(found[output].value[decided], want[decided])
             different += int((plain[output] != want).sum())
     assert different
