@@ -194,7 +194,7 @@ def _turned(a: Arguments, x: Any, rows: np.ndarray) -> Any:
     return rotary(x, a["cos"][..., rows, :], a["sin"][..., rows, :], a.get("interleaved", False))
 
 
-def _rows_moved(a: Arguments, q: Any, k: Any, nq: Any, nk: Any, by: int) -> tuple[Any, Any]:
+def _rows_moved(a: Arguments, q: Any, k: Any, nq: Any, nk: Any, *, by: int) -> tuple[Any, Any]:
     """Queries turned by other rows of the tables; the first and the last row stand for what is outside."""
     S = k.shape[-3]
     rows = np.clip(_own(q, k) + by, 0, max(S - 1, 0))

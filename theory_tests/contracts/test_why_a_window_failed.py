@@ -13,6 +13,7 @@ from realization.layers.readings import complete
 from realization.layers.readout import Source, readout
 from realization.layers.readout import faults as readouts
 from realization.layers.readout.places import band, with_selected
+from realization.layers.readout.window import sees, window
 from realization.layers.register import faults as registers
 from realization.layers.register import register
 from realization.verify import cases, run, subject
@@ -98,8 +99,8 @@ CASES = {
     },
 }  # fmt: skip
 STREAMS = drawn(BMOJO, "fading_query", "past")
-FAULTS = [pytest.param(core, f, id=f"{core.__name__}: {f.name}") for core, table in ((READ_OUT, readouts), (REGISTER, registers))
-          for f in table.FAULTS]  # fmt: skip
+TABLES = ((READ_OUT, readouts.FAULTS), (REGISTER, registers.FAULTS))
+FAULTS = [pytest.param(core, f, id=f"{core.__name__}: {f.name}") for core, table in TABLES for f in table]
 
 
 def case_of(core, fault):
@@ -214,9 +215,9 @@ def test_a_window_is_found_in_its_places(T, S, width, offsets):
 
     key, query = np.ones((1, S, 1, 1)), np.ones((1, T, 1, 1))
     source = Source(key, key, band(T, S, width, offsets=offsets), query)
-    found = readouts.window(source)
+    found = window(source)
     for by in (-1, 0, 1):
-        other = readouts.sees(source, found, found.oldest + by, found.youngest).places
+        other = sees(source, found, found.oldest + by, found.youngest).places
         assert keys(other) == keys(band(T, S, width + by, offsets=offsets))
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -35,6 +35,7 @@ from realization.layers.readout.definition import (
     visible,
     weighted,
 )
+from realization.layers.readout.window import positions, sees, window
 
 Core = Callable[..., Read]
 Arguments = dict[str, Any]
@@ -45,59 +46,7 @@ def route(*, sources: Sequence[Source], scale: float, softcap: Any = None, sink:
     return run(tuple(sources), scale, softcap, sink)
 
 
-# Windows: the leading columns of places that stand at fixed lags behind the query -----------------
-
-
-class Window(NamedTuple):
-    """A band of places: lags oldest ... youngest behind the position of the query."""
-
-    columns: int
-    oldest: int
-    starts: np.ndarray  # first key of the sequence of each position, (*b|, S), as far as the band shows it
-    outside: np.ndarray  # queries that lie in no sequence, (*b|, T, 1)
-
-    @property
-    def youngest(self) -> int:
-        return self.oldest - self.columns + 1
-
-
-def positions(source: Source) -> np.ndarray:
-    """Of the queries, the last T of S tokens, (T, 1)."""
-    T, S = source.places.shape[-2], source.key.shape[-3]
-    return np.arange(S - T, S)[:, None]
-
-
-def window(source: Source) -> Window | None:
-    """The band that the places of a source begin with; None where nothing is seen."""
-    places, S = source.places, source.key.shape[-3]
-    seen = places >= 0
-    if not seen.any():
-        return None
-    lags = positions(source) - places + np.arange(places.shape[-1])  # of the first column, in a band the same for all
-    by_column = tuple(range(places.ndim - 1))
-    first = int(np.argmax(seen.any(by_column)))
-    oldest = int(lags[..., first][seen[..., first]][0])
-    agrees = (~seen | (lags == oldest)).all(by_column)
-    length = places.shape[-1] if agrees.all() else int(np.argmin(agrees))
-    columns = 1 + int(np.flatnonzero(seen.any(by_column)[:length])[-1])
-    seen = seen[..., :columns]
-    cut = ~seen & (positions(source) - oldest + np.arange(columns) >= 0)
-    outside = cut.any(-1, keepdims=True) & ~seen.any(-1, keepdims=True)
-    begin = np.where(cut.any(-1) & seen.any(-1), np.where(seen, places[..., :columns], S).min(-1), 0)
-    before = np.zeros((*begin.shape[:-1], S - begin.shape[-1]), int)
-    return Window(columns, oldest, np.maximum.accumulate(np.concatenate([before, begin], -1), -1), outside)
-
-
-def sees(source: Source, band: Window, oldest: int, youngest: int) -> Source:
-    """The source with a band of other lags; keys beside the band stay, and count once."""
-    i, S = positions(source), source.key.shape[-3]
-    j = i - np.arange(youngest, min(oldest, S - 1) + 1)[::-1]
-    there = (j >= 0) & (j < S) & ~band.outside
-    later = np.clip(np.maximum(i, j), 0, S - 1)
-    places = np.where(there & (np.take(band.starts, later, axis=-1) <= np.minimum(i, j)), j, -1)
-    rest = source.places[..., band.columns :]
-    rest = np.where((rest[..., :, None] == places[..., None, :]).any(-1), -1, rest)
-    return dataclasses.replace(source, places=np.concatenate([places, rest], axis=-1))
+# What is seen: windows ----------------------------------------------------------------------------
 
 
 def _banded(core: Core, *, older: int, younger: int, of: slice = slice(None), **a: Any) -> Read:
@@ -120,7 +69,8 @@ def _some(core: Core, change: Callable[[Source], Source], of: slice = slice(None
 
 def _top_left(core: Core, **a: Any) -> Read:
     """Query t at position t."""
-    back = int(positions(a["sources"][0])[:1].sum())
+    first = a["sources"][0]
+    back = first.key.shape[-3] - first.query.shape[-3]
     return _banded(core, older=back, younger=-back, **a)
 
 
@@ -412,11 +362,11 @@ _SEEN = (
           "where it should", _joint(-1)),
     Fault("first stream in the second", "the window of the first stream is one key longer, and overlaps the second",
           _joint(1)),
-    Fault("second stream one token younger", "keys of the second stream are seen one token too early, and the "
-          "youngest beside the window", _band(-1, 1, _LATER)),
-    Fault("second stream one token older", "keys of the second stream are seen one token too late, and a gap is left "
-          "before the window", _band(1, -1, _LATER)),
-    Fault("streams overlap", "the youngest key of the second stream lies in the window of the first",
+    Fault("second stream one token younger", "the keys of the second stream are one token too young, and overlap the "
+          "window of the first", _band(-1, 1, _LATER)),
+    Fault("second stream one token older", "the keys of the second stream are one token too old, and leave a gap before "
+          "the window of the first", _band(1, -1, _LATER)),
+    Fault("streams overlap", "the second stream shows one key more, which lies in the window of the first",
           _band(0, 1, _LATER)),
     Fault("second stream from the start", "all older keys of the second stream are seen", _band(_FAR, 0, _LATER)),
     Fault("second stream missing", "the second stream is not read", _with(lambda a: {"sources": a["sources"][:1]})),
