@@ -100,9 +100,8 @@ def page(op):
 
 def write(folder):
     """Write the pages of all operations and their index; a page that has not changed keeps its time."""
-    from realization.layers import MIXERS, OPS
+    from realization.layers import KNOWN as ops
 
-    ops = {**OPS, **MIXERS}
     pages = {f"{name}.md": page(op) for name, op in ops.items()} | {"index.md": INDEX.format(names="\n".join(ops))}
     folder = Path(folder)
     folder.mkdir(exist_ok=True)

@@ -29,6 +29,7 @@ _HOME = {
     "OPS": "layers",
     "BMOJO_F": "layers",
     "CAUSAL_CONV1D": "layers",
+    "KNOWN": "layers",
     "MIXERS": "layers",
     "SELECTIVE_SCAN": "layers",
     "SLIDING_WINDOW_ATTENTION": "layers",

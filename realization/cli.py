@@ -128,13 +128,13 @@ def _positive(text: str) -> int:
 def run_list(arguments: argparse.Namespace) -> int:
     """Print what the command knows."""
     from realization.core.claim import NAMED
-    from realization.layers import OPS
+    from realization.layers import KNOWN
     from realization.verify import demo, subject
 
     if arguments.conventions:
         content: Any = subject.conventions()
     else:
-        ops = OPS if arguments.op is None else {arguments.op: subject.known_op(arguments.op, OPS)}
+        ops = KNOWN if arguments.op is None else {arguments.op: subject.known_op(arguments.op, KNOWN)}
         content = {
             "ops": {name: _described(op) for name, op in ops.items()},
             "subjects": list(demo.SUBJECTS),

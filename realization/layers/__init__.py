@@ -11,11 +11,13 @@ from realization.layers.mixers import MIXERS, mamba2_mixer, mamba_mixer
 OPS = {
     op.name: op for op in (SELECTIVE_SCAN, SSD, CAUSAL_CONV1D, SLIDING_WINDOW_ATTENTION, BMOJO_F, BMOJO_F_LAYER)
 }
+KNOWN = OPS | MIXERS  # what a name may stand for: the operations, and what is composed of them
 
 __all__ = [
     "BMOJO_F",
     "BMOJO_F_LAYER",
     "CAUSAL_CONV1D",
+    "KNOWN",
     "MIXERS",
     "OPS",
     "SELECTIVE_SCAN",

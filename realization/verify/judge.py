@@ -166,9 +166,9 @@ def prepare(
     backward: Callable[..., Any] | str | None = None,
 ) -> Task:
     """Find and check everything that `judge` needs, with its parameters, and run nothing."""
-    from realization.layers import OPS
+    from realization.layers import KNOWN
 
-    subject = find(function, OPS, op=op, convention=convention, array=array, path=path)
+    subject = find(function, KNOWN, op=op, convention=convention, array=array, path=path)
     claim = claim if isinstance(claim, Claim) else parse_claim(claim or "", subject.claim)
     compare = None
     if against is not None:
@@ -197,14 +197,14 @@ def _compared(
     subject: Subject, claim: Claim, other: Callable[..., Any] | str, convention: str | None, array: str | None
 ) -> tuple[Subject, Compare]:
     """The subject, given no more than the one it is compared with takes; and what compares a report."""
-    from realization.layers import OPS
+    from realization.layers import KNOWN
 
     if isinstance(other, str) and other.endswith(".json"):
         content = against_.read(other)
         against_.fitting(content, other, subject, claim)
         return subject, lambda found, progress: against_.baseline(found, content, other)
     # the op of the first, also where it is the user's own
-    subject, old = against_.common(subject, find(other, OPS, op=subject.op, convention=convention, array=array))
+    subject, old = against_.common(subject, find(other, KNOWN, op=subject.op, convention=convention, array=array))
     return subject, lambda found, progress: against_.kernels(found, old, claim, progress=progress)
 
 

@@ -87,12 +87,12 @@ class Asked:
 def _combinations(op: Any = None, *, claims: Any = (), io: Any = ()) -> Iterator[Asked]:
     """Every op with every claim in every format; what is not named is left to the function."""
     from realization.core.claim import Claim, parse_claim
-    from realization.layers import OPS
+    from realization.layers import KNOWN
     from realization.verify.subject import known_op
 
     for asked in itertools.starmap(Asked, itertools.product(*map(_several, (op, claims, io)))):
         if asked.op is not None:
-            known_op(asked.op, OPS)
+            known_op(asked.op, KNOWN)
         if isinstance(asked.words, str):
             parse_claim(asked.words, Claim())
         yield asked

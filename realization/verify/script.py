@@ -81,8 +81,8 @@ def _imports(subject: Subject) -> list[str]:
     elif subject.note:  # the calling convention is foreign, and the adapter knows it
         options = dict(zip(subject.flags[::2], subject.flags[1::2], strict=True))
         words = ", ".join(f"{k.removeprefix('--')}={v!r}" for k, v in options.items())
-        lines.append("from realization import OPS; from realization.verify.subject import find  # for the convention")
-        lines.append(f"subject = find({subject.name!r}, OPS, {words}).call")
+        lines.append("from realization import KNOWN; from realization.verify.subject import find  # for the convention")
+        lines.append(f"subject = find({subject.name!r}, KNOWN, {words}).call")
     else:
         file = place.endswith(".py")
         folder = str(Path(place).resolve().parent) if file else os.getcwd()

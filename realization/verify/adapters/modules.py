@@ -1,8 +1,8 @@
-"""Whole mixers of `transformers` (5.23) as subjects: the module computes, with the weights of each case.
+"""Adapters for the whole mixers of `transformers` (5.23): built for the sizes of a case, they compute with its weights.
 
 What differs between the modules and the operations of `layers.mixers`, translated here and nowhere else:
 
-- The convolution's weight is (c, 1, w), the multipliers of Falcon-H1 are a buffer (1, 1, e).
+- The convolution's weight is (c, 1, w), the multipliers of Falcon-H1 are a buffer (1, 1, e) that its model makes.
 - Mamba keeps the bias of its steps in `dt_proj`, the others as `dt_bias`.  Mamba's gate is the second half of
   its projection; in Mamba-2 and Falcon-H1 gate, convolved channels and steps follow one another.
 - Mamba-2 multiplies the gate before the norm, Falcon-H1 as its `norm_before_gate` says; without
@@ -14,19 +14,19 @@ What differs between the modules and the operations of `layers.mixers`, translat
 
 from __future__ import annotations
 
-import copy
-import dataclasses
 import inspect
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
-from realization.core.claim import Claim
-from realization.layers.mixers import MIXERS
-from realization.verify.subject import Subject, UsageError
+from realization.layers.mixers import mamba2_mixer
+from realization.verify.adapters import Adapter
+from realization.verify.adapters.mamba_ssm import Foreign, Function, Outputs
+from realization.verify.subject import UsageError
 
-__all__ = ["arguments", "mixer_subject"]
+__all__ = ["ADAPTERS", "arguments"]
 
 # Canonical array -> tensor of the module; what a module has not is left out.
 _SHARED = {
@@ -41,6 +41,90 @@ _OPTIONS = {
     "groups": "n_groups", "dt_limit": "time_step_limit", "eps": "norm.variance_epsilon",
     "in_multiplier": "ssm_in_multiplier", "norm_before_gate": "norm.norm_before_gate",
 }  # fmt: skip
+_DEFAULTS = {name: inspect.signature(mamba2_mixer).parameters[name].default for name in _OPTIONS}
+CHUNK = 256
+
+
+# From a case to a module --------------------------------------------------------
+
+
+def mamba(kind: Function, **given: Any) -> Outputs:
+    """Call the mixer of Mamba with these weights."""
+    m, (c, w) = given["in_weight"].shape[-1], given["conv_weight"].shape
+    config = configured(
+        "MambaConfig", hidden_size=m, intermediate_size=c, conv_kernel=w, state_size=given["A_log"].shape[-1],
+        time_step_rank=given["dt_weight"].shape[-1], use_bias=both_biases(given), use_conv_bias="conv_bias" in given,
+    )  # fmt: skip
+    return called(kind, config, _MAMBA, **given)
+
+
+def mamba2(kind: Function, **given: Any) -> Outputs:
+    """Call the mixer of Mamba-2 with these weights."""
+    if "norm_weight" not in given:
+        raise NotImplementedError("no norm_weight: the module always has a norm")
+    options, (m, h, p, n, w) = _DEFAULTS | given, sizes(**given)
+    config = configured(
+        "Mamba2Config", hidden_size=m, expand=Fraction(h * p, m), num_heads=h, head_dim=p, state_size=n, conv_kernel=w,
+        n_groups=options["groups"], time_step_limit=options["dt_limit"], layer_norm_epsilon=options["eps"],
+        chunk_size=CHUNK, use_bias=both_biases(given), use_conv_bias="conv_bias" in given,
+    )  # fmt: skip
+    return called(kind, config, _MAMBA2, **given)
+
+
+def falcon_h1(kind: Function, **given: Any) -> Outputs:
+    """Call the mixer of Falcon-H1 with these weights."""
+    options, (m, h, p, n, w) = _DEFAULTS | given, sizes(**given)
+    config = configured(
+        "FalconH1Config", hidden_size=m, mamba_d_ssm=h * p, mamba_n_heads=h, mamba_d_head=p, mamba_d_state=n,
+        mamba_d_conv=w, mamba_n_groups=options["groups"], time_step_limit=options["dt_limit"],
+        rms_norm_eps=options["eps"], mamba_chunk_size=CHUNK, ssm_in_multiplier=options["in_multiplier"],
+        mamba_rms_norm="norm_weight" in given, mamba_norm_before_gate=options["norm_before_gate"],
+        mamba_proj_bias="in_bias" in given, projectors_bias="out_bias" in given, mamba_conv_bias="conv_bias" in given,
+    )  # fmt: skip
+    e = len(given["in_weight"])
+    return called(kind, config, _MAMBA2, **{"multipliers": given["x"].new_ones(e)} | given)
+
+
+def sizes(*, in_weight: Foreign, conv_weight: Foreign, A_log: Foreign, out_weight: Foreign, groups: int = 1, **_: Any):
+    """(m, h, p, n, w) of a mixer of Mamba-2."""
+    (c, w), h, d = conv_weight.shape, len(A_log), out_weight.shape[-1]
+    return in_weight.shape[-1], h, d // h, (c - d) // (2 * groups), w
+
+
+def both_biases(given: Mapping[str, Any]) -> bool:
+    """Whether the projections have biases: one switch for both."""
+    if ("in_bias" in given) != ("out_bias" in given):
+        raise NotImplementedError("in_bias and out_bias: the module has both or neither")
+    return "in_bias" in given
+
+
+def configured(name: str, **fields: Any) -> Any:
+    """A configuration with these fields, which its own checks would refuse where a model is no multiple of its width."""
+    import transformers
+
+    config = getattr(transformers, name)()
+    vars(config).update(fields)
+    return config
+
+
+def called(kind: Function, config: Any, tensors: Mapping[str, str], *, x: Foreign, **given: Any) -> Outputs:
+    """Build the module without memory, since every tensor is the case's, and call it with them."""
+    import torch
+    from torch.func import functional_call
+
+    weights = {tensors[name]: _foreign(name, a) for name, a in given.items() if name in tensors}
+    with torch.device("meta"):
+        module = kind(config, layer_idx=0).eval()
+    if "mup_vector" in weights:
+        module.register_buffer("mup_vector", weights["mup_vector"])
+    return {"y": functional_call(module, weights, (x,), strict=True)}
+
+
+def _foreign(name: str, a: Foreign) -> Foreign:
+    return a[:, None] if name == "conv_weight" else a[None, None] if name == "multipliers" else a
+
+
+# From a module to arguments -----------------------------------------------------
 
 
 def arguments(module: Any, hidden: Any) -> dict[str, Any]:
@@ -49,7 +133,7 @@ def arguments(module: Any, hidden: Any) -> dict[str, Any]:
     Parameters
     ----------
     module : MambaMixer, Mamba2Mixer or FalconH1Mixer
-        Of `transformers`.
+        Of `transformers`, or of a class derived from these.
     hidden : array_like
         Hidden states (b, T, hidden_size).
 
@@ -63,75 +147,28 @@ def arguments(module: Any, hidden: Any) -> dict[str, Any]:
     UsageError
         If the module is none of these, or has another activation than silu.
     """
-    kind = _kind(module)
+    tensors, options = _places(module)
     out: dict[str, Any] = {"x": np.asarray(hidden, dtype=np.float64)}
-    for name, path in kind.tensors.items():
+    for name, path in tensors.items():
         tensor = _at(module, path)
         if tensor is not None:
             out[name] = _canonical(name, tensor.detach().double().numpy())
     meets = np.float64 if "float64" in str(module.A_log.dtype) else np.float32
-    found = {name: _at(module, path) for name, path in kind.options.items()}
+    found = {name: _at(module, path) for name, path in options.items()}
     return out | {name: _rounded(x, meets) for name, x in found.items() if x is not None}
 
 
-def mixer_subject(module: Any) -> Subject:
-    """Return a mixer as a subject, with cases of its sizes.
-
-    Parameters
-    ----------
-    module : MambaMixer, Mamba2Mixer or FalconH1Mixer
-        Of `transformers`; it is copied, since every case loads its weights.
-
-    Returns
-    -------
-    Subject
-        Its op is the one of `layers.mixers.MIXERS`, whose options are what the module has.
-
-    Raises
-    ------
-    UsageError
-        If the module is none of these, or has another activation than silu.
-    """
-    kind, module = _kind(module), copy.deepcopy(module).eval()
-    given = arguments(module, np.zeros((1, 0, module.hidden_size)))
-    op = dataclasses.replace(MIXERS[kind.op], options=(_option(given),))
-    claim = Claim(**{**(op.claim or {}), **({"chunk": module.chunk_size} if hasattr(module, "chunk_size") else {})})
-
-    def call(**case: Any) -> dict[str, Any]:
-        import torch
-
-        with torch.no_grad():
-            _load(module, kind, op, case)
-            return {"y": module(case["x"])}
-
-    name = type(module).__name__
-    note = "the whole module without a cache, with the weights of the case"
-    return Subject(name, op, call, frozenset(op.arguments), frozenset(), frozenset(), "torch", claim, note)
+_KNOWN = {"MambaMixer": (_MAMBA, {}), "Mamba2Mixer": (_MAMBA2, _OPTIONS), "FalconH1Mixer": (_MAMBA2, _OPTIONS)}
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Kind:
-    """The op of a module, and where its arrays and options are."""
-
-    op: str
-    tensors: Mapping[str, str]
-    options: Mapping[str, str]
-
-
-_KINDS = {
-    "MambaMixer": _Kind("mamba_mixer", _MAMBA, {}),
-    "Mamba2Mixer": _Kind("mamba2_mixer", _MAMBA2, _OPTIONS),
-    "FalconH1Mixer": _Kind("falcon_h1_mixer", _MAMBA2, _OPTIONS),
-}
-
-
-def _kind(module: Any) -> _Kind:
-    name = type(module).__name__
-    if name not in _KINDS:
-        raise UsageError(f"{name} is no mixer that is known; known are {', '.join(_KINDS)}")
+def _places(module: Any) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """Where a module has its arrays and options."""
+    names = [kind.__name__ for kind in type(module).__mro__ if kind.__name__ in _KNOWN]
+    if not names:
+        raise UsageError(f"{type(module).__name__} is no mixer that is known; known are {', '.join(_KNOWN)}")
     if module.activation not in ("silu", "swish"):
-        raise UsageError(f"{name} has the activation {module.activation!r}; the operation has silu")
-    return _KINDS[name]
+        raise UsageError(f"{names[0]} has the activation {module.activation!r}; the operation has silu")
+    return _KNOWN[names[0]]
 
 
 def _at(module: Any, path: str) -> Any:
@@ -152,29 +189,34 @@ def _rounded(x: Any, dtype: Any) -> Any:
     return float(dtype(x)) if isinstance(x, float) else x
 
 
-def _load(module: Any, kind: _Kind, op: Any, case: Mapping[str, Any]) -> None:
-    """Give the module the arrays and options of a case."""
-    module.to(case["x"].dtype)
-    for name, path in kind.tensors.items():
-        tensor = _at(module, path)
-        if (tensor is None) != (name not in case):
-            raise NotImplementedError(f"{name}: the module and the case must both have it, or neither")
-        if tensor is not None:
-            tensor.copy_(case[name].reshape(tensor.shape))
-    for name, path in kind.options.items():
-        owner, _, attribute = path.rpartition(".")
-        holder = _at(module, owner) if owner else module
-        if hasattr(holder, attribute):
-            setattr(holder, attribute, case.get(name, inspect.signature(op.definition).parameters[name].default))
+_NOTE = "the whole module in evaluation mode without a cache, built for each case, with its weights"
+_CHUNKS = f"{_NOTE}; chunks of {CHUNK} steps"
+_CHUNKED = {"chunk": CHUNK, "decay": "logdiff"}
+_HOME = "transformers.models."
 
-
-def _option(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The option of an op's cases, sizes and what is present, that fits a module."""
-    m, (c, w) = given["in_weight"].shape[-1], given["conv_weight"].shape
-    have = tuple(k for k in ("in_bias", "conv_bias", "out_bias", "norm_weight", "multipliers") if k in given)
-    if "x_weight" in given:
-        return {"size": (m, c, given["A_log"].shape[-1], given["dt_weight"].shape[-1], w), "with": have}
-    h, d, g = given["A_log"].size, given["out_weight"].shape[-1], given["groups"]
-    usual = {"in_multiplier": 1.0, "norm_before_gate": False, "dt_limit": (0.0, float("inf"))}
-    have += tuple(k for k, x in usual.items() if given.get(k, x) != x)
-    return {"size": (m, h, d // h, g, (c - d) // (2 * g), w), "with": have}
+ADAPTERS = {
+    _HOME + "mamba.modeling_mamba:MambaMixer": (
+        Adapter(op="mamba_mixer", call=mamba, accepts=frozenset({"x", *_MAMBA}), array="torch", note=_NOTE + "."),
+    ),
+    _HOME + "mamba2.modeling_mamba2:Mamba2Mixer": (
+        Adapter(
+            op="mamba2_mixer",
+            call=mamba2,
+            accepts=frozenset({"x", *_MAMBA2, "groups", "dt_limit", "eps"} - {"multipliers"}),
+            requires=frozenset({"norm_weight"}),
+            array="torch",
+            claim=_CHUNKED,
+            note=_CHUNKS + "; always with a norm, behind the gate.",
+        ),
+    ),
+    _HOME + "falcon_h1.modeling_falcon_h1:FalconH1Mixer": (
+        Adapter(
+            op="falcon_h1_mixer",
+            call=falcon_h1,
+            accepts=frozenset({"x", *_MAMBA2, *_OPTIONS}),
+            array="torch",
+            claim=_CHUNKED,
+            note=_CHUNKS + "; without multipliers they are 1.",
+        ),
+    ),
+}

@@ -1,4 +1,4 @@
-"""Adapters for the functions of `transformers` (5.23): here those that its Mamba layers call, next door attention.
+"""Adapters for the functions of `transformers` (5.23): here those that its Mamba layers call, next door attention and whole mixers.
 
 They take the arguments of `mamba_ssm` and `causal_conv1d` in their order, so that a
 compiled kernel can take their place: where one is installed, it is what runs
@@ -17,6 +17,7 @@ from realization.verify.adapters.mamba_ssm import (
     ssd,
     ssd_by_steps,
 )
+from realization.verify.adapters.modules import ADAPTERS as MIXERS
 from realization.verify.adapters.transformers_attention import ADAPTERS as ATTENTION
 
 __all__ = ["ADAPTERS"]
@@ -46,7 +47,7 @@ _CONVOLUTIONS = {
 }
 
 # The chunked scan swallows z without a word (its mixer gates inside the norm), the update swallows dt_limit.
-ADAPTERS = ATTENTION | _CONVOLUTIONS | {
+ADAPTERS = ATTENTION | MIXERS | _CONVOLUTIONS | {
     "transformers.models.mamba.modeling_mamba:mamba_selective_scan": (
         Adapter(
             op="selective_scan",
