@@ -100,9 +100,9 @@ def page(op):
 
 def write(folder):
     """Write the pages of all operations and their index; a page that has not changed keeps its time."""
-    from realization.layers import KNOWN as ops
+    from realization.layers import KNOWN
 
-    pages = {f"{name}.md": page(op) for name, op in ops.items()} | {"index.md": INDEX.format(names="\n".join(ops))}
+    pages = {f"{name}.md": page(op) for name, op in KNOWN.items()} | {"index.md": INDEX.format(names="\n".join(KNOWN))}
     folder = Path(folder)
     folder.mkdir(exist_ok=True)
     for old in folder.glob("*.md"):

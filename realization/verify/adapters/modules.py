@@ -15,6 +15,7 @@ What differs between the modules and the operations of `layers.mixers`, translat
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
@@ -62,10 +63,11 @@ def mamba2(kind: Function, **given: Any) -> Outputs:
     """Call the mixer of Mamba-2 with these weights."""
     if "norm_weight" not in given:
         raise NotImplementedError("no norm_weight: the module always has a norm")
-    options, (m, h, p, n, w) = _DEFAULTS | given, sizes(**given)
+    given = _DEFAULTS | given
+    m, h, p, n, w = sizes(given)
     config = configured(
         "Mamba2Config", hidden_size=m, expand=Fraction(h * p, m), num_heads=h, head_dim=p, state_size=n, conv_kernel=w,
-        n_groups=options["groups"], time_step_limit=options["dt_limit"], layer_norm_epsilon=options["eps"],
+        n_groups=given["groups"], time_step_limit=given["dt_limit"], layer_norm_epsilon=given["eps"],
         chunk_size=CHUNK, use_bias=both_biases(given), use_conv_bias="conv_bias" in given,
     )  # fmt: skip
     return called(kind, config, _MAMBA2, **given)
@@ -73,22 +75,23 @@ def mamba2(kind: Function, **given: Any) -> Outputs:
 
 def falcon_h1(kind: Function, **given: Any) -> Outputs:
     """Call the mixer of Falcon-H1 with these weights."""
-    options, (m, h, p, n, w) = _DEFAULTS | given, sizes(**given)
+    given = _DEFAULTS | given
+    m, h, p, n, w = sizes(given)
     config = configured(
         "FalconH1Config", hidden_size=m, mamba_d_ssm=h * p, mamba_n_heads=h, mamba_d_head=p, mamba_d_state=n,
-        mamba_d_conv=w, mamba_n_groups=options["groups"], time_step_limit=options["dt_limit"],
-        rms_norm_eps=options["eps"], mamba_chunk_size=CHUNK, ssm_in_multiplier=options["in_multiplier"],
-        mamba_rms_norm="norm_weight" in given, mamba_norm_before_gate=options["norm_before_gate"],
+        mamba_d_conv=w, mamba_n_groups=given["groups"], time_step_limit=given["dt_limit"],
+        rms_norm_eps=given["eps"], mamba_chunk_size=CHUNK, ssm_in_multiplier=given["in_multiplier"],
+        mamba_rms_norm="norm_weight" in given, mamba_norm_before_gate=given["norm_before_gate"],
         mamba_proj_bias="in_bias" in given, projectors_bias="out_bias" in given, mamba_conv_bias="conv_bias" in given,
     )  # fmt: skip
-    e = len(given["in_weight"])
-    return called(kind, config, _MAMBA2, **{"multipliers": given["x"].new_ones(e)} | given)
+    ones = given["x"].new_ones(len(given["in_weight"]))  # the module always multiplies
+    return called(kind, config, _MAMBA2, **{"multipliers": ones} | given)
 
 
-def sizes(*, in_weight: Foreign, conv_weight: Foreign, A_log: Foreign, out_weight: Foreign, groups: int = 1, **_: Any):
+def sizes(given: Mapping[str, Any]) -> tuple[int, ...]:
     """(m, h, p, n, w) of a mixer of Mamba-2."""
-    (c, w), h, d = conv_weight.shape, len(A_log), out_weight.shape[-1]
-    return in_weight.shape[-1], h, d // h, (c - d) // (2 * groups), w
+    (c, w), h, d = given["conv_weight"].shape, len(given["A_log"]), given["out_weight"].shape[-1]
+    return given["in_weight"].shape[-1], h, d // h, (c - d) // (2 * given["groups"]), w
 
 
 def both_biases(given: Mapping[str, Any]) -> bool:
@@ -99,11 +102,11 @@ def both_biases(given: Mapping[str, Any]) -> bool:
 
 
 def configured(name: str, **fields: Any) -> Any:
-    """A configuration with these fields, which its own checks would refuse where a model is no multiple of its width."""
+    """The configuration of this name with these fields."""
     import transformers
 
     config = getattr(transformers, name)()
-    vars(config).update(fields)
+    vars(config).update(fields)  # past its checks: they want an integer for `expand`, mixers do not
     return config
 
 
@@ -113,7 +116,8 @@ def called(kind: Function, config: Any, tensors: Mapping[str, str], *, x: Foreig
     from torch.func import functional_call
 
     weights = {tensors[name]: _foreign(name, a) for name, a in given.items() if name in tensors}
-    with torch.device("meta"):
+    with warnings.catch_warnings(), torch.device("meta"):
+        warnings.simplefilter("ignore")  # a shrunk case has sizes of 0, which no initialisation likes
         module = kind(config, layer_idx=0).eval()
     if "mup_vector" in weights:
         module.register_buffer("mup_vector", weights["mup_vector"])
@@ -189,7 +193,7 @@ def _rounded(x: Any, dtype: Any) -> Any:
     return float(dtype(x)) if isinstance(x, float) else x
 
 
-_NOTE = "the whole module in evaluation mode without a cache, built for each case, with its weights"
+_NOTE = "the module, without a cache, is built for each case and has its weights"
 _CHUNKS = f"{_NOTE}; chunks of {CHUNK} steps"
 _CHUNKED = {"chunk": CHUNK, "decay": "logdiff"}
 _HOME = "transformers.models."
@@ -206,7 +210,7 @@ ADAPTERS = {
             requires=frozenset({"norm_weight"}),
             array="torch",
             claim=_CHUNKED,
-            note=_CHUNKS + "; always with a norm, behind the gate.",
+            note=_CHUNKS + "; always with a norm.",
         ),
     ),
     _HOME + "falcon_h1.modeling_falcon_h1:FalconH1Mixer": (
@@ -216,7 +220,7 @@ ADAPTERS = {
             accepts=frozenset({"x", *_MAMBA2, *_OPTIONS}),
             array="torch",
             claim=_CHUNKED,
-            note=_CHUNKS + "; without multipliers they are 1.",
+            note=_CHUNKS + ".",
         ),
     ),
 }

@@ -1,4 +1,4 @@
-"""Adapters for the functions of `transformers` (5.23): here those that its Mamba layers call, next door attention and whole mixers.
+"""Adapters for `transformers` (5.23): here the functions that its Mamba layers call, next door attention and mixers.
 
 They take the arguments of `mamba_ssm` and `causal_conv1d` in their order, so that a
 compiled kernel can take their place: where one is installed, it is what runs
