@@ -142,7 +142,7 @@ def test_different_faults_seldom_score_as_one():
             truth = Truth.of(op, case)
             right = judge(op, case, truth.value, CLAIM, truth)
             patterns = [errors(right, outputs, truth.value) for _, _, outputs in mutants(op, case, [CHUNK])]
-            pairs = itertools.combinations([p for p in patterns if _apart(p, 0 * p)], 2)
+            pairs = itertools.combinations([p for p in patterns if _apart(p, np.zeros_like(p))], 2)
             scores += [score(e, f) for e, f in pairs if _apart(e, f)]
     assert len(scores) > 5000
     assert np.mean(np.array(scores) > EXPLAINED) < 0.015
