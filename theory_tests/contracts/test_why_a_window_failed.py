@@ -1,6 +1,7 @@
 """Why kernels of attention and of convolutions fail: every known fault and every swap is recognised."""
 
 import functools
+import itertools
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from realization.layers.register import register
 from realization.verify import cases, run, subject
 from realization.verify.convention import implied, swapped
 from realization.verify.faults import closest_fault, lengths, mutants, plant
-from realization.verify.pattern import errors
+from realization.verify.pattern import EXPLAINED, errors, score
 from realization.verify.verdict import FAIL, Truth, judge
 from theory_tests.contracts.simulated import MUTANTS
 from theory_tests.contracts.test_why_it_failed import CHUNK, CLAIM, explain, kernel
@@ -129,6 +130,28 @@ def test_most_faults_are_told_from_all_others():
     """On the cases above; what a case cannot tell apart is listed, and is rare."""
     found = [(fault.name, closest(core, fault)) for core, fault in (p.values for p in FAULTS)]
     assert sum(bool(c.alike) for _, c in found) <= 2, [(n, c.alike) for n, c in found if c.alike]
+
+
+def test_different_faults_seldom_score_as_one():
+    """What the threshold rests on: of all pairs that differ on a case, 99 in 100 score below it."""
+    scores = []
+    for name, regime in itertools.product((ATTENTION, BMOJO, CONV), ("generic", "cancelling")):
+        op = OPS[name]
+        for option in range(len(op.options)):
+            case = cases.draw(op, f"{regime}.T{T}.o{option}.s0", CLAIM, op.arguments)
+            truth = Truth.of(op, case)
+            right = judge(op, case, truth.value, CLAIM, truth)
+            patterns = [errors(right, outputs, truth.value) for _, _, outputs in mutants(op, case, [CHUNK])]
+            pairs = itertools.combinations([p for p in patterns if _apart(p, np.zeros_like(p))], 2)
+            scores += [score(e, f) for e, f in pairs if _apart(e, f)]
+    assert len(scores) > 5000
+    assert np.mean(np.array(scores) > EXPLAINED) < 0.015
+    assert np.median(np.abs(scores)) < 0.1
+
+
+def _apart(e, f):
+    both = np.isfinite(e) & np.isfinite(f)
+    return np.abs(e[both] - f[both]).max(initial=0.0) > 1
 
 
 def test_faults_are_defined_for_all_arguments():
