@@ -289,7 +289,8 @@ def test_a_checkout_is_named_with_path(run, tmp_path, monkeypatch):
     status, _, err = run("verify", name, "--path", str(tmp_path))
     assert status == 3
     assert "training/src/hmf" in err
-    (tmp_path / "kernels.py").write_text(HEADER + "def scan(**kw):\n    return demo(**kw)\n")
-    status, out, _ = run("verify", "kernels:scan", "--op", "selective_scan", "--path", str(tmp_path), "--cases", "2")
+    (tmp_path / "in_a_checkout.py").write_text(HEADER + "def scan(**kw):\n    return demo(**kw)\n")
+    options = ("--op", "selective_scan", "--path", str(tmp_path), "--cases", "2")
+    status, out, _ = run("verify", "in_a_checkout:scan", *options)
     assert status == 0
-    assert "kernels:scan" in out
+    assert "in_a_checkout:scan" in out

@@ -359,7 +359,7 @@ def test_an_op_may_ask_its_core_for_more_than_a_fault_gives():
         return run.states[..., 0, :, 0], run.final[..., 0, :, :]
 
     signature = "u: *b T d; delta: *b T d; A: d n; B: *b T n; C: *b T n -> y: *b T d; final_state: *b d n"
-    fields = {"certified": None, "bound": None, "adjoint": None, "kernel": None, "swaps": ()}
+    fields = {**dict.fromkeys(("certified", "bound", "adjoint"), incomplete), "kernel": None, "swaps": ()}
     own = complete(dataclasses.replace(OPS[SCAN], name="own", signature=signature, definition=definition, **fields))
 
     def wrong(**arguments):

@@ -364,8 +364,8 @@ _SEEN = (
           _joint(1)),
     Fault("second stream one token younger", "the keys of the second stream are one token too young, and overlap the "
           "window of the first", _band(-1, 1, _LATER)),
-    Fault("second stream one token older", "the keys of the second stream are one token too old, and leave a gap before "
-          "the window of the first", _band(1, -1, _LATER)),
+    Fault("second stream one token older", "the keys of the second stream are one token too old, and leave a gap "
+          "before the window of the first", _band(1, -1, _LATER)),
     Fault("streams overlap", "the second stream shows one key more, which lies in the window of the first",
           _band(0, 1, _LATER)),
     Fault("second stream from the start", "all older keys of the second stream are seen", _band(_FAR, 0, _LATER)),
