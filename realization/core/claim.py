@@ -140,11 +140,12 @@ NAMED: Mapping[str, Claim] = {
 
 # From the best arithmetic to the worst: each rung admits what the one before it does, and one thing more.
 LADDER: Mapping[str, Mapping[str, object]] = {
-    "float64": {"accumulate": "float64", "operand": None, "state": "float64"},
-    "fp32": {"accumulate": "float32", "operand": None, "state": "float32"},
-    "tf32": {"accumulate": "float32", "operand": "tf32", "state": "float32"},
-    "bf16 operands": {"accumulate": "float32", "operand": "bfloat16", "state": "float32"},
-    "bf16 state": {"accumulate": "float32", "operand": "bfloat16", "state": "bfloat16"},
+    "float64": {"accumulate": "float64", "operand": None, "state": "float64", "scores": None},
+    "fp32": {"accumulate": "float32", "operand": None, "state": "float32", "scores": None},
+    "tf32": {"accumulate": "float32", "operand": "tf32", "state": "float32", "scores": None},
+    "bf16 operands": {"accumulate": "float32", "operand": "bfloat16", "state": "float32", "scores": None},
+    "bf16 state": {"accumulate": "float32", "operand": "bfloat16", "state": "bfloat16", "scores": None},
+    "bf16 scores": {"accumulate": "float32", "operand": "bfloat16", "state": "bfloat16", "scores": "bfloat16"},
 }
 
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from realization.core.claim import Claim
+from realization.core.claim import NAMED, Claim
+from realization.core.ops import Op
 from realization.layers.gradients import COTANGENT, GRADIENT
 from realization.verify import properties
 from realization.verify.cases import Case, chunk_of, draw, usable
@@ -54,7 +56,7 @@ def ask(subject: Subject, claim: Claim, name: str, *, seed: int = 0) -> Property
 
 NEEDS = {
     "split": "the subject takes no initial state, or returns no final state",
-    "adjoint": "there is no forward pass beside it, or it lacks a gradient of what the outputs are linear in",
+    "adjoint": "there is no forward pass beside it, or it is linear in nothing of which a gradient came",
     "packed": "the subject takes neither cu_seqlens nor seq_idx",
     "linearity": "no output is linear with the options that the subject takes",
 }
@@ -242,40 +244,55 @@ def _linearity(subject: Subject, claim: Claim, case: Case, run: Callable[..., An
 
     Outputs in which the definition itself is not linear, behind an activation, are not asked.
     """
-    op = subject.op
-    names = [k for k in op.linear if case.arguments.get(k) is not None]
-    rng = np.random.default_rng(2)
-    one, two = ({k: _eighths(case.arguments[k], rng) for k in names} for _ in range(2))
-    changed = [{**case.arguments, **x} for x in (one, two, {k: one[k] + two[k] for k in names})]
+    changed = _summands(subject.op, case)
     outputs = [run(**x) for x in changed]
-    exact = [dict(zip(op.outputs, op.definition(**x), strict=True)) for x in changed]
     tols = [_tolerance(subject, case, claim, x) for x in changed]
     found = [
         properties.agreement(
             "linearity", outputs[0][k] + outputs[1][k], outputs[2][k],
             tolerance=sum(t[k] for t in tols), axis=None, about=f"{spoken(k)}: ",
         )
-        for k in outputs[0]
-        if (np.abs(exact[0][k] + exact[1][k] - exact[2][k]) <= sum(t[k] for t in tols)).all()
+        for k in _linear_outputs(subject, case)
+        if k in outputs[0]
     ]  # fmt: skip
     return max(found, key=lambda p: (p.status == properties.FAIL, p.ratio), default=None)
 
 
+def _summands(op: Op, case: Case) -> list[dict[str, Any]]:
+    """The case with x, x' and x + x' in place of the arguments in which the op is linear."""
+    names = [k for k in op.linear if case.arguments.get(k) is not None]
+    rng = np.random.default_rng(2)
+    one, two = ({k: _eighths(case.arguments[k], rng) for k in names} for _ in range(2))
+    return [{**case.arguments, **x} for x in (one, two, {k: one[k] + two[k] for k in names})]
+
+
+def _linear_outputs(subject: Subject, case: Case) -> list[str]:
+    """Outputs in which the definition, summed in float64, is linear: not a logarithm, nor behind an activation."""
+    changed = _summands(subject.op, case)
+    one, two, both = (subject.op.named(subject.op.definition(**x)) for x in changed)
+    tols = [_tolerance(subject, case, NAMED["float64"], x) for x in changed]
+    return [k for k in both if (np.abs(one[k] + two[k] - both[k]) <= sum(t[k] for t in tols)).all()]
+
+
 def _adjoint(subject: Subject, claim: Claim, case: Case, run: Callable[..., Any]) -> Property | None:
-    """<cot, f(v)> = <f' cot, v> for v in all arguments in which the forward pass f is linear."""
+    """<cot, f(v)> = <f' cot, v> for v in all arguments in which the forward pass f is linear.
+
+    Cotangents of outputs in which it is not are 0.
+    """
     forward = subject.forward
     names = [k for k in forward.op.linear if case.arguments.get(k) is not None] if forward else []
     if forward is None or not names:
         return None
-    rng = np.random.default_rng(3)
-    v = {k: _eighths(case.arguments[k], rng) for k in names}
-    bars = {k.removeprefix(COTANGENT): x for k, x in case.arguments.items() if k.startswith(COTANGENT)}
-    at_v = Case(case.id, {**case.arguments, **v}, case.regime, case.chunk)
-    plain = Case(
-        case.id, {k: x for k, x in at_v.arguments.items() if not k.startswith(COTANGENT)}, case.regime, case.chunk
-    )
-    y, tol_y = forward.run(plain.arguments, claim), _tolerance(forward, plain, claim)
-    x, tol_x = run(**v), _tolerance(subject, at_v, claim)
+    cotangents = {k: x for k, x in case.arguments.items() if k.startswith(COTANGENT)}
+    plain = replace(case, arguments={k: x for k, x in case.arguments.items() if k not in cotangents})
+    linear = {COTANGENT + k for k in _linear_outputs(forward, plain)}
+    if not linear & cotangents.keys():
+        return None
+    v = {k: x for k, x in _summands(forward.op, plain)[0].items() if k in names}
+    seen = {k: x if k in linear else np.zeros_like(x) for k, x in cotangents.items()}
+    y, tol_y = forward.run(plain.arguments | v, claim), _tolerance(forward, plain, claim, plain.arguments | v)
+    x, tol_x = run(**v, **seen), _tolerance(subject, case, claim, {**case.arguments, **v, **seen})
+    bars = {k.removeprefix(COTANGENT): seen[k] for k in linear & seen.keys()}
     if bars.keys() - y.keys() or {GRADIENT + k for k in v} - x.keys():
         return None
     pairs = [(bars[k], y[k], tol_y[k]) for k in bars], [(v[k], x[GRADIENT + k], tol_x[GRADIENT + k]) for k in v]

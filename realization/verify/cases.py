@@ -78,10 +78,16 @@ def usable(op: Op, accepts: Iterable[str], requires: Iterable[str] = ()) -> list
         if ("complex" in option["with"] and "complex" not in accepts) or _packs(option) - accepts:
             continue
         have = tuple(x for x in option["with"] if STANDS_FOR.get(x, x) in accepts)
+        if _cotangents(option["with"]) and not _cotangents(have):
+            continue  # there is nothing to pull back
         have += tuple(x for x in requires if x not in {STANDS_FOR.get(h, h) for h in have} and x not in op.required)
         width = option.get("width") if "window" in op.required | {*have} else None
         seen.setdefault((repr(option["size"]), width, frozenset(have)), {**option, "with": have, "index": i})
     return list(seen.values())
+
+
+def _cotangents(names: Iterable[str]) -> list[str]:
+    return [x for x in names if x.startswith(COTANGENT)]
 
 
 def _packs(option: Mapping[str, Any]) -> frozenset[str]:

@@ -10,6 +10,7 @@ and a failure anywhere else.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -18,7 +19,19 @@ import numpy as np
 
 from realization.core.ops import Op
 from realization.layers.gradients import COTANGENT, GRADIENT, gradient_of
-from realization.verify.subject import DefectError, Subject, UsageError, load, named, parameters
+from realization.verify.cases import draw, plan
+from realization.verify.subject import (
+    DefectError,
+    LeftOutError,
+    RefusedError,
+    Subject,
+    UsageError,
+    load,
+    named,
+    parameters,
+)
+
+PROBES = 8  # cases that are tried to see which outputs come
 
 
 def backward_of(subject: Subject, backward: Callable[..., Any] | str | None = None) -> Subject:
@@ -45,12 +58,11 @@ def backward_of(subject: Subject, backward: Callable[..., Any] | str | None = No
     cotangents = frozenset(COTANGENT + name for name in subject.op.outputs)
     function: Any = load(backward) if isinstance(backward, str) else backward
     name = backward if isinstance(backward, str) else getattr(backward, "__name__", "")
-    flags = ("--grad", *(("--backward", name) if backward is not None else ()))
     if backward is not None:
         accepts = _taken(name, function, subject, cotangents)
         call = _by_hand(name, function, op)
     elif subject.array == "torch":
-        accepts, call = subject.accepts | cotangents, _by_autograd(subject)
+        accepts, call = subject.accepts | {COTANGENT + y for y in _returned(subject)}, _by_autograd(subject)
     else:
         raise UsageError(
             f"{subject.name} takes {subject.array} arrays, which nothing differentiates; "
@@ -60,6 +72,16 @@ def backward_of(subject: Subject, backward: Callable[..., Any] | str | None = No
     return dataclasses.replace(
         subject, op=op, call=call, accepts=accepts, changes=frozenset(), flags=flags, forward=subject
     )
+
+
+def _returned(subject: Subject) -> frozenset[str]:
+    """Outputs that the forward pass returns, seen on the first case that it takes; all where it takes none."""
+    planned = plan(subject.op, subject.claim, subject.accepts, requires=subject.requires)
+    for identity in planned[:PROBES]:
+        case = draw(subject.op, identity, subject.claim, subject.accepts, subject.requires)
+        with contextlib.suppress(RefusedError, LeftOutError, DefectError):
+            return frozenset(subject.run(case.arguments, subject.claim))
+    return frozenset(subject.op.outputs)
 
 
 def _taken(name: str, function: Any, subject: Subject, cotangents: frozenset[str]) -> frozenset[str]:

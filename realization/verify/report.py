@@ -61,6 +61,8 @@ def headline(report: Report) -> str:
     if report.results:
         fine = f"{decided} cases, worst err/tol {_ratio(report.ratio)}"
         parts.append(f"{failed} of {decided} decided cases fail" if failed else fine)
+    refused = sum(r.status == REFUSED for r in report.results)
+    parts += [f"{refused} refused"] if refused else []
     parts += [f"not {PLAIN[name]}" for name in broken]
     if report.interrupted:
         parts.append("interrupted")
@@ -89,7 +91,7 @@ def _settings(report: Report) -> Iterator[str]:
     fades = report.subject.op.fades
     claim = {k: v for k, v in asdict(report.claim).items() if v is not None and (fades or k != "decay")}
     yield "claim     " + ", ".join(f"{k}={v}" for k, v in claim.items())
-    if any(r.outputs for r in report.results) and not report.interrupted:
+    if any(r.status in (PASS, FAIL) and r.outputs for r in report.results) and not report.interrupted:
         worse = "worse than every rung of the precision ladder"
         yield "behaves   " + (f"as {report.tightest}" if report.tightest else worse)
     if report.subject.note:
@@ -106,11 +108,11 @@ def _table(report: Report) -> Iterator[str]:
     yield f"{'regime':14} {'cases':>5}  {'verdict':13} {'max err/tol':>11}   what other rules would have said"
     for name, results in rows.items():
         ran = [r for r in results if r.status not in (REFUSED, LEFT_OUT)]
-        statuses = {r.status for r in ran}
-        word = next((w for w in (FAIL, PASS, UNINFORMATIVE) if w in statuses), None)
+        statuses = {r.status for r in results}
+        word = next(w for w in (FAIL, PASS, UNINFORMATIVE, REFUSED, LEFT_OUT) if w in statuses)
         decided = [r.ratio for r in ran if r.status in (PASS, FAIL)]
         ratio = _ratio(max(decided)) if decided else "-"
-        yield f"{name:14} {len(ran):>5}  {WORDS.get(word, 'refused'):13} {ratio:>11}   {_said(ran)}".rstrip()  # type: ignore[arg-type]
+        yield f"{name:14} {len(ran):>5}  {WORDS.get(word, word):13} {ratio:>11}   {_said(ran)}".rstrip()
 
 
 def _gradients(report: Report) -> Iterator[str]:

@@ -281,9 +281,10 @@ def _rules(op: Op, case: Case, outputs: Mapping[str, Any], claim: Claim, truth: 
 
 
 def tightest(op: Op, results: Iterable[Result], claim: Claim) -> str | None:
-    """The first rung of the precision ladder under which no finished case fails."""
+    """The first rung of the precision ladder under which no finished case fails; None where nothing was decided."""
     done = [r for r in results if r.outputs]
-    for rung, tighter in ladder(claim).items() if done else ():
+    decided = any(r.status in (PASS, FAIL) for r in done)
+    for rung, tighter in ladder(claim).items() if decided else ():
         if not any(_fails(op, r, tighter) for r in done):
             if not op.fades:
                 return rung
