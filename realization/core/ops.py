@@ -102,6 +102,8 @@ class Op:
         Paper and equation.
     logarithms : tuple of str
         Outputs that are rounded on exact inputs too, and linear in nothing.
+    masks : tuple of str
+        Arguments in which -inf is a number: it hides.
     kernel : callable
         The same as `definition`, compiled.
     certified, bound, adjoint : callable
@@ -134,6 +136,7 @@ class Op:
     envelope: Callable[[Mapping[str, Any]], Mapping[str, Any]] = DERIVED
     reference: str = ""
     logarithms: tuple[str, ...] = ()
+    masks: tuple[str, ...] = ()
     kernel: Callable[..., Any] | None = None
     certified: Callable[..., Any] | None = incomplete
     bound: Callable[..., Any] | None = incomplete

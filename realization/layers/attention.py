@@ -348,6 +348,7 @@ SLIDING_WINDOW_ATTENTION = complete(
         properties=("causality", "cache", "packed", "batch", "repeat", "linearity", "rough"),
         linear=("value",),
         logarithms=("lse",),
+        masks=("bias",),
         formats={"lse": "accumulator"},
         typical="generic",
         envelope=attention_cases.envelope,

@@ -81,6 +81,7 @@ def gradient_of(op: Op) -> Op:
             options=_options(op),
             properties=("repeat", "batch", "linearity", "adjoint"),
             linear=tuple(COTANGENT + name for name in outputs),
+            masks=op.masks,
             envelope=op.envelope,
             reference=op.reference,
             claim=op.claim,

@@ -25,6 +25,7 @@ import numpy as np
 from realization.core.claim import Claim
 from realization.core.errors import RealizationError, ShapeError
 from realization.core.ops import Op
+from realization.core.shapes import finite
 from realization.layers.readings import complete
 from realization.verify import adapters, demo
 from realization.verify.arrays import kind
@@ -506,7 +507,7 @@ def check_inputs(given: Mapping[str, Any], op: Op, path: str) -> dict[str, Any]:
         raise UsageError(f"{path} has {', '.join(sorted(unknown))}; {op.name} takes {', '.join(op.arguments)}")
     try:
         axes = op.axes.arguments
-        checked = {k: finite_array(k, x) if k in axes else _option(x) for k, x in arrays.items()}
+        checked = {k: _numbers(k, x, hides=k in op.masks) if k in axes else _option(x) for k, x in arrays.items()}
         checked |= {k: _whole(k, checked[k]) for k in PACKING & set(checked)}
         op.axes.check(checked)
         op.definition(**{k: np.zeros_like(x) if k in axes and k not in PACKING else x for k, x in checked.items()})
@@ -521,11 +522,9 @@ def _whole(name: str, x: np.ndarray) -> np.ndarray:
     return x.astype(np.int64)
 
 
-def finite_array(name: str, x: np.ndarray) -> np.ndarray:
-    """Return x in float64, complex128 or int64, refusing NaN and infinity."""
-    from realization.core.shapes import finite
-
-    x = finite(name, x)
+def _numbers(name: str, x: np.ndarray, *, hides: bool = False) -> np.ndarray:
+    """Return x in float64, complex128 or int64, refusing NaN and infinity, but for -inf where it hides."""
+    finite(name, np.where(np.isneginf(x), 0, x) if hides else x)
     return x.astype({"c": np.complex128, "i": np.int64, "u": np.int64}.get(x.dtype.kind, np.float64))
 
 

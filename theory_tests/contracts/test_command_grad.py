@@ -181,3 +181,56 @@ def test_a_gradient_that_is_zero_need_not_come(judge):
     source = TORCH + SCAN.format("return loop(u, delta, A, B, C)")
     status, out, _ = judge(source, "--case", "fading-3.T9.o8.s0", grad=AUTOGRAD)
     assert status == 0, out
+
+
+# ---- outputs that are not linear, or do not come
+
+ATTENTION = """
+import numpy as np
+from realization.layers import OPS
+from realization.layers.readings import pull_back
+
+def y_and_lse(*, query, key, value, window=None):
+    found = OPS["sliding_window_attention"].definition(query=query, key=key, value=value, window=window)
+    return tuple(x.astype(query.dtype) for x in found)
+
+def y(*, query, key, value, window=None):
+    return y_and_lse(query=query, key=key, value=value, window=window)[0]
+
+def gradients(given, y=None, lse=None):
+    bars = {name: bar for name, bar in (("y", y), ("lse", lse)) if bar is not None}
+    found = pull_back(OPS["sliding_window_attention"], {k: x for k, x in given.items() if x is not None}, bars)
+    return {name: x.astype(given[name].dtype) for name, x in found.items()}
+
+def of_both(*, query, key, value, window=None, cotangent_y=None, cotangent_lse=None):
+    return gradients({"query": query, "key": key, "value": value, "window": window}, cotangent_y, cotangent_lse)
+
+def of_y(*, query, key, value, window=None, cotangent_y=None):
+    return gradients({"query": query, "key": key, "value": value, "window": window}, cotangent_y)
+
+def wider(*, query, key, value, window=None, cotangent_y=None):
+    wrong = None if window is None else window + 1
+    return gradients({"query": query, "key": key, "value": value, "window": wrong}, cotangent_y)
+"""
+
+
+@pytest.mark.parametrize("forward, backward", [("y_and_lse", "of_both"), ("y", "of_y"), ("y_and_lse", "of_y")])
+def test_a_right_backward_pass_of_attention_conforms(forward, backward, tmp_path, capsys):
+    """The logarithm of the sum is not linear in the values, and who takes no cotangent of it is given none."""
+    path = tmp_path / "attention.py"
+    path.write_text(ATTENTION)
+    words = ["verify", f"{path}:{forward}", "--op", "sliding_window_attention", "--backward", f"{path}:{backward}"]
+    assert main([*words, "--claim", "chunk=8", "--cases", "14"]) == 0
+    out = capsys.readouterr().out
+    assert "sliding_window_attention.grad (14 cases" in out
+    gradients = out[out.index(".grad (14 cases") :]
+    assert [row.split()[1] for row in gradients.splitlines() if row.startswith("adjoint ")] == ["pass"]
+
+
+def test_a_wrong_backward_pass_is_no_adjoint(tmp_path, capsys):
+    """Control: one key more than the forward pass sees."""
+    path = tmp_path / "attention.py"
+    path.write_text(ATTENTION)
+    words = ["verify", f"{path}:y", "--op", "sliding_window_attention", "--backward", f"{path}:wider"]
+    assert main([*words, "--claim", "chunk=8", "--property", "adjoint"]) == 1
+    assert "not the adjoint of its forward pass" in capsys.readouterr().out

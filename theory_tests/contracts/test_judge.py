@@ -65,6 +65,31 @@ def test_a_function_without_a_name_is_called_again_from_python():
         assert call == f"realization.judge({name}, {asked})"
 
 
+def test_inputs_with_a_mask_of_infinities():
+    """-inf in the bias hides keys, here of a causal triangle; anywhere else it is refused, and so are +inf and NaN."""
+    rng = np.random.default_rng(0)
+    given = {name: rng.standard_normal((1, 6, 2, 4)) for name in ("query", "key", "value")}
+    given["bias"] = np.where(np.arange(6) > np.arange(6)[:, None] - 2, -np.inf, 0.0) + np.zeros((2, 6, 6))
+
+    def attention(query, key, value, bias=None):
+        out = OPS["sliding_window_attention"].definition(
+            query=query.astype(float), key=key.astype(float), value=value.astype(float), bias=bias.astype(float)
+        )
+        return tuple(x.astype(np.float32) for x in out)
+
+    def blind(query, key, value, bias=None):
+        return attention(query, key, value, np.maximum(bias, -1e3))  # rows that see nothing average all keys
+
+    report = judge(attention, "sliding_window_attention", inputs=given)
+    assert report.verdict == "conforming"
+    assert np.isneginf(report.results[0].outputs["lse"]).any()
+    assert judge(blind, "sliding_window_attention", inputs=given).verdict == "not conforming"
+    for name, x in (("bias", np.inf), ("bias", np.nan), ("key", -np.inf)):
+        wrong = given | {name: np.where(given[name] == given[name].flat[-1], x, given[name])}
+        with pytest.raises(UsageError, match=f"{name} has .* NaN or infinite"):
+            judge(attention, "sliding_window_attention", inputs=wrong)
+
+
 def test_inputs_as_a_mapping(tmp_path):
     """Judged as the same inputs from a file are, and checked as they are."""
     rng = np.random.default_rng(0)
