@@ -243,7 +243,9 @@ def _layer_b(name: str, y: Any, error: Any, tol: Any, truth: Any) -> Finding:
     if not (np.isfinite(y) | (y == truth)).all():
         reason = "NaN or infinity came where numbers may leave the range of a claimed format"
         return Finding(name, UNINFORMATIVE, "B", worst, place, reason, error, tol)
-    vague = float((tol > 0.1 * np.abs(truth)).mean())
+    # what is 0 by structure, as behind a mask, says nothing of how much the tolerance leaves open elsewhere
+    telling = (truth != 0) | ~truth.any()
+    vague = float((tol > 0.1 * np.abs(truth))[telling].mean())
     if vague > 0.5:
         out_of_range = np.isinf(tol).mean() > 0.5
         reason = "numbers may leave the range of a claimed format" if out_of_range else "the tolerance is large"
