@@ -11,6 +11,7 @@ import pytest
 from realization.core.claim import parse_claim
 from realization.layers import OPS
 from realization.verify import cases, run
+from realization.verify.gradients import backward_of
 from realization.verify.subject import find, plain
 
 SDPA = "torch.nn.functional:scaled_dot_product_attention"
@@ -124,6 +125,21 @@ def test_eager_attention_conforms(model, record_property):
     assert not failures(report)
     assert report.tightest.startswith("fp32")
     assert judged(eager(model), "accumulate=float64", count=8).verdict == run.NOT_CONFORMING, "the control"
+
+
+@TRANSFORMERS
+@pytest.mark.parametrize("model", [None, "qwen3", "gemma2", "gpt_oss"])
+def test_gradients_of_attention_conform(model, record_property):
+    """Autograd through each returns y alone: every gradient is decided in some case, the bias and the sinks included."""
+    subject = backward_of(sdpa() if model is None else eager(model))
+    report = judged(subject, count=26, ask_for=("adjoint", "linearity"))
+    record_property("max_ratio", report.ratio)
+    assert report.verdict == run.CONFORMING, failures(report)
+    seen = {(f.output, f.status) for r in report.results for f in r.findings}
+    assert {name for name, _ in seen} == {name for name, status in seen if status == run.PASS}
+    assert ("grad_sink", run.PASS) in seen or model != "gpt_oss"
+    assert [p.status for p in report.properties] == ["pass", "pass"]
+    assert judged(subject, "accumulate=float64", count=8).verdict == run.NOT_CONFORMING, "the control"
 
 
 @TRANSFORMERS

@@ -152,6 +152,8 @@ DIFFERENTIATED = {
     f"{MAMBA}:mamba_selective_scan": ("torch", "transformers"),
     f"{MAMBA2}:mamba2_chunk_scan": ("torch", "transformers"),
     "examples/torch_scan.py:selective_scan": ("torch",),
+    "torch.nn.functional:conv1d": ("torch",),
+    f"{MAMBA}:causal_conv1d_fn": ("torch", "transformers"),
 }
 
 

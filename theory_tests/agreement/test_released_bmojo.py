@@ -19,6 +19,7 @@ from realization.core.claim import Claim, parse_claim
 from realization.core.rounding import round_to
 from realization.layers import OPS, bmojo_f
 from realization.verify import cases, report, run
+from realization.verify.gradients import backward_of
 from realization.verify.subject import find
 
 HOME = "hmf.model.hybrid_zoo.layers.bmojo_f."
@@ -209,26 +210,16 @@ def test_cached_pieces_are_one_pass_but_where_several_tokens_cross_w(pieces, row
     assert (np.abs(y - quirky)[fine] <= 2 * bound[fine]).all()
 
 
-def test_its_gradients_are_those_of_the_union(checkout):
-    """Through the released backward pass, against autograd of one softmax: sums of some 40 terms of order 1, 1e3 u."""
-    import torch
-
-    kernel, W = subject(ATTENTION, checkout), 3
-    given = {name: torch.tensor(x, requires_grad=True) for name, x in streams(12).items()}
-    y = kernel.call(**given, window=W)["y"]
-    ahead = torch.arange(12) - torch.arange(12)[:, None]
-
-    def two(x):
-        return x.repeat_interleave(2, 2)
-
-    s = [torch.einsum("bihk,bjhk->bhij", given["query"], two(given[n])) / 8**0.5 for n in ("key", "fading_key")]
-    s[0] = s[0].masked_fill((ahead > 0) | (ahead <= -W), -torch.inf)
-    s[1] = s[1].masked_fill((ahead > -W) | (ahead <= -2 * W), -torch.inf)
-    v = torch.cat([two(given["value"]), two(given["fading_value"])], 1)
-    want = torch.einsum("bhij,bjhv->bihv", torch.softmax(torch.cat(s, -1), -1), v)
-    dout = torch.tensor(np.random.default_rng(1).standard_normal(want.shape))
-    pairs = zip(*(torch.autograd.grad(out, list(given.values()), dout) for out in (y, want)), strict=True)
-    assert max((a - b).abs().max() for a, b in pairs) < 1e3 * 2.0**-53
+@pytest.mark.parametrize("name", [ATTENTION, LAYER], ids=["attention", "layer"])
+def test_its_gradients_conform(name, checkout, record_property):
+    """Through the released backward pass and merge; the control: a layer of float64 sums is another."""
+    kernel = backward_of(subject(name, checkout))
+    found = judged(kernel, count=14, ask_for=("adjoint",))
+    record_property("max_ratio", found.ratio)
+    assert found.verdict == run.CONFORMING, failures(found)
+    seen = {(f.output, f.status) for r in found.results for f in r.findings}
+    assert {output for output, _ in seen} == {output for output, status in seen if status == run.PASS}
+    assert judged(kernel, "accumulate=float64", count=8).verdict == run.NOT_CONFORMING
 
 
 # ---- the command
