@@ -83,7 +83,7 @@ class _Search:
         self, subject: Subject, claim: Claim, result: Result, until: float, progress: Callable[[str], None]
     ) -> None:
         self.subject, self.claim, self.best, self.until, self.progress = subject, claim, result, until, progress
-        self.trials, self.tried = 0, set[int]()
+        self.trials, self.tried, self.refused = 0, set[int](), False
         # A structural fault fails on real numbers too, which then may be changed one by one.
         self.free = not result.case.exact or self._keep(dict(result.case.arguments), regime=None)
 
@@ -101,7 +101,7 @@ class _Search:
 
     def _keep(self, arguments: Arguments, regime: Any = ...) -> bool:
         """Judge other arguments; keep them if they fail."""
-        mark = _fingerprint(arguments)
+        mark, self.refused = _fingerprint(arguments), False
         if time.monotonic() > self.until or (mark in self.tried and regime is ...):
             return False
         self.tried.add(mark)
@@ -115,6 +115,7 @@ class _Search:
                     return False
                 result = run_case(self.subject, self.claim, case, rules=False)
         except (RealizationError, ValueError, IndexError):  # no arguments of the op
+            self.refused = True
             return False
         if result.status != FAIL or failure(result) is None:
             return False
@@ -136,9 +137,14 @@ class _Search:
     # Options ----------------------------------------------------------------
 
     def _drop(self) -> bool:
-        """Leave out optional arguments."""
+        """Leave out optional arguments; two at once where neither can go alone, as tables of cos and of sin."""
         needed = self.subject.op.required | self.subject.requires
-        found = [self._keep(_without(self.arguments, name)) for name in list(self.arguments) if name not in needed]
+        found, tied = [], []
+        for name in [k for k in self.arguments if k not in needed]:
+            found.append(self._keep(_without(self.arguments, name)))
+            tied += [name] * self.refused
+        for pair in itertools.combinations(tied, 2):
+            found.append({*pair} <= {*self.arguments} and self._keep(_without(self.arguments, *pair)))
         return any(found)
 
     def _lower(self) -> bool:
@@ -298,8 +304,8 @@ def _fingerprint(arguments: Arguments) -> int:
     return hash(tuple((k, arrays.get(k, x)) for k, x in arguments.items() if k in arrays or x.__hash__))
 
 
-def _without(arguments: Arguments, name: str) -> Arguments:
-    return {k: x for k, x in arguments.items() if k != name}
+def _without(arguments: Arguments, *names: str) -> Arguments:
+    return {k: x for k, x in arguments.items() if k not in names}
 
 
 def _complexity(x: np.ndarray) -> int:
