@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,6 +16,7 @@ from realization.verify import run
 from realization.verify.cases import Case
 from realization.verify.gradients import backward_of
 from realization.verify.run import Report
+from realization.verify.shrink import explained
 from realization.verify.subject import Subject, UsageError, check_inputs, find, read_inputs
 
 Compare = Callable[[Report, Callable[[str], None]], Any]
@@ -141,6 +143,8 @@ class Task:
         """Judge; `progress` gets a line for each step."""
         asked = self.properties
         found = run.verify(self.subject, self.claim, self.draws, ask_for=asked, seed=self.seed, progress=progress)
+        with contextlib.suppress(KeyboardInterrupt):  # the verdict stands without a reason
+            found = explained(found)
         if self.compare is not None:
             found = replace(found, against=self.compare(found, progress))
         if self.backward is None or found.interrupted:

@@ -17,11 +17,14 @@ import numpy as np
 from realization.core.claim import Claim
 from realization.core.errors import RealizationError
 from realization.layers.cores import route, standing_in
+from realization.verify import run
+from realization.verify.cases import Case
+from realization.verify.faults import seconds as seconds_of
 from realization.verify.run import Report, Result, run_case
 from realization.verify.subject import Subject
 from realization.verify.verdict import FAIL, Finding
 
-SECONDS = 60.0
+SECONDS, SECONDS_OF_A_REASON = 60.0, 20.0
 Arguments = dict[str, Any]
 # From the simplest on; what is simpler than an array's own values is tried first.
 CONSTANTS = (0.0, 1.0, -1.0, 0.5, -0.5, 2.0)
@@ -76,6 +79,32 @@ def shrink(
     return search.best
 
 
+def explained(report: Report) -> Report:
+    """Return a report with a reason that is found on a part of its case, where a run of the whole takes too long.
+
+    Parameters
+    ----------
+    report : Report
+        What was found.
+
+    Returns
+    -------
+    Report
+        The given one if its case was asked, or if no part fails on which asking is quick.
+    """
+    worst, op = report.worst, report.subject.op
+    if worst is None or report.diagnosis is None or not report.diagnosis.note or failure(worst) is None:
+        return report
+    search = _Search(report.subject, report.claim, worst, time.monotonic() + SECONDS_OF_A_REASON, lambda line: None)
+    if not search.quicken(lambda case: seconds_of(op, case) <= run.LONGEST_RUN):
+        return report
+    part = search.best
+    found = run.diagnose(op, part, report.claim) or run.Diagnosis(part.case, note="no known convention or fault explains it")
+    counts = f"{size(part.case.arguments):,} of the {size(worst.case.arguments):,} numbers"
+    note = found.note or f"asked on a part of the case that fails too, {counts}"
+    return dataclasses.replace(report, diagnosis=dataclasses.replace(found, case=worst.case, note=note))
+
+
 class _Search:
     """The smallest failure so far, and the ways to make it smaller."""
 
@@ -98,6 +127,23 @@ class _Search:
         smaller = True
         while smaller:
             smaller = max([step() for step in kinds])
+
+    def quicken(self, quick: Callable[[Case], bool]) -> bool:
+        """Half of the steps, or one row or head, as long as a run is not quick; whether it is in the end."""
+        while not quick(self.best.case):
+            if not any(self._keep(less) for less in self._parts_of_it()):
+                return False
+        return True
+
+    def _parts_of_it(self) -> Iterator[Arguments]:
+        """Either half of the steps; of each other axis the one place that is wrong."""
+        T = self._sizes().get("T", 0)
+        if T > 1:
+            yield from (self._in_time(0, T - T // 2), self._in_time(T // 2, T))
+        for letter, n in self._sizes().items():
+            if n > 1 and letter not in ("T", "S"):
+                at = self._wrong(letter) or 0
+                yield self._cut({letter: slice(at, at + 1)})
 
     def _keep(self, arguments: Arguments, regime: Any = ...) -> bool:
         """Judge other arguments; keep them if they fail."""
