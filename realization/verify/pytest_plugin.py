@@ -97,8 +97,8 @@ def _combinations(
     from realization.layers import KNOWN
     from realization.verify.subject import known_op
 
-    for chosen in itertools.product(*map(_several, (op, claims, io))):
-        asked = Asked(*chosen, cases, seed)
+    for name, claim, form in itertools.product(*map(_several, (op, claims, io))):
+        asked = Asked(name, claim, form, cases, seed)
         if asked.op is not None:
             known_op(asked.op, KNOWN)
         if isinstance(asked.words, str):

@@ -98,8 +98,8 @@ def explained(report: Report) -> Report:
     search = _Search(report.subject, report.claim, worst, time.monotonic() + SECONDS_OF_A_REASON, lambda line: None)
     if not search.quicken(lambda case: seconds_of(op, case) <= run.LONGEST_RUN):
         return report
-    part = search.best
-    found = run.diagnose(op, part, report.claim) or run.Diagnosis(part.case, note="no known convention or fault explains it")
+    part, none = search.best, "no known convention or fault explains it"
+    found = run.diagnose(op, part, report.claim) or run.Diagnosis(part.case, note=none)
     counts = f"{size(part.case.arguments):,} of the {size(worst.case.arguments):,} numbers"
     note = found.note or f"asked on a part of the case that fails too, {counts}"
     return dataclasses.replace(report, diagnosis=dataclasses.replace(found, case=worst.case, note=note))

@@ -394,7 +394,7 @@ def test_a_slow_gradient_is_asked_on_a_part(monkeypatch, limit, told):
 
     def backward(*, query, key, value, window, cotangent_y=None, cotangent_lse=None):
         bars = {k: x for k, x in (("y", cotangent_y), ("lse", cotangent_lse)) if x is not None}
-        found = pull_back(op, dict(query=query, key=key, value=value, window=window + 1), bars)
+        found = pull_back(op, {"query": query, "key": key, "value": value, "window": window + 1}, bars)
         return {k: x.astype(np.float32) for k, x in found.items()}
 
     monkeypatch.setattr(run, "LONGEST_RUN", limit)
