@@ -99,7 +99,7 @@ def parser() -> argparse.ArgumentParser:
     option("--seed", type=_natural, default=0, metavar="S", help="seed of the cases")
     option("--case", metavar="ID", help="judge this case only")
     option("--against", metavar="OLD", help="compare with another kernel, or with a report that --json wrote")
-    option("--shrink", metavar="FILE.py", help="write the smallest failure that is found as a script of 20 lines")
+    option("--shrink", metavar="FILE.py", help="write the smallest failure that is found as a short script")
     option("--json", metavar="FILE", help="write the report as JSON, - for standard output")
     option("--quiet", action="store_true", help="only the verdict, and the failure")
     verify.set_defaults(run=run_verify)
