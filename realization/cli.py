@@ -99,7 +99,7 @@ def parser() -> argparse.ArgumentParser:
     option("--seed", type=_natural, default=0, metavar="S", help="seed of the cases")
     option("--case", metavar="ID", help="judge this case only")
     option("--against", metavar="OLD", help="compare with another kernel, or with a report that --json wrote")
-    option("--shrink", metavar="FILE.py", help="write the smallest failure that is found as a script of 20 lines")
+    option("--shrink", metavar="FILE.py", help="write the smallest failure that is found as a short script")
     option("--json", metavar="FILE", help="write the report as JSON, - for standard output")
     option("--quiet", action="store_true", help="only the verdict, and the failure")
     verify.set_defaults(run=run_verify)
@@ -145,9 +145,11 @@ def run_list(arguments: argparse.Namespace) -> int:
     elif arguments.conventions:
         print("\n".join(content))
     else:
+        width = max(map(len, content["ops"]))
         for name, op in content["ops"].items():
-            print(f"{name:16} {op['title']}\n{'':16} {', '.join(op['arguments'])}")
-        print(f"{'subjects':16} {', '.join(content['subjects'])}\n{'claims':16} {', '.join(content['claims'])}")
+            print(f"{name:{width}} {op['title']}\n{'':{width}} {', '.join(op['arguments'])}")
+        for name in ("subjects", "claims"):
+            print(f"{name:{width}} {', '.join(content[name])}")
     return OK
 
 
@@ -200,6 +202,8 @@ def _shrunk(path: str, found: Report) -> str:
     from realization.verify import script, shrink
 
     start = shrink.smallest(found)
+    if start is None and found.gradients is not None:
+        return _shrunk(path, found.gradients)
     if start is None:
         return "nothing to shrink: no case fails with a wrong value"
     with Progress(0) as progress:

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, TypeVar
 
+import numpy as np
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 StandIn = Callable[..., Any]  # (core, its arguments as keywords) -> what the core returns
 _STAND_IN: ContextVar[StandIn | None] = ContextVar("stand_in", default=None)
@@ -75,12 +77,12 @@ def numbers(arguments: Mapping[str, Any]) -> Iterator[Any]:
 
 
 def called(function: Callable[[], Any]) -> list[Callable[..., Any]]:
-    """The cores that a function of plain arrays calls, each once."""
+    """The cores that a function calls, each once."""
     met: dict[str, Callable[..., Any]] = {}
 
     def listen(core: Callable[..., Any], **arguments: Any) -> Any:
         met[core.__module__] = core
-        return route(core)(**arguments)
+        return fast(core, **arguments)
 
     with standing_in(listen):
         function()
@@ -96,6 +98,20 @@ def route(core: Callable[..., Any]) -> Callable[..., Any]:
     """The core by its fast float64 route, or itself."""
     found: Callable[..., Any] = getattr(_beside(core), "route", core)
     return found
+
+
+def fast(core: Callable[..., Any], **arguments: Any) -> Any:
+    """What a core answers: plain arrays go by its fast route, number types, as those of gradients, by the core."""
+    return fastest(core, arguments)(**arguments)
+
+
+def fastest(core: Callable[..., Any], arguments: Mapping[str, Any]) -> Callable[..., Any]:
+    """The core's fast route, or the core where that cannot take the arguments."""
+    given = list(numbers(arguments))
+    plain = all(x.dtype != object for x in given if isinstance(x, np.ndarray)) and not any(
+        hasattr(type(x), "__elementary__") for x in given
+    )
+    return route(core) if plain else core
 
 
 def _beside(core: Callable[..., Any]) -> Any:

@@ -21,7 +21,7 @@ from realization.core.claim import Claim
 from realization.core.errors import RealizationError
 from realization.core.ops import Op, Swap, incomplete
 from realization.core.pair import Pair
-from realization.layers.cores import numbers, route, standing_in
+from realization.layers.cores import fastest, standing_in
 from realization.layers.readings import complete
 from realization.verify.cases import Case
 from realization.verify.pattern import EXPLAINED, comparable, errors, failing, score
@@ -145,11 +145,7 @@ class NotApplicableError(RealizationError):
 
 def _answer(stand_in: Any, core: Any, **arguments: Any) -> Any:
     """Plain arrays go by the core's fast route, number types by the core."""
-    given = list(numbers(arguments))
-    plain = all(x.dtype != object for x in given if isinstance(x, np.ndarray)) and not any(
-        hasattr(type(x), "__elementary__") for x in given
-    )
-    return stand_in(route(core) if plain else core, **arguments)
+    return stand_in(fastest(core, arguments), **arguments)
 
 
 # Swaps that a signature implies ---------------------------------------------

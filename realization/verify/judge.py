@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,6 +16,7 @@ from realization.verify import run
 from realization.verify.cases import Case
 from realization.verify.gradients import backward_of
 from realization.verify.run import Report
+from realization.verify.shrink import explained
 from realization.verify.subject import Subject, UsageError, check_inputs, find, read_inputs
 
 Compare = Callable[[Report, Callable[[str], None]], Any]
@@ -141,6 +143,8 @@ class Task:
         """Judge; `progress` gets a line for each step."""
         asked = self.properties
         found = run.verify(self.subject, self.claim, self.draws, ask_for=asked, seed=self.seed, progress=progress)
+        with contextlib.suppress(KeyboardInterrupt):  # the verdict stands without a reason
+            found = explained(found)
         if self.compare is not None:
             found = replace(found, against=self.compare(found, progress))
         if self.backward is None or found.interrupted:
@@ -170,17 +174,19 @@ def prepare(
 
     subject = find(function, KNOWN, op=op, convention=convention, array=array, path=path)
     claim = claim if isinstance(claim, Claim) else parse_claim(claim or "", subject.claim)
+    differentiated = grad or backward is not None
+    # a case, inputs with cotangents and a property that is named are those of the gradients
+    alone = differentiated and (case is not None or inputs is not None or bool(properties))
+    if alone:
+        subject = backward_of(subject, backward)
     compare = None
     if against is not None:
-        subject, compare = _compared(subject, claim, against, convention, array)
+        subject, compare = _compared(subject, claim, against, backward, convention=convention, array=array, path=path)
     plan = partial(_plan, claim=claim, cases=cases, seed=seed, case=case, inputs=inputs)
-    if not (grad or backward):
-        return plan(subject, properties, compare=compare)
-    # a case, inputs with cotangents and a property that is named are those of the gradients
-    if case is not None or inputs is not None or properties:
-        return plan(backward_of(subject, backward), properties)
-    forward = plan(subject, properties, compare=compare)
-    return replace(forward, backward=plan(backward_of(subject, backward), properties))
+    task = plan(subject, properties, compare=compare)
+    if alone or not differentiated:
+        return task
+    return replace(task, backward=plan(backward_of(subject, backward), properties))
 
 
 def _plan(
@@ -194,17 +200,25 @@ def _plan(
 
 
 def _compared(
-    subject: Subject, claim: Claim, other: Callable[..., Any] | str, convention: str | None, array: str | None
+    subject: Subject, claim: Claim, other: Callable[..., Any] | str, backward: Any, **found: str | None
 ) -> tuple[Subject, Compare]:
     """The subject, given no more than the one it is compared with takes; and what compares a report."""
     from realization.layers import KNOWN
 
     if isinstance(other, str) and other.endswith(".json"):
         content = against_.read(other)
+        if subject.forward is not None:
+            content = content.get("gradients") or content
         against_.fitting(content, other, subject, claim)
         return subject, lambda found, progress: against_.baseline(found, content, other)
+    if subject.forward is not None and backward is not None:
+        raise UsageError(
+            "a case, inputs or a property beside --backward ask for gradients only, and of those that --against "
+            "names there is no backward pass; leave out --backward, or give --against a report that --json wrote"
+        )
     # the op of the first, also where it is the user's own
-    subject, old = against_.common(subject, find(other, KNOWN, op=subject.op, convention=convention, array=array))
+    old = find(other, KNOWN, op=(subject.forward or subject).op, **found)
+    subject, old = against_.common(subject, old if subject.forward is None else backward_of(old))
     return subject, lambda found, progress: against_.kernels(found, old, claim, progress=progress)
 
 

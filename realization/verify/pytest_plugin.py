@@ -27,7 +27,10 @@ if TYPE_CHECKING:
     from realization.core.ops import Op
     from realization.verify.run import Report
 
-MARKER = "conforms(op, claims=..., io=...): one item for each op, claim and input format; see the fixture `conforms`"
+MARKER = (
+    "conforms(op, claims=..., io=..., cases=N, seed=S): one item for each op, claim and input format; "
+    "see the fixture `conforms`"
+)
 NUMBERS = {
     "cases": "number of cases on which `conforms` judges (default: the plan of the op, which covers all regimes)",
     "seed": "seed of the cases of `conforms` (default: 0)",
@@ -64,11 +67,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @dataclass(frozen=True)
 class Asked:
-    """What an item asks for beside the function: an op, a claim, a format of the inputs."""
+    """What an item asks for beside the function: an op, a claim, a format of the inputs; and on how many cases."""
 
     op: Op | str | None = None
     claim: Claim | str | None = None
     io: str | None = None
+    cases: int | None = None
+    seed: int | None = None
 
     @property
     def id(self) -> str:
@@ -84,13 +89,16 @@ class Asked:
         return self.claim.replace(io=self.io) if self.io else self.claim
 
 
-def _combinations(op: Any = None, *, claims: Any = (), io: Any = ()) -> Iterator[Asked]:
+def _combinations(
+    op: Any = None, *, claims: Any = (), io: Any = (), cases: int | None = None, seed: int | None = None
+) -> Iterator[Asked]:
     """Every op with every claim in every format; what is not named is left to the function."""
     from realization.core.claim import Claim, parse_claim
     from realization.layers import KNOWN
     from realization.verify.subject import known_op
 
-    for asked in itertools.starmap(Asked, itertools.product(*map(_several, (op, claims, io)))):
+    for name, claim, form in itertools.product(*map(_several, (op, claims, io))):
+        asked = Asked(name, claim, form, cases, seed)
         if asked.op is not None:
             known_op(asked.op, KNOWN)
         if isinstance(asked.words, str):
@@ -156,14 +164,15 @@ class Conforms:
         from realization.verify.judge import judge
 
         asked = replace(self.asked, claim=keywords.pop("claim", self.asked.claim))
-        keywords |= {name: n for name in NUMBERS if (n := self._number(name, keywords.get(name))) is not None}
+        given = {name: keywords.get(name, getattr(asked, name)) for name in NUMBERS}
+        keywords |= {name: n for name, x in given.items() if (n := self._number(name, x)) is not None}
         try:
             return judge(function, self.op if op is None else op, claim=asked.words, **keywords)
         except RealizationError as e:
             pytest.fail(f"conforms: {e}", pytrace=False)
 
     def _number(self, name: str, given: int | None) -> int | None:
-        """The command line before the call, the call before the ini file."""
+        """The command line before the call and its marker, these before the ini file."""
         __tracebackhide__ = True
         option = self.item.config.getoption(f"--realization-{name}")
         if option is not None or given is not None:

@@ -1,8 +1,8 @@
-"""A failure as a script: NumPy, the subject, one certified value, at most 20 lines."""
+"""A failure as a script: NumPy, the subject, one certified value, at most 20 lines; 30 of a backward pass."""
 
 from __future__ import annotations
 
-import os
+import itertools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 from realization.core.claim import Claim
 from realization.core.ops import Op
 from realization.core.rounding import Format, round_to
+from realization.layers.gradients import COTANGENT, GRADIENT
 from realization.verify import demo
 from realization.verify.arrays import encode
 from realization.verify.cases import handed_over
@@ -20,7 +21,7 @@ from realization.verify.shrink import failure
 from realization.verify.subject import Subject, UsageError
 from realization.verify.verdict import Finding, output_format
 
-LINES, WIDTH, EXCEPTIONS = 20, 118, 6
+LINES, LINES_BACKWARD, WIDTH, EXCEPTIONS = 20, 30, 118, 6
 
 
 def script(subject: Subject, claim: Claim, result: Result) -> str:
@@ -38,7 +39,8 @@ def script(subject: Subject, claim: Claim, result: Result) -> str:
     Returns
     -------
     str
-        At most 20 lines; it exits with an AssertionError that names place, value and certified value.
+        At most 20 lines, 30 of a backward pass; it exits with an AssertionError that names place, value and
+        certified value.
 
     Raises
     ------
@@ -48,44 +50,90 @@ def script(subject: Subject, claim: Claim, result: Result) -> str:
     finding = failure(result)
     if finding is None or result.truth is None:
         raise UsageError(f"the failure is no wrong value, so there is no script of it: {result.sentence}")
-    op, torch = subject.op, subject.array == "torch"
+    op = subject.op
     place = f"{finding.output}[{', '.join(map(str, finding.place))}]"
-    head = [f"# {subject.name} as {op.name}: {place} is wrong (realization verify --shrink)", *_imports(subject)]
+    name = _flag(subject, "--backward") or subject.name
+    head = [f"# {name} as {op.name}: {place} is wrong (realization verify --shrink)", *_imports(subject)]
     arguments = {k: x for k, x in result.case.arguments.items() if x is not None}
     given = [f"{k} = {_spelled(op, k, x, claim)}" for k, x in arguments.items()]
     value = result.truth.value[finding.output][finding.place]
     certified = _certified(value, finding, output_format(op, finding.output, claim))
-    number = "complex" if np.iscomplexobj(result.outputs[finding.output]) else "float"
     tail = [
         f"given = dict({', '.join(f'{k}={k}' for k in arguments)})",
-        *([_tensors(op, arguments, claim)] if torch else []),
-        "out = subject(**given)",
-        f'out = out["{finding.output}"] if isinstance(out, dict) else '
-        f"out[{op.outputs.index(finding.output)}] if isinstance(out, (tuple, list)) else out",
-        f"got = {number}({'out' if torch else 'np.asarray(out)'}[{', '.join(map(str, finding.place))}])",
+        *([_tensors(op, arguments, claim)] if subject.array == "torch" else []),
+        *_called(subject, finding, arguments),
+        _got(subject, finding, complexes=np.iscomplexobj(result.outputs[finding.output])),
         f"certified, allowed = {certified!r}, {_allowed(finding)!r}",
         "assert abs(got - certified) <= allowed, "
         f'f"{place}: got {{got}}, certified {{certified}}, allowed {{allowed}}"',
     ]
-    return "\n".join([*head, *_joined(given, LINES - len(head) - len(tail)), *tail]) + "\n"
+    lines = LINES if subject.forward is None else LINES_BACKWARD
+    return "\n".join([*head, *_joined(given, lines - len(head) - len(tail)), *tail]) + "\n"
+
+
+def _called(subject: Subject, finding: Finding, arguments: Mapping[str, Any]) -> list[str]:
+    """Lines that call the subject and leave the output, or the gradient, in `out`."""
+    name = finding.output
+    if subject.forward is None:
+        return [
+            "out = subject(**given)",
+            f'out = out["{name}"] if isinstance(out, dict) else '
+            f"out[{subject.op.outputs.index(name)}] if isinstance(out, (tuple, list)) else out",
+        ]
+    name = name.removeprefix(GRADIENT)
+    if _flag(subject, "--backward"):
+        return [f'out = subject(**given).get("{name}")  # one that does not come counts as 0']
+    return _differentiated(subject.forward, name, arguments)
+
+
+def _differentiated(forward: Subject, name: str, arguments: Mapping[str, Any]) -> list[str]:
+    """Lines that differentiate L = Re sum of conj(cotangent) output by autograd."""
+    outputs = [k.removeprefix(COTANGENT) for k in arguments if k.startswith(COTANGENT)]
+    places = [forward.op.outputs.index(k) for k in outputs]
+    copied = ", ".join(f'"{k}": given["{k}"].clone()' for k in sorted(forward.changes & set(arguments)))
+    return [
+        f"bars = [given.pop(k) for k in {[COTANGENT + k for k in outputs]}]",
+        "numbers = [x for x in given.values() if torch.is_tensor(x) and (x.is_floating_point() or x.is_complex())]",
+        "for x in numbers: x.requires_grad_()",
+        f"out = subject(**{{**given, {copied}}})" if copied else "out = subject(**given)",
+        f"out = [out[k] for k in {outputs}] if isinstance(out, dict) else "
+        f"[out[i] for i in {places}] if isinstance(out, (tuple, list)) else [out]",
+        "sum((bar.conj() * y).real.sum() for bar, y in zip(bars, out)).backward()",
+        f'out = given["{name}"].grad  # one that does not come counts as 0',
+    ]
+
+
+def _got(subject: Subject, finding: Finding, *, complexes: bool) -> str:
+    """The line that reads the number at the place."""
+    out = "out" if subject.array == "torch" else "np.asarray(out)"
+    read = f"{out}[{', '.join(map(str, finding.place))}]"
+    read = read if subject.forward is None else f"0 if out is None else {read}"
+    return f"got = {'complex' if complexes else 'float'}({read})"
+
+
+def _flag(subject: Subject, name: str) -> str | None:
+    """What an option of the command was given for this subject."""
+    return dict(itertools.pairwise(subject.flags)).get(name)
 
 
 def _imports(subject: Subject) -> list[str]:
-    """Lines that make `subject` the function."""
-    place, _, attribute = subject.name.rpartition(":")
+    """Lines that make `subject` the function: the backward pass that was given, or what autograd differentiates."""
+    backward = _flag(subject, "--backward")
+    name, subject = backward or subject.name, subject.forward or subject
+    place, _, attribute = name.rpartition(":")
     arrays = "import torch\n" if subject.array == "torch" else ""
     lines = [f"{arrays}import numpy as np"]
-    if subject.name in demo.SUBJECTS:
-        function = demo.SUBJECTS[subject.name][0]
+    if name in demo.SUBJECTS:
+        function = demo.SUBJECTS[name][0]
         lines.append(f"from {function.__module__} import {function.__name__} as subject")
-    elif subject.note:  # the calling convention is foreign, and the adapter knows it
+    elif subject.note and not backward:  # the calling convention is foreign, and the adapter knows it
         options = dict(zip(subject.flags[::2], subject.flags[1::2], strict=True))
         words = ", ".join(f"{k.removeprefix('--')}={v!r}" for k, v in options.items())
         lines.append("from realization import KNOWN; from realization.verify.subject import find  # for the convention")
         lines.append(f"subject = find({subject.name!r}, KNOWN, {words}).call")
     else:
         file = place.endswith(".py")
-        folder = str(Path(place).resolve().parent) if file else os.getcwd()
+        folder = str(Path(place).resolve().parent) if file else str(Path(_flag(subject, "--path") or ".").resolve())
         module = Path(place).stem if file else place
         lines += ["import importlib, sys", f"sys.path.insert(0, {folder!r})"]
         lines.append(f"subject = importlib.import_module({module!r}).{attribute}")

@@ -16,12 +16,15 @@ import numpy as np
 
 from realization.core.claim import Claim
 from realization.core.errors import RealizationError
-from realization.layers.cores import route, standing_in
+from realization.layers.cores import fast, standing_in
+from realization.verify import run
+from realization.verify.cases import Case
+from realization.verify.faults import seconds as seconds_of
 from realization.verify.run import Report, Result, run_case
 from realization.verify.subject import Subject
 from realization.verify.verdict import FAIL, Finding
 
-SECONDS = 60.0
+SECONDS, SECONDS_OF_A_REASON = 60.0, 20.0
 Arguments = dict[str, Any]
 # From the simplest on; what is simpler than an array's own values is tried first.
 CONSTANTS = (0.0, 1.0, -1.0, 0.5, -0.5, 2.0)
@@ -76,6 +79,32 @@ def shrink(
     return search.best
 
 
+def explained(report: Report) -> Report:
+    """Return a report with a reason that is found on a part of its case, where a run of the whole takes too long.
+
+    Parameters
+    ----------
+    report : Report
+        What was found.
+
+    Returns
+    -------
+    Report
+        The given one if its case was asked, or if no part fails on which asking is quick.
+    """
+    worst, op = report.worst, report.subject.op
+    if worst is None or report.diagnosis is None or not report.diagnosis.note or failure(worst) is None:
+        return report
+    search = _Search(report.subject, report.claim, worst, time.monotonic() + SECONDS_OF_A_REASON, lambda line: None)
+    if not search.quicken(lambda case: seconds_of(op, case) <= run.LONGEST_RUN):
+        return report
+    part, none = search.best, "no known convention or fault explains it"
+    found = run.diagnose(op, part, report.claim) or run.Diagnosis(part.case, note=none)
+    counts = f"{size(part.case.arguments):,} of the {size(worst.case.arguments):,} numbers"
+    note = found.note or f"asked on a part of the case that fails too, {counts}"
+    return dataclasses.replace(report, diagnosis=dataclasses.replace(found, case=worst.case, note=note))
+
+
 class _Search:
     """The smallest failure so far, and the ways to make it smaller."""
 
@@ -83,7 +112,7 @@ class _Search:
         self, subject: Subject, claim: Claim, result: Result, until: float, progress: Callable[[str], None]
     ) -> None:
         self.subject, self.claim, self.best, self.until, self.progress = subject, claim, result, until, progress
-        self.trials, self.tried = 0, set[int]()
+        self.trials, self.tried, self.refused = 0, set[int](), False
         # A structural fault fails on real numbers too, which then may be changed one by one.
         self.free = not result.case.exact or self._keep(dict(result.case.arguments), regime=None)
 
@@ -99,9 +128,26 @@ class _Search:
         while smaller:
             smaller = max([step() for step in kinds])
 
+    def quicken(self, quick: Callable[[Case], bool]) -> bool:
+        """Half of the steps, or one row or head, as long as a run is not quick; whether it is in the end."""
+        while not quick(self.best.case):
+            if not any(self._keep(less) for less in self._parts_of_it()):
+                return False
+        return True
+
+    def _parts_of_it(self) -> Iterator[Arguments]:
+        """Either half of the steps; of each other axis the one place that is wrong."""
+        T = self._sizes().get("T", 0)
+        if T > 1:
+            yield from (self._in_time(0, T - T // 2), self._in_time(T // 2, T))
+        for letter, n in self._sizes().items():
+            if n > 1 and letter not in ("T", "S"):
+                at = self._wrong(letter) or 0
+                yield self._cut({letter: slice(at, at + 1)})
+
     def _keep(self, arguments: Arguments, regime: Any = ...) -> bool:
         """Judge other arguments; keep them if they fail."""
-        mark = _fingerprint(arguments)
+        mark, self.refused = _fingerprint(arguments), False
         if time.monotonic() > self.until or (mark in self.tried and regime is ...):
             return False
         self.tried.add(mark)
@@ -115,6 +161,7 @@ class _Search:
                     return False
                 result = run_case(self.subject, self.claim, case, rules=False)
         except (RealizationError, ValueError, IndexError):  # no arguments of the op
+            self.refused = True
             return False
         if result.status != FAIL or failure(result) is None:
             return False
@@ -126,7 +173,7 @@ class _Search:
 
         What is not looked at is only not kept; what is kept has failed by the verdict.
         """
-        with standing_in(lambda core, **a: route(core)(**a)):
+        with standing_in(fast):
             got = self.subject.run(arguments, self.claim)
             right = dict(zip(self.subject.op.outputs, self.subject.op.definition(**arguments), strict=True))
         u = min(self.claim.out_format.u, self.claim.state_format.u)
@@ -136,9 +183,14 @@ class _Search:
     # Options ----------------------------------------------------------------
 
     def _drop(self) -> bool:
-        """Leave out optional arguments."""
+        """Leave out optional arguments; two at once where neither can go alone, as tables of cos and of sin."""
         needed = self.subject.op.required | self.subject.requires
-        found = [self._keep(_without(self.arguments, name)) for name in list(self.arguments) if name not in needed]
+        found, tied = [], []
+        for name in [k for k in self.arguments if k not in needed]:
+            found.append(self._keep(_without(self.arguments, name)))
+            tied += [name] * self.refused
+        for pair in itertools.combinations(tied, 2):
+            found.append({*pair} <= {*self.arguments} and self._keep(_without(self.arguments, *pair)))
         return any(found)
 
     def _lower(self) -> bool:
@@ -298,8 +350,8 @@ def _fingerprint(arguments: Arguments) -> int:
     return hash(tuple((k, arrays.get(k, x)) for k, x in arguments.items() if k in arrays or x.__hash__))
 
 
-def _without(arguments: Arguments, name: str) -> Arguments:
-    return {k: x for k, x in arguments.items() if k != name}
+def _without(arguments: Arguments, *names: str) -> Arguments:
+    return {k: x for k, x in arguments.items() if k not in names}
 
 
 def _complexity(x: np.ndarray) -> int:

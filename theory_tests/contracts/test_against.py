@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -114,6 +115,78 @@ def test_the_comparison_as_json(run):
     assert row["old"] < 1
     assert row["sides"] == "the reference sides with OLD"
     assert json.loads(run("demo", *FAST, "--json", "-")[1])["against"] is None
+
+
+BACKWARD = """
+import numpy as np
+from realization.layers import OPS
+from realization.layers.readings import pull_back
+
+def scan(u, delta, A, B, C):
+    return [y.astype(np.float32) for y in OPS["selective_scan"].definition(u=u, delta=delta, A=A, B=B, C=C)]
+
+def right(u, delta, A, B, C, cotangent_y=None, cotangent_final_state=None):
+    bars = {"y": cotangent_y, "final_state": cotangent_final_state}
+    given = dict(u=u, delta=delta, A=A, B=B, C=C)
+    found = pull_back(OPS["selective_scan"], given, {k: x for k, x in bars.items() if x is not None})
+    return {k: x.astype(np.float32) for k, x in found.items()}
+
+def wrong(u, delta, A, B, C, cotangent_y=None, cotangent_final_state=None):
+    found = right(u, delta, A, B, C, cotangent_y, cotangent_final_state)
+    return {**found, "u": -found["u"]}
+"""
+
+
+def test_gradients_are_compared_with_a_report(run, tmp_path):
+    """A case of the gradients, with that of a report on both passes; no kernel brings the gradients of another."""
+    path, before = tmp_path / "passes.py", str(tmp_path / "before.json")
+    path.write_text(BACKWARD)
+    words = [f"{path}:scan", "--op", "selective_scan", "--claim", "chunk=8"]
+    right, wrong = (["--backward", f"{path}:{name}"] for name in ("right", "wrong"))
+    run(*words, *right, "--cases", "2", "--json", before)
+    case = ["--case", json.loads(Path(before).read_text())["gradients"]["cases"][1]["id"]]
+    status, out, _ = run(*words, *right, *case, "--against", before)
+    assert (status, "before.json: 1 cases as before" in out) == (0, True)
+    status, out, _ = run(*words, *wrong, *case, "--against", before)
+    assert (status, "fails now, did not before" in out) == (1, True)
+    status, out, err = run(*words, *right, *case, "--against", f"{path}:scan")
+    assert (status, out) == (2, "")
+    assert "give --against a report that --json wrote" in err
+
+
+AUTOGRAD = """
+import torch
+
+def old(u, delta, A, B, C, weight=1.0):
+    B = weight * B + (1 - weight) * B.detach()
+    S, ys = torch.zeros(u.shape[0], *A.shape), []
+    for t in range(u.shape[1]):
+        S = torch.exp(delta[:, t, :, None] * A) * S + (delta[:, t] * u[:, t])[..., None] * B[:, t, None]
+        ys.append((S * C[:, t, None]).sum(-1))
+    return torch.stack(ys, 1) if ys else 0 * u, S
+
+def new(u, delta, A, B, C):
+    return old(u, delta, A, B, C, 1.25)
+"""
+
+
+@pytest.mark.real("torch")
+def test_gradients_by_autograd_are_compared(run, tmp_path):
+    """Those of both kernels."""
+    path = tmp_path / "autograd_pair.py"
+    path.write_text(AUTOGRAD)
+    words = ["--op", "selective_scan", "--array", "torch", "--grad", "--case", "fading-3.T9.o0.s0"]
+    status, out, _ = run(f"{path}:new", *words, "--against", f"{path}:old")
+    assert status == 1
+    assert re.search("grad_B: they differ .*OLD", out)
+
+
+def test_the_other_kernel_is_found_in_the_folder_too(run, tmp_path):
+    """Where --path says; and the report says so."""
+    (tmp_path / "kernels_beside.py").write_text(KERNELS)
+    words = ["--op", "selective_scan", "--cases", "2", "--path", str(tmp_path)]
+    status, out, _ = run("kernels_beside:bare", *words, "--against", "kernels_beside:bare")
+    assert (status, "against   kernels_beside:bare" in out) == (0, True)
 
 
 # An earlier report ----------------------------------------------------------

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from realization.cli import main
+from realization.layers import KNOWN
 from realization.verify import demo
 
 FAST = ["--cases", "6"]
@@ -257,6 +258,9 @@ def test_progress_is_for_terminals_only(run, monkeypatch):
 def test_list_and_doctor(run):
     """What is known, as text and as JSON, and what machine this is."""
     assert "selective_scan" in run("list")[1]
+    lines = [line for line in run("list")[1].splitlines() if line.split()[0] in KNOWN]
+    assert len(lines) == len(KNOWN)
+    assert len({line.index(KNOWN[line.split()[0]].title) for line in lines}) == 1  # in one column
     assert {"ops", "subjects", "claims"} <= set(json.loads(run("list", "--json")[1]))
     assert "complex" in run("list", "--conventions")[1]
     assert "numba" in run("doctor")[1]

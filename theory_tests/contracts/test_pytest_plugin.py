@@ -125,6 +125,22 @@ def test_an_unknown_keyword_points_at_the_call(suite):
     assert "def _judged" not in str(result.stdout)
 
 
+def test_a_marker_says_on_how_many_cases(suite):
+    """The call before the marker, the command line before both."""
+    tests = """
+    @pytest.mark.conforms(op="selective_scan", cases=3, seed=5)
+    def test_marked(conforms):
+        report = conforms(scan)
+        assert (len(report.results), report.seed) == (COUNT, 5)
+
+    @pytest.mark.conforms(op="selective_scan", cases=3)
+    def test_called(conforms):
+        assert len(conforms(scan, cases=2).results) == min(COUNT, 2)
+    """
+    suite("\n    COUNT = 3\n" + tests).assert_outcomes(passed=2)
+    suite("\n    COUNT = 1\n" + tests, "--realization-cases", "1").assert_outcomes(passed=2)
+
+
 MARKED = """
     from realization import Claim
 

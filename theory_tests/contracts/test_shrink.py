@@ -22,9 +22,9 @@ def execute(path):
     return done.returncode, done.stderr
 
 
-def fails_rightly(path):
-    """At most 20 lines, which end in an AssertionError that names the place."""
-    assert len(path.read_text().splitlines()) <= 20, path.read_text()
+def fails_rightly(path, lines=20):
+    """Few lines, which end in an AssertionError that names the place."""
+    assert len(path.read_text().splitlines()) <= lines, path.read_text()
     status, err = execute(path)
     assert status == 1, err
     assert re.search(r"AssertionError: \w+\[[\d, ]+\]: got .*, certified .*, allowed ", err), err
@@ -147,6 +147,105 @@ def test_nothing_to_shrink(tmp_path, capsys):
     assert main(["verify", "demo", "--cases", "3", "--shrink", str(path)]) == 0
     assert "nothing to shrink" in capsys.readouterr().out
     assert not path.exists()
+
+
+# Gradients --------------------------------------------------------------------
+
+BACKWARD = """
+import numpy as np
+from realization.layers import OPS
+from realization.layers.readings import pull_back
+
+def scan(u, delta, A, B, C):
+    return [y.astype(np.float32) for y in OPS["selective_scan"].definition(u=u, delta=delta, A=A, B=B, C=C)]
+
+def broken(u, delta, A, B, C):
+    y, state = scan(u, delta, A, B, C)
+    return 2 * y, state
+
+def right(u, delta, A, B, C, cotangent_y=None, cotangent_final_state=None):
+    bars = {"y": cotangent_y, "final_state": cotangent_final_state}
+    given = dict(u=u, delta=delta, A=A, B=B, C=C)
+    found = pull_back(OPS["selective_scan"], given, {k: x for k, x in bars.items() if x is not None})
+    return {k: x.astype(np.float32) for k, x in found.items()}
+
+def wrong(u, delta, A, B, C, cotangent_y=None, cotangent_final_state=None):
+    found = right(u, delta, A, B, C, cotangent_y, cotangent_final_state)
+    return {**found, "delta": -found["delta"]}
+
+def absent(u, delta, A, B, C, cotangent_y=None, cotangent_final_state=None):
+    return {k: x for k, x in right(u, delta, A, B, C, cotangent_y, cotangent_final_state).items() if k != "B"}
+"""
+
+
+@pytest.fixture
+def differentiated(tmp_path, capsys):
+    """Shrink what fails of a forward and a backward pass; return the script and what was printed."""
+    source = tmp_path / "passes.py"
+    source.write_text(BACKWARD)
+
+    def call(forward, backward, *more):
+        path = tmp_path / "small.py"
+        words = ["--op", "selective_scan", "--claim", "chunk=8", "--backward", f"{source}:{backward}", *more]
+        main(["verify", f"{source}:{forward}", *words, "--quiet", "--shrink", str(path)])
+        return path, capsys.readouterr().out
+
+    return call
+
+
+@pytest.mark.parametrize("more", [("--case", "fading-3.T9.o0.s0"), ("--cases", "3", "--grad")])
+@pytest.mark.parametrize("backward", ["wrong", "absent"])
+def test_a_wrong_backward_pass_shrinks(differentiated, backward, more):
+    """Alone or beside a right forward pass: the script calls the backward pass, and passes with the right one."""
+    path, _ = differentiated("scan", backward, *more)
+    fails_rightly(path)
+    source = path.read_text()
+    assert f").{backward}\n" in source
+    path.write_text(source.replace(f").{backward}\n", ").right\n"))
+    assert execute(path) == (0, "")
+
+
+def test_the_forward_pass_shrinks_first(differentiated):
+    """Its failure is the one to mend first; where both are right there is nothing to shrink."""
+    path, _ = differentiated("broken", "wrong", "--cases", "3")
+    assert ").broken\n" in path.read_text()
+    path.unlink()
+    path, out = differentiated("scan", "right", "--cases", "3")
+    assert "nothing to shrink" in out
+    assert not path.exists()
+
+
+AUTOGRAD = """
+import torch
+
+def right(u, delta, A, B, C, weight=1.0, keep=False):
+    B = weight * B + (1 - weight) * B.detach()
+    C = C.detach() if keep else C
+    S, ys = torch.zeros(u.shape[0], *A.shape), []
+    for t in range(u.shape[1]):
+        S = torch.exp(delta[:, t, :, None] * A) * S + (delta[:, t] * u[:, t])[..., None] * B[:, t, None]
+        ys.append((S * C[:, t, None]).sum(-1))
+    return torch.stack(ys, 1) if ys else 0 * u, S
+
+def wrong(u, delta, A, B, C):
+    return right(u, delta, A, B, C, 1.25)
+
+def cut(u, delta, A, B, C):
+    return dict(zip(("y", "final_state"), right(u, delta, A, B, C, keep=True)))
+"""
+
+
+@pytest.mark.real("torch")
+@pytest.mark.parametrize("name", ["wrong", "cut"])
+def test_what_autograd_finds_shrinks(tmp_path, name):
+    """The script differentiates; it passes with a function that autograd differentiates rightly."""
+    kernel, path = tmp_path / "autograd_kernel.py", tmp_path / "small.py"
+    kernel.write_text(AUTOGRAD)
+    words = ["--op", "selective_scan", "--array", "torch", "--grad", "--case", "fading-3.T9.o0.s0", "--quiet"]
+    assert main(["verify", f"{kernel}:{name}", *words, "--shrink", str(path)]) == 1
+    fails_rightly(path, 30)
+    path.write_text(path.read_text().replace(f").{name}\n", ").right\n"))
+    assert execute(path) == (0, "")
 
 
 def test_time_is_bounded():

@@ -58,6 +58,14 @@ def test_a_wrong_window_shrinks_to_a_few_keys(tmp_path, attention):
     assert execute(path) == (0, "")
 
 
+def test_tables_go_together(tmp_path, attention):
+    """Neither that of cos nor that of sin can go alone; where both have nothing to do with the fault, both go."""
+    small, path = shrunk(tmp_path, attention("short"), where="generic.T39.o1.s0", op="sliding_window_attention")
+    assert "cos" in OPS["sliding_window_attention"].options[1]["with"]
+    assert not {"cos", "sin"} & set(small.case.arguments)
+    fails_rightly(path)
+
+
 @pytest.mark.parametrize(
     ("kernel", "op", "where", "needed"),
     [

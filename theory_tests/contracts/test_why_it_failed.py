@@ -7,13 +7,14 @@ import itertools
 import numpy as np
 import pytest
 
+import realization
 from realization.core.claim import Claim
 from realization.core.errors import RealizationError
 from realization.core.ops import Swap, incomplete
 from realization.layers import OPS, cores
-from realization.layers.readings import complete
+from realization.layers.readings import complete, pull_back
 from realization.layers.recurrence import faults, recurrence
-from realization.verify import cases, report, run, subject
+from realization.verify import cases, report, run, shrink, subject
 from realization.verify.convention import implied, swapped
 from realization.verify.faults import closest_fault, lengths, mutants, plant
 from realization.verify.pattern import EXPLAINED, errors, score
@@ -381,6 +382,33 @@ def test_large_inputs_are_not_diagnosed(monkeypatch):
     assert (why.convention, why.fault) == (None, None)
     assert "was not asked" in why.note
     assert "--shrink finds a smaller case" in why.note
+
+
+@pytest.mark.parametrize("limit, told", [(0.01, "asked on a part of the case that fails too"), (0.0, "was not asked")])
+def test_a_slow_gradient_is_asked_on_a_part(monkeypatch, limit, told):
+    """A window of one key more at T = 65; where no part is quick the report says what to do."""
+    op = OPS["sliding_window_attention"]
+
+    def forward(*, query, key, value, window):
+        return tuple(x.astype(np.float32) for x in op.definition(query=query, key=key, value=value, window=window))
+
+    def backward(*, query, key, value, window, cotangent_y=None, cotangent_lse=None):
+        bars = {k: x for k, x in (("y", cotangent_y), ("lse", cotangent_lse)) if x is not None}
+        found = pull_back(op, {"query": query, "key": key, "value": value, "window": window + 1}, bars)
+        return {k: x.astype(np.float32) for k, x in found.items()}
+
+    monkeypatch.setattr(run, "LONGEST_RUN", limit)
+    monkeypatch.setattr(run, "seconds", lambda op, case: pace(case))
+    monkeypatch.setattr(shrink, "SECONDS_OF_A_REASON", 20.0 if limit else 0.0)
+    monkeypatch.setattr(shrink, "seconds_of", lambda op, case: pace(case))
+    why = realization.judge(forward, op, case="generic.T65.o0.s0", backward=backward).diagnosis
+    assert told in why.note
+    assert (why.fault is not None and "one key longer" in why.fault.sentence) == (limit > 0)
+
+
+def pace(case):
+    """Seconds of a run on a slow machine: as many microseconds as there are numbers."""
+    return 1e-6 * shrink.size(case.arguments)
 
 
 def test_another_core_joins_by_its_table(tmp_path, monkeypatch):
