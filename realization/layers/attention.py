@@ -158,12 +158,12 @@ def factor(scale: float | None, query: Any) -> float:
 
 def whole(x: Any) -> bool:
     """Whether x is an integer, which True is not."""
-    return isinstance(x, Integral) and not isinstance(x, bool)
+    return not isinstance(x, bool) and isinstance(x, Integral)
 
 
 def finite(x: Any) -> bool:
     """Whether x is a real number."""
-    return isinstance(x, Real) and not isinstance(x, bool) and math.isfinite(x)
+    return not isinstance(x, bool) and isinstance(x, Real) and math.isfinite(x)
 
 
 # Which values an option may have, and how that is said.

@@ -183,7 +183,7 @@ def direct(
                     queue = [0.0] * (w - 1)
                 queue.append(x[i, t, c])
                 v = (0.0 if bias is None else bias[c]) + sum(a * s for a, s in zip(weight[c], queue, strict=True))
-                y[i, t, c] = v / (1 + np.exp(-v)) if activation else v
+                y[i, t, c] = v / (1 + np.exp(-v)) if active(activation) else v
                 queue.pop(0)
             state[r, c] = queue
     return Convolution(y, state)
