@@ -313,6 +313,22 @@ def test_scores_that_are_all_minus_infinity_are_nothing(name):
     assert lse[0, :, 0].tolist() == [-np.inf, 0.0, 0.0]
 
 
+@pytest.mark.parametrize("name", [*ROUTES, "two passes"])
+def test_nor_do_they_count_in_a_union(name):
+    """Raw keys, fading keys, and both; the control is that each counts where the other does not."""
+    route = getattr(BMOJO_F, name, bmojo_f_two_pass)
+    far, near = np.full((1, 4, 1, 2), -np.inf), np.zeros((1, 4, 1, 2))
+    case = ones(4) | {"fading_value": np.full((1, 4, 1, 2), 3.0), "window": 2}
+    for key, fading_key, y, lse in (
+        (far, far, [0.0] * 4, [-np.inf] * 4),
+        (near, far, [1.0] * 4, [0.0, *[np.log(2)] * 3]),
+        (far, near, [0.0, 0.0, 3.0, 3.0], [-np.inf, -np.inf, 0.0, np.log(2)]),
+    ):
+        got = route(**case | {"key": key, "fading_key": fading_key})
+        assert got.y[0, :, 0, 0].tolist() == y
+        assert np.allclose(got.lse[0, :, 0], lse, rtol=1e-15)
+
+
 @pytest.mark.parametrize("name", ROUTES)
 def test_a_sink_of_minus_infinity_is_none(name):
     """With keys, without, and with keys that are hidden; the control is a sink that is far below the scores."""
