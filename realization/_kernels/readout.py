@@ -49,9 +49,10 @@ def read_out(
                     j = places[row, t, w]
                     z[w] = -math.inf
                     if j >= 0:
-                        z[w] = score(query, key, b, t, h, h // share, j, scale, softcap)
-                        if bias is not None:
-                            z[w] += bias[min(b, bias.shape[0] - 1), min(h, bias.shape[1] - 1), t, j]
+                        # what is hidden is not read: it may be NaN
+                        more = 0.0 if bias is None else bias[min(b, bias.shape[0] - 1), min(h, bias.shape[1] - 1), t, j]
+                        if more != -math.inf:
+                            z[w] = score(query, key, b, t, h, h // share, j, scale, softcap) + more
                     # NaN is passed on, not passed over
                     top = z[w] if z[w] > top or z[w] != z[w] else top
                 if top == -math.inf:
@@ -62,7 +63,7 @@ def read_out(
                 if sink is not None:
                     rest, met = (0.0, 1) if sink[h] == top else (exp(sink[h] - top), 0)
                 for w in range(W):
-                    if places[row, t, w] >= 0:
+                    if z[w] != -math.inf:
                         e = exp(z[w] - top)
                         if z[w] == top and met == 0:
                             met = 1

@@ -10,18 +10,21 @@ after its update; without a window it is causal attention over all that is past.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 
 from realization.core.errors import ShapeError
 from realization.core.ops import Op, operation
+from realization.core.pair import Pair
 from realization.layers import attention_cases, conventions, regimes
 from realization.layers.maps import rms_norm, rotary
 from realization.layers.packing import check_offsets
 from realization.layers.readings import complete
-from realization.layers.readout import Read, Source, readout
+from realization.layers.readout import Read, Source, readout, real_part
 from realization.layers.readout.faults import CONVENTIONS, WITH_BIAS
 from realization.layers.readout.kernel import kernel
 from realization.layers.readout.places import band, with_selected
@@ -56,7 +59,7 @@ def sliding_window_attention(
     scale : float, optional
         Factor of the scores.  Default: k^(-1/2), rounded once to float64.
     softcap : float, optional
-        Positive bound of the scores.
+        Positive bound of the scores.  Default: none.
     cos, sin : array_like, optional
         Tables of the rotary positions, (S, r) or (*b, S, r), 2 r <= k; their rounding belongs to the input.
     interleaved : bool
@@ -66,9 +69,9 @@ def sliding_window_attention(
     norm_eps : float
         Added to the mean square.
     bias : array_like, optional
-        Added to the scores, (h, T, S) or (*b, h, T, S); -inf hides a key.
+        Added to the scores, (h, T, S) or (*b, h, T, S); -inf hides a key, of which nothing is read.
     sink : array_like, optional
-        A logit per head (h,) that takes part in the sum and has no value.
+        A logit per head (h,) that takes part in the sum and has no value; -inf for none.
     selected : array_like of int, optional
         Further keys of each query, (*b, T, m); -1 for none.  A key counts once.
     cu_seqlens : array_like of int, optional
@@ -83,7 +86,7 @@ def sliding_window_attention(
     Raises
     ------
     ShapeError
-        If a shape does not fit, g does not divide h, T > S, the window is negative, the cap is not positive,
+        If a shape does not fit, g does not divide h, T > S, an option or a sink has no meaning, an array is complex,
         one of cos and sin is missing, or a selected key lies in the future.
 
     References
@@ -107,8 +110,8 @@ def sliding_window_attention(
 
 def layer(core: Callable[..., Read], *, scale, softcap, sink, **arguments) -> Read:
     """Map and core; the core is `readout`, or another route to the same."""
-    options = {"scale": factor(scale, arguments["query"]), "softcap": cap(softcap), "sink": sink}
-    return core(sources=(source(**arguments),), **options)
+    check_values(arguments | {"scale": scale, "softcap": softcap, "sink": sink})
+    return core(sources=(source(**arguments),), scale=factor(scale, arguments["query"]), softcap=softcap, sink=sink)
 
 
 # the same with compiled loops over the keys
@@ -119,7 +122,7 @@ def source(
     query, key, value, window, cos, sin, interleaved, query_norm, key_norm, norm_eps, bias, selected, cu_seqlens
 ) -> Source:
     """The keys of one stream, normalised and turned, and the places that each query sees."""
-    check_heads(query, key, window)
+    check_heads(query, key)
     T, S = query.shape[-3], key.shape[-3]
     q, k = positioned(query, key, cos, sin, interleaved, query_norm, key_norm, norm_eps)
     if cu_seqlens is not None:
@@ -153,22 +156,52 @@ def factor(scale: float | None, query: Any) -> float:
     return float(max(query.shape[-1], 1) ** -0.5 if scale is None else scale)
 
 
-def cap(softcap: float | None) -> float | None:
-    """The soft cap, refused where it is not positive."""
-    if softcap is not None and not softcap > 0:
-        raise ShapeError(f"softcap={softcap} given; a positive number, or None for no cap, is needed")
-    return softcap
+def whole(x: Any) -> bool:
+    """Whether x is an integer, which True is not."""
+    return not isinstance(x, bool) and isinstance(x, Integral)
 
 
-def check_heads(query, key, window: int | None) -> None:
-    """Refuse groups that do not divide the heads, more queries than keys, and a negative window."""
+def finite(x: Any) -> bool:
+    """Whether x is a real number."""
+    return not isinstance(x, bool) and isinstance(x, Real) and math.isfinite(x)
+
+
+# Which values an option may have, and how that is said.
+Needs = dict[str, tuple[Callable[[Any], bool], str]]
+NEEDS: Needs = {
+    "window": (lambda x: x is None or (whole(x) and x >= 0),
+               "0, a positive whole number of tokens, or None for all that is past,"),
+    "scale": (lambda x: x is None or finite(x), "a finite number, or None for k^(-1/2),"),
+    "softcap": (lambda x: x is None or (finite(x) and x > 0), "a finite positive number, or None for no cap,"),
+    "norm_eps": (lambda x: finite(x) and x >= 0, "a finite number that is not negative, such as 1e-6,"),
+    "interleaved": (lambda x: isinstance(x, bool | np.bool_), "True or False"),
+    "sink": (lambda x: x is None or not (real_part(x) == np.inf).any(),
+             "a logit below +inf for each head, or -inf for no sink,"),
+}  # fmt: skip
+
+
+def check_values(given: Mapping[str, Any], needs: Needs = NEEDS) -> None:
+    """Refuse complex arrays, and options without a meaning.
+
+    Raises
+    ------
+    ShapeError
+        With what came and what is needed.
+    """
+    for name, x in given.items():
+        if isinstance(x, Pair):
+            raise ShapeError(f"{name} is complex; real numbers are needed, and a rotation as cos and sin")
+        if name in needs and not needs[name][0](x):
+            raise ShapeError(f"{name}={x!r} given; {needs[name][1]} is needed")
+
+
+def check_heads(query, key) -> None:
+    """Refuse groups that do not divide the heads, and more queries than keys."""
     (T, heads), (S, groups) = query.shape[-3:-1], key.shape[-3:-1]
     if groups == 0 or heads % groups:
         raise ShapeError(f"key has {groups} groups, query {heads} heads; the groups must divide the heads")
     if T > S:
         raise ShapeError(f"query has T={T} steps, key S={S}; queries are the last T of S positions, T <= S is needed")
-    if window is not None and window < 0:
-        raise ShapeError(f"window={window} given; 0, a positive length, or None for all that is past, is needed")
 
 
 def direct(
@@ -178,7 +211,7 @@ def direct(
     """The textbook loop over rows, heads and queries."""
     b, T, h, _ = query.shape
     S, g = key.shape[1:3]
-    y, lse = np.zeros((b, T, h, value.shape[-1])), np.full((b, T, h), -np.inf)
+    y, lse = np.zeros((b, T, h, value.shape[-1])), np.zeros((b, T, h))
     sequence = np.zeros(S, int) if cu_seqlens is None else np.searchsorted(cu_seqlens, np.arange(S), side="right")
     inside = S if cu_seqlens is None else cu_seqlens[-1]
     for row in range(b):
@@ -191,16 +224,26 @@ def direct(
                 q = embed(query[row, t, head], i, tables, interleaved, query_norm, norm_eps)
                 first = 0 if window is None else max(0, i - window + 1)
                 seen = set(range(first, i + 1)) | set(() if selected is None else selected[row, t]) - {-1}
-                z, v = ([] if sink is None else [sink[head]]), ([] if sink is None else [np.zeros(value.shape[-1])])
+                z, v = [-np.inf if sink is None else sink[head]], [np.zeros(value.shape[-1])]
                 for j in sorted(j for j in seen if sequence[j] == sequence[i] and i < inside):
+                    b_j = 0.0 if bias is None else np.broadcast_to(bias, (b, h, T, S))[row, head, t, j]
+                    if b_j == -np.inf:
+                        continue
                     s = q @ k[j] * (query.shape[-1] ** -0.5 if scale is None else scale)
-                    s = s if softcap is None else softcap * np.tanh(s / softcap)
-                    z.append(s if bias is None else s + np.broadcast_to(bias, (b, h, T, S))[row, head, t, j])
+                    z.append(b_j + (s if softcap is None else softcap * np.tanh(s / softcap)))
                     v.append(value[row, j, group])
-                if z and max(z) > -np.inf:
-                    e = np.exp(np.array(z) - max(z))
-                    y[row, t, head], lse[row, t, head] = e @ np.array(v) / e.sum(), max(z) + np.log(e.sum())
+                y[row, t, head], lse[row, t, head] = mean(z, v)
     return Read(y, lse)
+
+
+def mean(z, v):
+    """That of the vectors v with the weights exp z, and the logarithm of their sum; -inf is not counted, NaN is."""
+    counted = [(x, u) for x, u in zip(z, v, strict=True) if x != -np.inf]
+    if not counted:
+        return 0.0, -np.inf
+    z, v = (np.array(part) for part in zip(*counted, strict=True))
+    e = np.exp(z - z.max())
+    return e @ v / e.sum(), z.max() + np.log(e.sum())
 
 
 def embed(x, i, tables, interleaved, weight, eps):

@@ -19,7 +19,7 @@ from realization.core.errors import ShapeError
 from realization.core.functions import cast, where
 from realization.core.ops import Op, Swap, operation
 from realization.layers import attention_cases, conventions
-from realization.layers.attention import check_heads, embed, factor, positioned
+from realization.layers.attention import NEEDS, check_heads, check_values, embed, factor, mean, positioned, whole
 from realization.layers.maps import rms_norm
 from realization.layers.readings import complete
 from realization.layers.readout import Read, Source, merge, readout
@@ -42,6 +42,12 @@ QUIRKS = {
     "bfloat16-output": "with more than W tokens the output is rounded to bfloat16, whatever the inputs are",
     "nan-before-window": "a cached piece of several tokens that crosses position W gives NaN in the rows before W",
 }
+OWN_NEEDS = NEEDS | {
+    "window": (lambda x: whole(x) and x >= 1, "a whole number of tokens, at least 1,"),
+    "hidden_size": (lambda x: x is None or (whole(x) and x >= 1), "the width of the layer's input, or None,"),
+    "quirks": (lambda x: isinstance(x, tuple | list) and all(quirk in tuple(QUIRKS) for quirk in x),
+               f"a tuple of names out of {', '.join(QUIRKS)}"),
+}  # fmt: skip
 
 
 @operation(SIGNATURE)
@@ -91,7 +97,7 @@ def bmojo_f(
     Raises
     ------
     ShapeError
-        If a shape does not fit, g does not divide h, T > S, W < 1, or a quirk is unknown.
+        If a shape does not fit, g does not divide h, T > S, W < 1, an option has no meaning, or an array is complex.
 
     References
     ----------
@@ -122,8 +128,10 @@ def layer(
     interleaved, query_norm, key_norm, fading_query_norm, fading_key_norm, norm_eps, hidden_size, quirks,
 ) -> Read:  # fmt: skip
     """Maps and core; the core is `readout`, or another route to the same."""
-    check_heads(query, key, window)
-    check(window, quirks, hidden_size)
+    check_values(locals(), OWN_NEEDS)
+    check_heads(query, key)
+    if "hidden-scale" in quirks and not hidden_size:
+        raise ShapeError("the quirk hidden-scale needs hidden_size, the width of the layer's input")
     T, S = query.shape[-3], key.shape[-3]
     tables = (cos, sin, interleaved)
     raw = positioned(query, key, *tables, query_norm, key_norm, norm_eps)
@@ -151,16 +159,6 @@ def by_parts(*, sources: tuple[Source, ...], **options: Any) -> Read:
 
 
 bmojo_f_two_pass = operation(SIGNATURE, like=bmojo_f)(functools.partial(layer, by_parts))
-
-
-def check(window: int, quirks: tuple[str, ...], hidden_size: int | None) -> None:
-    """Refuse a window without tokens, quirks that are unknown, and a scale rule without its size."""
-    if window < 1:
-        raise ShapeError(f"window={window} given; a window of at least 1 is needed")
-    if unknown := [quirk for quirk in quirks if quirk not in QUIRKS]:
-        raise ShapeError(f"quirks {', '.join(unknown)} given; known are {', '.join(QUIRKS)}")
-    if "hidden-scale" in quirks and not hidden_size:
-        raise ShapeError("the quirk hidden-scale needs hidden_size, the width of the layer's input")
 
 
 def peculiar(read: Read, window: int, T: int, S: int, quirks: tuple[str, ...]) -> Read:
@@ -198,8 +196,7 @@ def direct(
                     for j in range(max(low, 0), high + 1):
                         z.append(s * (at @ embed(k[row, j, group], j, tables, interleaved, nk, norm_eps)))
                         v.append(u[row, j, group])
-                e = np.exp(np.array(z) - max(z))
-                y[row, t, head], lse[row, t, head] = e @ np.array(v) / e.sum(), max(z) + np.log(e.sum())
+                y[row, t, head], lse[row, t, head] = mean(z, v)
     return Read(y, lse)
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from realization.core.functions import stack
 from realization.core.ops import Op, operation
 from realization.layers import attention_cases, bmojo
+from realization.layers.attention import check_values
 from realization.layers.maps import linear
 from realization.layers.readings import complete
 from realization.layers.readout import Read, readout
@@ -80,7 +81,7 @@ def bmojo_f_layer(
     Raises
     ------
     ShapeError
-        If a shape does not fit, g does not divide h, W < 1, or a quirk is unknown.
+        If a shape does not fit, g does not divide h, W < 1, an option has no meaning, or an array is complex.
 
     References
     ----------
@@ -105,6 +106,8 @@ def layer(
     core: Callable[..., Read], linear: Callable[..., Any], *, x, fading, output_weight, output_bias, **given
 ) -> Tokens:
     """Projections, core, projection; core and linear map may be other routes to the same."""
+    tokens = {"x": x, "fading": fading, "output_weight": output_weight, "output_bias": output_bias}
+    check_values(tokens | given, bmojo.OWN_NEEDS)
     streams = projected(linear, x, fading, given)
     options = {k: a for k, a in given.items() if k in OPTIONS_OF_CORE}
     read = bmojo.layer(core, **streams, **options, hidden_size=x.shape[-1])

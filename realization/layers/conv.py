@@ -41,7 +41,7 @@ class Convolution(NamedTuple):
 
 @operation(SIGNATURE, integers=INTEGERS)
 def causal_conv1d(
-    *, x: Any, weight: Any, bias: Any = None, activation: bool = False,
+    *, x: Any, weight: Any, bias: Any = None, activation: bool | str | None = False,
     initial_state: Any = None, seq_idx: Any = None, cu_seqlens: Any = None,
 ) -> Convolution:  # fmt: skip
     """y(t) = act(bias + sum_i weight(i) x(t - w + 1 + i)), one filter of w taps for each channel.
@@ -54,8 +54,8 @@ def causal_conv1d(
         Taps (d, w), w >= 1; the last one meets the current token.
     bias : array_like, optional
         (d,).
-    activation : bool
-        Whether act is silu; else it is left out.
+    activation : bool or str, optional
+        Whether act is silu, also by its names "silu" and "swish"; else, and by None, it is left out.
     initial_state : array_like, optional
         The w - 1 inputs before the first, oldest first, (*b, d, w-1); with cu_seqlens one for each
         sequence, (s, d, w-1).  Default: 0.
@@ -73,7 +73,8 @@ def causal_conv1d(
     Raises
     ------
     ShapeError
-        If a shape does not fit, there is no tap, or the offsets do not ascend within T.
+        If a shape does not fit, there is no tap, the activation is another one, or the offsets do not ascend
+        within T.
 
     Notes
     -----
@@ -102,7 +103,22 @@ def layer(core, x, weight, bias, activation, initial_state, seq_idx, cu_seqlens)
     check_packing(cu_seqlens, initial_state, batch=tuple(batch), T=T, behind=2)
     begin = None if seq_idx is None else starts(seq_idx)
     given = {"x": x, "initial": initial_state, "starts": begin, "offsets": cu_seqlens}
-    return Convolution(*core(**given, weight=weight, bias=bias, active=activation or None))
+    return Convolution(*core(**given, weight=weight, bias=bias, active=active(activation)))
+
+
+def active(activation: Any) -> bool | None:
+    """True for silu and None for nothing, which is what `activated` and its compiled form take.
+
+    Raises
+    ------
+    ShapeError
+        With what came and what is needed.
+    """
+    if isinstance(activation, bool | np.bool_ | None):
+        return True if activation else None
+    if isinstance(activation, str) and activation in ("silu", "swish"):
+        return True
+    raise ShapeError(f"activation={activation!r} given; True or 'silu', or None or False to leave it out, is needed")
 
 
 def check_width(weight: Any, initial_state: Any) -> None:
@@ -167,13 +183,13 @@ def direct(
                     queue = [0.0] * (w - 1)
                 queue.append(x[i, t, c])
                 v = (0.0 if bias is None else bias[c]) + sum(a * s for a, s in zip(weight[c], queue, strict=True))
-                y[i, t, c] = v / (1 + np.exp(-v)) if activation else v
+                y[i, t, c] = v / (1 + np.exp(-v)) if active(activation) else v
                 queue.pop(0)
             state[r, c] = queue
     return Convolution(y, state)
 
 
-def as_realization(*, weight: Any, bias: Any = None, activation: bool = False) -> Realization:
+def as_realization(*, weight: Any, bias: Any = None, activation: bool | str | None = False) -> Realization:
     """Return schedule, linear system and read-out of a convolution with these parameters.
 
     Parameters
@@ -187,13 +203,13 @@ def as_realization(*, weight: Any, bias: Any = None, activation: bool = False) -
         schedule(x=), a register of w tokens, d w states, and readout(y).
     """
     weight = np.asarray(weight, dtype=np.float64)
-    bias = None if bias is None else np.asarray(bias)
+    bias, act = None if bias is None else np.asarray(bias), active(activation)
 
     def schedule(*, x: Any) -> np.ndarray:
         return np.asarray(x)
 
     def readout(y: np.ndarray) -> np.ndarray:
-        return activated(affine(y.reshape(*y.shape[:-1], *weight.shape), weight, bias), activation or None)
+        return activated(affine(y.reshape(*y.shape[:-1], *weight.shape), weight, bias), act)
 
     def start(state: Any) -> np.ndarray:
         return register_state(np.asarray(state))

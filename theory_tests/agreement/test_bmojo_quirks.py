@@ -74,7 +74,7 @@ def test_quirks_and_bound_and_certificate_go_together(W):
 
 
 def test_unknown_quirks_are_refused():
-    with pytest.raises(ShapeError, match="known are hidden-scale, bfloat16-output, nan-before-window"):
+    with pytest.raises(ShapeError, match="names out of hidden-scale, bfloat16-output, nan-before-window"):
         bmojo_f(**draw(3, 2), quirks=("bf16",))
     with pytest.raises(ShapeError, match="hidden_size"):
         bmojo_f(**draw(3, 2), quirks=("hidden-scale",))

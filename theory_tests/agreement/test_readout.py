@@ -13,6 +13,7 @@ from realization.core.errors import ShapeError
 from realization.core.rounding import round_to
 from realization.layers.attention import SLIDING_WINDOW_ATTENTION, sliding_window_attention
 from realization.layers.bmojo import BMOJO_F, bmojo_f, bmojo_f_two_pass
+from realization.layers.bmojo_layer import BMOJO_F_LAYER
 from realization.layers.readout import Source, readout
 from realization.layers.readout.kernel import kernel
 from realization.layers.readout.places import band
@@ -274,7 +275,11 @@ def ones(T, S=None, h=2, g=1, k=2, v=2):
     return {"query": np.ones((1, T, h, k)), "key": np.ones((1, S or T, g, k)), "value": np.ones((1, S or T, g, v))}
 
 
-@pytest.mark.parametrize("name", ["definition", "kernel"])
+ROUTES = ("definition", "kernel", "direct")
+HIDES = {"of a head": (0, slice(None), 1), "of all": (slice(None), slice(None), 1), "a row": (0, 2, slice(None))}
+
+
+@pytest.mark.parametrize("name", ROUTES)
 def test_what_sees_nothing_is_zero(name):
     """Window 0 without other keys, scores that are all -inf, no token: y = 0 and lse = -inf, as documented."""
     route = getattr(SLIDING_WINDOW_ATTENTION, name)
@@ -291,6 +296,103 @@ def test_what_sees_nothing_is_zero(name):
     assert (route(**ones(1)).y == 1).all()
     chosen = route(**ones(3), window=0, selected=np.array([[[0], [-1], [1]]]))
     assert chosen.y[0, :, 0, 0].tolist() == [1.0, 0.0, 1.0]
+
+
+@pytest.mark.parametrize("name", ROUTES)
+def test_scores_that_are_all_minus_infinity_are_nothing(name):
+    """Also where they are so by their keys, and where values are NaN; the control is one score that is finite."""
+    route = getattr(SLIDING_WINDOW_ATTENTION, name)
+    case = ones(3) | {"key": np.full((1, 3, 1, 2), -np.inf)}
+    for value in (1.0, np.nan):
+        y, lse = route(**case | {"value": np.full((1, 3, 1, 2), value)})
+        assert not y.any()
+        assert (lse == -np.inf).all()
+    case["key"][0, 1] = 0.0
+    y, lse = route(**case | {"value": np.full((1, 3, 1, 2), 5.0)})
+    assert y[0, :, 0, 0].tolist() == [0.0, 5.0, 5.0]
+    assert lse[0, :, 0].tolist() == [-np.inf, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("name", [*ROUTES, "two passes"])
+def test_nor_do_they_count_in_a_union(name):
+    """Raw keys, fading keys, and both; the control is that each counts where the other does not."""
+    route = getattr(BMOJO_F, name, bmojo_f_two_pass)
+    far, near = np.full((1, 4, 1, 2), -np.inf), np.zeros((1, 4, 1, 2))
+    case = ones(4) | {"fading_value": np.full((1, 4, 1, 2), 3.0), "window": 2}
+    for key, fading_key, y, lse in (
+        (far, far, [0.0] * 4, [-np.inf] * 4),
+        (near, far, [1.0] * 4, [0.0, *[np.log(2)] * 3]),
+        (far, near, [0.0, 0.0, 3.0, 3.0], [-np.inf, -np.inf, 0.0, np.log(2)]),
+    ):
+        got = route(**case | {"key": key, "fading_key": fading_key})
+        assert got.y[0, :, 0, 0].tolist() == y
+        assert np.allclose(got.lse[0, :, 0], lse, rtol=1e-15)
+
+
+@pytest.mark.parametrize("name", ROUTES)
+def test_a_sink_of_minus_infinity_is_none(name):
+    """With keys, without, and with keys that are hidden; the control is a sink that is far below the scores."""
+    rng = np.random.default_rng(0)
+    route, case = getattr(SLIDING_WINDOW_ATTENTION, name), ones(4) | {"value": rng.standard_normal((1, 4, 1, 2))}
+    bias = np.where(np.arange(4)[:, None] == 2, -np.inf, np.zeros((2, 4, 4)))
+    for more in ({}, {"window": 0}, {"bias": bias}, {"bias": np.full((2, 4, 4), -np.inf)}):
+        without = route(**case, **more)
+        assert all(map(np.array_equal, route(**case, **more, sink=np.full(2, -np.inf)), without))
+        one = route(**case, **more, sink=np.array([-np.inf, -3.0]))
+        assert np.array_equal(one.lse[..., 0], without.lse[..., 0])
+        assert (one.lse[..., 1] > without.lse[..., 1]).all()
+
+
+@pytest.mark.parametrize("poison", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("where", HIDES)
+@pytest.mark.parametrize("name", ROUTES)
+def test_of_a_hidden_key_nothing_is_read(name, where, poison):
+    """NaN and infinity behind a bias of -inf; every row with another bias sees them, which is the control."""
+    rng = np.random.default_rng(0)
+    route, bias = getattr(SLIDING_WINDOW_ATTENTION, name), rng.standard_normal((2, 4, 4))
+    case = {k: rng.standard_normal(x.shape) for k, x in ones(4).items()}
+    bias[HIDES[where]] = -np.inf
+    hidden = (np.tril(bias) == -np.inf)[..., 1]
+    hidden[:, 0] = True  # the key is in the future
+    for bad in ({"key"}, {"value"}, {"key", "value"}):
+        poisoned = {k: x.copy() for k, x in case.items()}
+        for k in bad:
+            poisoned[k][0, 1] = poison
+        with np.errstate(all="ignore"):
+            good, got = route(**case, bias=bias), route(**poisoned, bias=bias)
+        same = np.isclose(got.y, good.y, rtol=1e-14, atol=1e-15).all(-1)[0].T
+        assert np.array_equal(same, hidden)
+        assert np.array_equal(got.lse[0].T[hidden], good.lse[0].T[hidden])
+
+
+@pytest.mark.parametrize("name", ROUTES)
+def test_what_is_nan_and_seen_stays_nan(name):
+    """NaN scores do not count as nothing, wherever they stand, and a NaN in a bias or a sink is no -inf."""
+    route, case = getattr(SLIDING_WINDOW_ATTENTION, name), ones(3)
+    for j in range(3):
+        bias = np.zeros((2, 3, 3))
+        bias[:, :, j] = np.nan
+        y, lse = route(**case, bias=bias)
+        assert np.isnan(lse[0, :, 0]).tolist() == np.isnan(y[0, :, 0, 0]).tolist() == [t >= j for t in range(3)]
+    assert np.isnan(route(**case, sink=np.full(2, np.nan)).lse).all()
+
+
+def test_bounds_and_certificates_know_rows_without_keys():
+    """They do not lose the rows beside them: finite radii, 0 in rows in which no score counts."""
+    rng = np.random.default_rng(0)
+    case, bias = {k: rng.standard_normal(x.shape) for k, x in ones(4).items()}, np.zeros((2, 4, 4))
+    bias[:, 2] = -np.inf
+    bias[0, :, 1] = -np.inf
+    case |= {"bias": bias, "sink": np.array([-np.inf, -np.inf])}
+    got = SLIDING_WINDOW_ATTENTION.definition(**case).y
+    exact = SLIDING_WINDOW_ATTENTION.certified(case)["y"]
+    bound = SLIDING_WINDOW_ATTENTION.bound(case, FLOAT64)["y"]
+    assert not exact.hi[0, 2].any()
+    assert not bound.error[0, 2].any()
+    assert (np.abs(got - exact.hi) <= bound.error + exact.radius).all()
+    assert bound.error.max() < 1e-12
+    gradient = SLIDING_WINDOW_ATTENTION.adjoint(case, {"y": np.ones_like(got)})
+    assert all(np.isfinite(x).all() for x in gradient.values())
 
 
 def test_a_scale_of_zero_is_the_mean():
@@ -334,8 +436,18 @@ def test_nor_is_it_lost_in_a_merge(name):
 @pytest.mark.parametrize(
     "wrong, says",
     [
-        ({"window": -1}, "window=-1 given; 0, a positive length, or None"),
-        ({"softcap": 0.0}, "softcap=0.0 given; a positive number, or None"),
+        *(({"window": x}, f"window={x!r} given; 0, a positive whole number of tokens, or None for all that is past")
+          for x in (-1, 2.5, 2.0, "3", True, np.inf)),
+        *(({"softcap": x}, f"softcap={x!r} given; a finite positive number, or None for no cap")
+          for x in (0.0, 0, -1.0, np.inf, np.nan, True, "1")),
+        *(({"scale": x}, f"scale={x} given; a finite number, or None") for x in (np.inf, -np.inf, np.nan, True, 1j)),
+        *(({"norm_eps": x}, f"norm_eps={x} given; a finite number that is not negative, such as 1e-6")
+          for x in (-1.0, np.inf, np.nan, None)),
+        *(({"interleaved": x}, f"interleaved={x} given; True or False is needed") for x in (2, None)),
+        ({"sink": np.array([0.0, np.inf])}, "a logit below [+]inf for each head, or -inf for no sink, is needed"),
+        *(({name: 1j * np.ones((1, 3, 2 if name == "query" else 1, 2))}, f"{name} is complex; real numbers are needed")
+          for name in ("query", "key", "value")),
+        ({"bias": 1j * np.ones((2, 3, 3))}, "bias is complex"),
         ({"cos": np.ones((3, 1))}, "sin is missing; both tables or none"),
         ({"cos": np.ones((3, 2)), "sin": np.ones((3, 2))}, "cos has 2 columns, keys 2; at most half as many"),
         ({"selected": np.array([[[0], [2], [0]]])}, r"selected\[0, 1, 0\] is 2; query 1 stands at position 1"),
@@ -349,19 +461,52 @@ def test_nor_is_it_lost_in_a_merge(name):
     ],
 )  # fmt: skip
 def test_bad_input_is_refused_with_what_is_needed(wrong, says):
-    with pytest.raises(ShapeError, match=says):
-        sliding_window_attention(**ones(3) | wrong)
-
-
-def test_bad_input_of_bmojo_f():
-    fading = {"fading_key": np.ones((1, 3, 1, 2)), "fading_value": np.ones((1, 3, 1, 2))}
-    for wrong, says in (
-        ({"window": 0}, "window=0 given; a window of at least 1"),
-        ({"quirks": ("bf16",)}, "quirks bf16 given; known are hidden-scale"),
-        ({"quirks": ("hidden-scale",)}, "needs hidden_size"),
-    ):
+    for route in (SLIDING_WINDOW_ATTENTION.definition, SLIDING_WINDOW_ATTENTION.kernel):
         with pytest.raises(ShapeError, match=says):
-            bmojo_f(**ones(3) | fading | {"window": 2} | wrong)
+            route(**ones(3) | wrong)
+
+
+def test_options_of_every_type_that_fits_are_taken():
+    """The control: integers and floats of NumPy, and the ends of what is allowed."""
+    for given_ in ({"window": np.int64(2)}, {"scale": np.float32(0.5)}, {"scale": 0}, {"scale": -1.0}, {"norm_eps": 0},
+                   {"softcap": 1}, {"interleaved": np.True_}, {"window": 0}, {"window": 10**9}):  # fmt: skip
+        for route in (SLIDING_WINDOW_ATTENTION.definition, SLIDING_WINDOW_ATTENTION.kernel):
+            assert np.isfinite(route(**ones(3), **given_).y).all()
+
+
+BMOJO_FAULTS = (
+    *(({"window": x}, f"window={x!r} given; a whole number of tokens, at least 1,")
+      for x in (0, -1, 2.5, "3", True, None)),
+    *(({"scale": x}, f"scale={x} given; a finite number") for x in (np.nan, np.inf)),
+    ({"norm_eps": -1.0}, "norm_eps=-1.0 given; a finite number that is not negative"),
+    *(({"quirks": x}, "quirks=.*bf16.* given; a tuple of names out of hidden-scale, bfloat16-output")
+      for x in ("bf16", ("bf16",), ["bf16"], ("hidden-scale", ["bf16"]))),
+    ({"interleaved": 2}, "interleaved=2 given; True or False is needed"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("wrong, says", BMOJO_FAULTS)
+def test_bad_input_of_bmojo(wrong, says):
+    """The operation and the layer, each by definition and by kernel."""
+    fading = {"fading_key": np.ones((1, 3, 1, 2)), "fading_value": np.ones((1, 3, 1, 2))}
+    W = np.ones((2, 2, 4))
+    layer = {"x": np.ones((1, 3, 4)), "fading": np.ones((1, 3, 4)), "output_weight": np.ones((4, 2, 2))}
+    layer |= {"query_weight": W, "key_weight": W, "value_weight": W}
+    for op, case in ((BMOJO_F, ones(3) | fading), (BMOJO_F_LAYER, layer)):
+        first = next(iter(case))
+        for route in (op.definition, op.kernel):
+            with pytest.raises(ShapeError, match=says):
+                route(**case | {"window": 2} | wrong)
+            with pytest.raises(ShapeError, match=f"{first} is complex"):
+                route(**case | {"window": 2, first: 1j * case[first]})
+            assert np.isfinite(route(**case, window=2).y).all()
+
+
+@pytest.mark.parametrize("size", [None, 0, 2.5])
+def test_a_scale_rule_needs_its_size(size):
+    fading = {"fading_key": np.ones((1, 3, 1, 2)), "fading_value": np.ones((1, 3, 1, 2))}
+    with pytest.raises(ShapeError, match="hidden_size"):
+        bmojo_f(**ones(3) | fading, window=2, quirks=("hidden-scale",), hidden_size=size)
 
 
 # Pieces with a cache ------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from realization.core.claim import Claim
+from realization.core.errors import ShapeError
 from realization.core.rounding import round_to
 from realization.layers import CAUSAL_CONV1D, OPS, causal_conv1d
 from realization.verify import cases, run
@@ -61,6 +62,30 @@ def test_packed_sequences_are_their_parts(conv, width):
         assert np.array_equal(indexed.y[:, a:b], fresh.y)
     last = conv(**case | {"x": case["x"][:, 9:], "initial_state": None})
     assert np.array_equal(indexed.final_state, last.final_state)
+
+
+@pytest.mark.parametrize("name", ["definition", "kernel", "direct"])
+def test_the_activation_is_silu_or_none(name):
+    """By its names as by True; nothing by None as by False; another one is refused and not taken for silu."""
+    conv, case = getattr(CAUSAL_CONV1D, name), drawn(3)
+    on, off = (conv(**case | {"activation": x}).y for x in (True, False))
+    assert np.allclose(on, off / (1 + np.exp(-off)), rtol=1e-14)
+    assert not np.allclose(on, off)
+    for same in ("silu", "swish", np.True_):
+        assert np.array_equal(conv(**case | {"activation": same}).y, on)
+    for same in (None, np.False_):
+        assert np.array_equal(conv(**case | {"activation": same}).y, off)
+    for other in ("relu", "gelu", "SiLU", "", 1, 0.0, np.ones(3), np.tanh):
+        with pytest.raises(ShapeError, match="given; True or 'silu', or None or False to leave it out, is needed"):
+            conv(**case | {"activation": other})
+
+
+def test_a_realization_has_the_same_activations():
+    weight, x = np.ones((1, 1)), np.array([[2.0]])
+    on, off = (CAUSAL_CONV1D.as_realization(weight=weight, activation=a).readout(x)[0, 0] for a in ("silu", None))
+    assert (on, off) == (pytest.approx(2 / (1 + np.exp(-2.0))), 2.0)
+    with pytest.raises(ShapeError, match="activation='relu' given"):
+        CAUSAL_CONV1D.as_realization(weight=weight, activation="relu")
 
 
 def test_an_index_that_comes_back_is_another_sequence():

@@ -33,7 +33,7 @@ def weighted(scored: list[Any], sources: tuple[Source, ...], sink: Any) -> Read:
     """The mean of the values, with the weights of these scores (B, T, H, W)."""
     z, seen = with_sink([(z, visible(s)) for z, s in zip(scored, sources, strict=True)], sink)
     w, top, empty = weights(z, seen, axis=-1)
-    v, total = values(sources), w.sum(-1)
+    v, total = shown(values(sources), seen), w.sum(-1)
     y = contract(grouped(w[..., : v.shape[-2]], v)[..., None], v, -2)
     return Read(y.reshape(*total.shape, y.shape[-1]) / where(empty, 1.0, total)[..., None], log_sum(total, top, empty))
 
@@ -76,18 +76,26 @@ def biases(source: Source) -> Any:
 
 
 def with_sink(parts: Any, sink: Any) -> tuple[Any, np.ndarray]:
-    """Scores of all sources side by side, the sink's last, and where they count."""
+    """Scores of all sources side by side, the sink's last, and where they count: a score of -inf does not."""
     z, seen = [z for z, _ in parts], [np.broadcast_to(seen, z.shape) for z, seen in parts]
     if sink is not None:
         lead = z[0].shape[:-1]
         z.append(arrange(lambda x: np.broadcast_to(x[0][:, None], (*lead, 1)), [sink]))
         seen.append(np.ones((*lead, 1), bool))
-    return concatenate(z, axis=-1), np.concatenate(seen, axis=-1)
+    whole = concatenate(z, axis=-1)
+    return whole, np.concatenate(seen, axis=-1) & (real_part(whole) != -np.inf)
 
 
 def values(sources: tuple[Source, ...]) -> Any:
     """v(j), (B, T, G, 1, W, V)."""
     return concatenate([seen_tokens(s.value, s.places) for s in sources], axis=-2)
+
+
+def shown(v: Any, seen: np.ndarray) -> Any:
+    """v with 0 for what is not seen, where something is not finite: a weight of 0 would not take a NaN away."""
+    if np.isfinite(real_part(v)).all():
+        return v  # one for all heads
+    return where(grouped(seen[..., : v.shape[-2]], v)[..., None], v, 0.0)
 
 
 def seen_tokens(x: Any, places: np.ndarray) -> Any:
