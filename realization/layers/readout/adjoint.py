@@ -16,7 +16,7 @@ a softmax by itself knows no y: it forms delta = sum_j p_j pbar_j, each pbar_j b
 
     | sum_j p^_j pbar^_j - delta |  <=  |ybar|'e(y) + sum_j (p_j + e(p_j)) e(pbar_j)
 
-with ^ for what is computed.  Weights, and the sum over keys, err as they do in y; e(pbar_j) is about V u sum_c
+with ^ for what is computed.  Weights, and the sum over keys, err as they do in y, less the casts of operands; e(pbar_j) is about V u sum_c
 |ybar_c| |v_jc|, which exceeds V u sum_c |ybar_c| |y_c| by as much as y cancels.  Where a kernel takes lbar from delta
 first, delta - lbar has a rounding of its own.
 
@@ -107,12 +107,22 @@ def _delta(weighed: list[tuple[Source, Any, Any]], ybar: Any, lbar: Any, y: Any)
     delta = contract(ybar, stored(y), -1)
     if not isinstance(delta, Err):
         return delta
-    keys, u = sum(p.shape[-1] for _, p, _ in weighed), delta.claim.u
+    claim, keys = delta.claim, sum(p.shape[-1] for _, p, _ in weighed)
+    # e(y) has casts of p and v: here v is cast in pbar alone, and p where autograd has kept the operand
+    casts = (1 if claim.scores else 2) * claim.u_operand
     of_weights = (_size(ybar) * y.error).sum(-1)
+    if casts:
+        of_weights = of_weights - casts * sum((p.value * _reach(s, ybar)).sum(-1) for s, p, _ in weighed)
     of_slopes = sum(((p.value + p.error) * pbar.error).sum(-1) for _, p, pbar in weighed)
-    either = np.maximum(delta.error, of_weights + of_slopes * (1 + gamma((keys + 1) * u)))
-    first = 0.0 if lbar is None else u * (np.abs(delta.value) + either + _size(lbar))
-    return Err(delta.value, either + first, claim=delta.claim)
+    either = np.maximum(delta.error, of_weights + of_slopes * (1 + gamma((keys + 1) * claim.u)))
+    first = 0.0 if lbar is None else claim.u * (np.abs(delta.value) + either + _size(lbar))
+    return Err(delta.value, either + first, claim=claim)
+
+
+def _reach(s: Source, ybar: Any) -> Any:
+    """|ybar(t)|'|v(j)|"""
+    value, bar = (np.abs(x.value if isinstance(x, Err) else x) for x in (tokens(s.value, s.places), ybar))
+    return heads(contract(_at_groups(bar, value), value, -1))
 
 
 def _of_softmax(p: Any, pbar: Any, delta: Any, lbar: Any) -> Any:
