@@ -3,7 +3,7 @@
 With ybar and lbar the cotangents of y and lse,
 
     p(t, j) = exp(z(t, j) - lse(t)),     pbar(t, j) = ybar(t)'v(j),     delta(t) = ybar(t)'y(t)
-    zbar(t, j) = p(t, j) (pbar(t, j) - delta(t)) + p(t, j) lbar(t),     vbar(j) = sum_t p(t, j) ybar(t)
+    zbar(t, j) = p(t, j) (pbar(t, j) - delta(t) + lbar(t)),     vbar(j) = sum_t p(t, j) ybar(t)
     sbar = scale zbar (1 - tanh(s / cap)^2),     bbar = zbar
     qbar(t) = sum_j sbar(t, j) k(j),     kbar(j) = sum_t sbar(t, j) q(t)
     sinkbar = sum_t p(t, sink) (lbar(t) - delta(t))
@@ -16,9 +16,13 @@ a softmax by itself knows no y: it forms delta = sum_j p_j pbar_j, each pbar_j b
 
     | sum_j p^_j pbar^_j - delta |  <=  |ybar|'e(y) + sum_j (p_j + e(p_j)) e(pbar_j)
 
-with ^ for what is computed.  Weights, and the sum over keys, err as they do in y, less the casts of operands; e(pbar_j) is about V u sum_c
-|ybar_c| |v_jc|, which exceeds V u sum_c |ybar_c| |y_c| by as much as y cancels.  Where a kernel takes lbar from delta
-first, delta - lbar has a rounding of its own.
+with ^ for what is computed.  Weights, and the sum over keys, err as they do in y, less the casts of operands;
+e(pbar_j) is about V u sum_c |ybar_c| |v_jc|, more than V u sum_c |ybar_c| |y_c| by as much as y cancels.  Where a
+kernel takes lbar from delta first, delta - lbar has a rounding of its own.
+
+*Two weights* has a derivative by itself of an lse: p lbar has another exponential of the same scores.  So zbar errs as
+p (pbar - delta + lbar) does, and by |lbar| p times what two p of the same scores may be apart: twice the roundings of
+an exponential, those of the sum of n weights and of lse, and the roundings of both terms by |lbar| p more each.
 
 *Scores in a coarse format* (`claim.scores`) belong to autograd, which rounds the result of every step: pbar, both
 terms of zbar and their sum, the tanh, its square and 1 - t^2, the products by cap, slope, 1 / cap and scale, and of
@@ -78,8 +82,9 @@ def _pull(
         bar, lbar_here = ybar[:, steps], None if lbar is None else lbar[:, steps]
         weighed = [_weighed(rows(s, steps), scale, softcap, bar, lse_here) for s in whole]
         delta = _delta(weighed, bar, lbar_here, y[:, steps])
+        keys = sum(s.places.shape[-1] for s in whole)
         for i, (s, p, pbar) in enumerate(weighed):
-            zbar = _of_softmax(p, pbar, delta, lbar_here)
+            zbar = _of_softmax(p, pbar, delta, lbar_here, _apart(p, lse_here, keys))
             for j, x in enumerate(_source(s, scale, softcap, bar, p, zbar)):
                 if j in (0, 3) and x is not None:  # one for each query: blocks stand side by side
                     of_queries.setdefault(4 * i + j, []).append(x)
@@ -125,10 +130,27 @@ def _reach(s: Source, ybar: Any) -> Any:
     return heads(contract(_at_groups(bar, value), value, -1))
 
 
-def _of_softmax(p: Any, pbar: Any, delta: Any, lbar: Any) -> Any:
+def _of_softmax(p: Any, pbar: Any, delta: Any, lbar: Any, apart: Any) -> Any:
     """zbar."""
-    zbar = kept(_saved(p) * (pbar - delta[..., None]))
-    return zbar if lbar is None else kept(zbar + kept(p * lbar[..., None]))
+    centred = pbar - delta[..., None]
+    if lbar is None:
+        return kept(_saved(p) * centred)
+    zbar = kept(kept(_saved(p) * (centred + lbar[..., None])))
+    if not isinstance(zbar, Err):
+        return zbar
+    reach = _size(lbar)[..., None]
+    return Err(zbar.value, zbar.error + reach * (apart * _size(p) + zbar.claim.accumulator.tiny), claim=zbar.claim)
+
+
+def _apart(p: Any, lse: Any, keys: int) -> Any:
+    """How far two computed p of the same scores may be apart, with the roundings of p (pbar - delta) and p lbar."""
+    if not isinstance(p, Err):
+        return None
+    claim = p.claim
+    exponent = np.abs(np.log(np.maximum(p.value, claim.accumulator.tiny)))
+    share = claim.u * (2 * (4 + 2 * exponent) + 4 * np.abs(lse.value)[..., None] + keys + 5)
+    of_steps = 2 * format_of(claim.scores).u + claim.u_operand if claim.scores else 0.0
+    return np.where(share < 1, share / np.maximum(1 - share, claim.u), np.inf) * (1 + of_steps) + of_steps
 
 
 def _of_sink(p: Any, delta: Any, lbar: Any) -> Any:
@@ -217,4 +239,3 @@ def _at_bias(x: Any, places: np.ndarray, shape: tuple[int, ...]) -> Any:
     j, t = places[:, :, None, :], np.arange(T)[:, None, None]
     place = ((b[:, None, None, None] * H + h[:, None]) * T + t) * S + j
     return gathered(x, np.broadcast_to(np.where(j >= 0, place, -1), x.shape).ravel(), shape)
-

@@ -16,12 +16,12 @@ class Plan:
 
     ``formats`` sends a *site*, a named place of the computation, to the format in which its value
     is kept; a site without an entry keeps the working precision.  The sites that a kernel may
-    declare are operand, accumulator, state, carry (the state between chunks) and out.  All others
+    declare are operand, accumulator, state, carry (the state between chunks), score and out.  All others
     (step, exponent, cumsum, decay, inject, skip, gate, reciprocal, ...) are narrowed in mutants only.
     """
 
     op: str
-    scheme: str = "sequential"  # sequential, hillis_steele, blelloch, chunked, matrix; passes (bmojo_f); eager (gradients)
+    scheme: str = "sequential"  # sequential, hillis_steele, blelloch, chunked, matrix; passes, eager (backward)
     work: str = "float32"
     io: str = "float32"
     formats: Mapping[str, str] = field(default_factory=dict)
