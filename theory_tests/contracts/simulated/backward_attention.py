@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .attention import Positions, both_streams, of_queries, pairs, rms_norm, unpaired, window_stream
+from .backward_eager import eager_gradients
 from .gradients import cotangent, directions, over_batch, over_members
 from .plan import Plan
 from .read_out import Stream, attend, finish, log2e, sweep
@@ -147,6 +148,8 @@ def both_gradients(plan: Plan, stream: Stream, saved: Saved):
 
 def read_out_gradients(forward: Plan, plan: Plan, streams: list[Stream], sink, dy, dlse):
     """Per stream (dq, dk, dv, dscores), heads first, and the gradient of the sink."""
+    if plan.scheme == "eager":
+        return eager_gradients(plan, streams, sink, dy, dlse)
     y, lse = attend(forward, streams, sink)
     y = forward.out(y) if plan.io == plan.formats.get("out") else y  # a short output is saved as it was stored
     whole = Saved.of(plan, y, lse, dy, dlse)

@@ -75,6 +75,10 @@ def _read_outs():
                       formats={"operand": "tf32", "accumulator": "mma_fp32"})
         yield _kernel(f"{op}.blocks32_bf16_out", "bfloat16 in and out, delta from the output that was stored",
                       chunk=32, **_short("bfloat16", out="bfloat16"))
+        yield _kernel(f"{op}.eager", "autograd, each sum in sequence, delta as the sum of p dp", scheme="eager",
+                      order="sequential")
+        yield _kernel(f"{op}.eager_bf16", "autograd, the result of every operation in bfloat16", scheme="eager",
+                      **_short("bfloat16", out="bfloat16", score="bfloat16", p="bfloat16", head="bfloat16"))
     yield _kernel("bmojo.passes", "each pass behind the merge, with its own output and lse", scheme="passes")
     yield _kernel("bmojo.passes_blocks16", "the same by blocks of 16", scheme="passes", chunk=16)
 

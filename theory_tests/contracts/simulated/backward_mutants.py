@@ -247,6 +247,8 @@ def _arithmetic():
         yield slip(main, "dnorm in bf16", "atomic adds in the io type", narrow={"backward: dnorm": "bfloat16"})
         yield slip(main, "norm in bf16", "normed inputs saved in the io type",
                    narrow={"backward: normed": "bfloat16"})
+        yield slip(f"{op}.eager'", "score gradients in bf16", "autocast left on",
+                   narrow={"backward: score": "bfloat16"})
         yield slip(blocks, "dk in bf16", "atomic adds in the io type", narrow={"backward: dk": "bfloat16"})
         yield slip(blocks, "dq in bf16", "atomic adds in the io type", narrow={"backward: dq": "bfloat16"})
         yield slip(f"{op}.float64'", "float32 where float64 is claimed", "upcast forgotten", work="float32")

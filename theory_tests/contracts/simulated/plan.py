@@ -16,12 +16,12 @@ class Plan:
 
     ``formats`` sends a *site*, a named place of the computation, to the format in which its value
     is kept; a site without an entry keeps the working precision.  The sites that a kernel may
-    declare are operand, accumulator, state, carry (the state between chunks) and out.  All others
+    declare are operand, accumulator, state, carry (the state between chunks), score and out.  All others
     (step, exponent, cumsum, decay, inject, skip, gate, reciprocal, ...) are narrowed in mutants only.
     """
 
     op: str
-    scheme: str = "sequential"  # sequential, hillis_steele, blelloch, chunked, matrix; passes (bmojo_f)
+    scheme: str = "sequential"  # sequential, hillis_steele, blelloch, chunked, matrix; passes, eager (backward)
     work: str = "float32"
     io: str = "float32"
     formats: Mapping[str, str] = field(default_factory=dict)
@@ -29,7 +29,7 @@ class Plan:
     decay: str = "product"
     segment_sums: bool = False  # log-decays summed per pair of tokens, not by difference
     splits: int = 1
-    order: str = "forward"  # of the sum over the state dimension; also reversed, pairwise
+    order: str = "forward"  # of the sum over the state dimension; also reversed, pairwise, sequential (of every sum)
     base2: bool = False  # exp2 of an exponent premultiplied by log2(e), and z / (1 + exp(-z))
     fma: bool = False
     flush: bool = False
@@ -51,6 +51,7 @@ class Plan:
             "decay": self.decay,
             "state": formats.get("state", formats.get("carry", self.work)),
             "splits": self.splits,
+            "scores": formats.get("score"),
         }
 
     def at(self, site: str, x) -> np.ndarray:
@@ -105,8 +106,9 @@ class Plan:
         return self._pairwise(terms[..., : size // 2]) + self._pairwise(terms[..., size // 2 :])
 
     def total(self, terms: np.ndarray, site: str = "total") -> np.ndarray:
-        """Sum over the last axis; rounded after every term where the site has a format of its own."""
-        if site in self.formats:
+        """Sum over the last axis; rounded after every term where the site has a format of its own.
+        Sequential: in the order of the terms."""
+        if site in self.formats or self.order == "sequential":
             total = np.zeros(terms.shape[:-1], terms.dtype)
             for i in range(terms.shape[-1]):
                 total = self.at(site, total + terms[..., i])
@@ -123,11 +125,12 @@ class Plan:
             left, right = left[..., ::-1], right[..., ::-1, :]
         if self.order == "pairwise" and half:
             return self.dot(left[..., :half], right[..., :half, :]) + self.dot(left[..., half:], right[..., half:, :])
-        if self._plain_accumulator and splits == 1:
+        by_terms = not self._plain_accumulator or self.order == "sequential"
+        if not by_terms and splits == 1:
             return self.at("sum", left @ right)
         parts = []
         for part in np.array_split(np.arange(left.shape[-1]), splits):
-            if self._plain_accumulator:
+            if not by_terms:
                 parts.append(self.at("sum", left[..., part] @ right[..., part, :]))
                 continue
             shape = np.broadcast_shapes(left.shape[:-2], right.shape[:-2])
