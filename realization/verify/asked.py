@@ -288,11 +288,12 @@ def _adjoint(subject: Subject, claim: Claim, case: Case, run: Callable[..., Any]
     linear = {COTANGENT + k for k in _linear_outputs(forward, plain)}
     if not linear & cotangents.keys():
         return None
-    v = {k: x for k, x in _summands(forward.op, plain)[0].items() if k in names}
+    at_v = _summands(forward.op, plain)[0]
+    v = {k: at_v[k] for k in names}
     seen = {k: x if k in linear else np.zeros_like(x) for k, x in cotangents.items()}
-    y, tol_y = forward.run(plain.arguments | v, claim), _tolerance(forward, plain, claim, plain.arguments | v)
-    x, tol_x = run(**v, **seen), _tolerance(subject, case, claim, {**case.arguments, **v, **seen})
-    bars = {k.removeprefix(COTANGENT): seen[k] for k in linear & seen.keys()}
+    y, tol_y = forward.run(at_v, claim), _tolerance(forward, plain, claim, at_v)
+    x, tol_x = run(**v, **seen), _tolerance(subject, case, claim, {**at_v, **seen})
+    bars = {k.removeprefix(COTANGENT): x for k, x in seen.items() if k in linear}
     if bars.keys() - y.keys() or {GRADIENT + k for k in v} - x.keys():
         return None
     pairs = [(bars[k], y[k], tol_y[k]) for k in bars], [(v[k], x[GRADIENT + k], tol_x[GRADIENT + k]) for k in v]

@@ -130,7 +130,7 @@ def test_eager_attention_conforms(model, record_property):
 @TRANSFORMERS
 @pytest.mark.parametrize("model", [None, "qwen3", "gemma2", "gpt_oss"])
 def test_gradients_of_attention_conform(model, record_property):
-    """Autograd through each returns y alone: every gradient is decided in some case, the bias and the sinks included."""
+    """Autograd where y comes alone: every gradient is decided in some case, that of a bias and of the sinks too."""
     subject = backward_of(sdpa() if model is None else eager(model))
     report = judged(subject, count=26, ask_for=("adjoint", "linearity"))
     record_property("max_ratio", report.ratio)
