@@ -138,8 +138,9 @@ def _of_softmax(p: Any, pbar: Any, delta: Any, lbar: Any, apart: Any) -> Any:
     zbar = kept(kept(_saved(p) * (centred + lbar[..., None])))
     if not isinstance(zbar, Err):
         return zbar
-    reach = _size(lbar)[..., None]
-    return Err(zbar.value, zbar.error + reach * (apart * _size(p) + zbar.claim.accumulator.tiny), claim=zbar.claim)
+    reach, size = _size(lbar)[..., None], _size(p)
+    apart = np.where((reach > 0) & (size > 0), apart, 0.0)  # infinite where sums keep no digit: 0 of it is 0
+    return Err(zbar.value, zbar.error + reach * (apart * size + zbar.claim.accumulator.tiny), claim=zbar.claim)
 
 
 def _apart(p: Any, lse: Any, keys: int) -> Any:
