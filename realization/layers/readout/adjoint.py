@@ -107,6 +107,7 @@ def _weighed(s: Source, scale: float, softcap: float | None, ybar: Any, lse: Any
     return s, p, kept(heads(contract(_at_groups(ybar, value), value, -1)))
 
 
+@np.errstate(invalid="ignore")
 def _delta(weighed: list[tuple[Source, Any, Any]], ybar: Any, lbar: Any, y: Any) -> Any:
     """ybar'y, with the error of the worse of its two forms."""
     delta = contract(ybar, stored(y), -1)
@@ -121,7 +122,7 @@ def _delta(weighed: list[tuple[Source, Any, Any]], ybar: Any, lbar: Any, y: Any)
     of_slopes = sum(((p.value + p.error) * pbar.error).sum(-1) for _, p, pbar in weighed)
     either = np.maximum(delta.error, of_weights + of_slopes * (1 + gamma((keys + 1) * claim.u)))
     first = 0.0 if lbar is None else claim.u * (np.abs(delta.value) + either + _size(lbar))
-    return Err(delta.value, either + first, claim=claim)
+    return _erring(delta, either + first)
 
 
 def _reach(s: Source, ybar: Any) -> Any:
@@ -130,6 +131,7 @@ def _reach(s: Source, ybar: Any) -> Any:
     return heads(contract(_at_groups(bar, value), value, -1))
 
 
+@np.errstate(invalid="ignore")
 def _of_softmax(p: Any, pbar: Any, delta: Any, lbar: Any, apart: Any) -> Any:
     """zbar."""
     centred = pbar - delta[..., None]
@@ -138,9 +140,8 @@ def _of_softmax(p: Any, pbar: Any, delta: Any, lbar: Any, apart: Any) -> Any:
     zbar = kept(kept(_saved(p) * (centred + lbar[..., None])))
     if not isinstance(zbar, Err):
         return zbar
-    reach, size = _size(lbar)[..., None], _size(p)
-    apart = np.where((reach > 0) & (size > 0), apart, 0.0)  # infinite where sums keep no digit: 0 of it is 0
-    return Err(zbar.value, zbar.error + reach * (apart * size + zbar.claim.accumulator.tiny), claim=zbar.claim)
+    reach = _size(lbar)[..., None]
+    return _erring(zbar, zbar.error + reach * (apart * _size(p) + zbar.claim.accumulator.tiny))
 
 
 def _apart(p: Any, lse: Any, keys: int) -> Any:
@@ -210,6 +211,11 @@ def _saved(p: Any) -> Any:
 def rounded(x: Err, form: Format) -> Err:
     """x with one rounding to a format."""
     return Err(x.value, x.error * (1 + form.u) + form.u * np.abs(x.value) + form.smallest, claim=x.claim)
+
+
+def _erring(x: Err, error: Any) -> Err:
+    """x with this error; where sums keep no digit it is infinite, and so is 0 of it."""
+    return Err(x.value, np.where(np.isnan(error), np.inf, error), claim=x.claim)
 
 
 def _size(x: Any) -> Any:
