@@ -47,7 +47,11 @@ class Claim:
         Format in which a state is kept between steps (chunks) and returned.
         Default: that of the accumulation.
     scores : str, optional
-        Format to which scores are rounded before a softmax.  Default: that of the accumulation.
+        Format to which scores, and what a softmax's derivative makes of them, are rounded.  Default: that of
+        the accumulation.
+    scaled : {"query"}, optional
+        Queries are multiplied by the scale before they are cast to `operand`.  Default: the scale multiplies the
+        score.
     splits : int
         Parts whose partial sums are combined at the end.
 
@@ -66,6 +70,7 @@ class Claim:
     state: str | None = None
     splits: int = 1
     scores: str | None = None
+    scaled: str | None = None
 
     def __post_init__(self) -> None:
         for name in (self.io, self.out, self.state, self.operand, self.scores):
@@ -75,6 +80,8 @@ class Claim:
             format_of(self.accumulate)
         if self.decay not in DECAYS:
             raise ShapeError(f"decay={self.decay!r} is not a claim; known are {', '.join(DECAYS)}")
+        if self.scaled not in (None, "query"):
+            raise ShapeError(f"scaled={self.scaled!r} is not a claim; known is query, none is the default")
         if (self.chunk is not None and self.chunk < 1) or self.splits < 1:
             raise ShapeError(f"chunk={self.chunk}, splits={self.splits} given, both must be at least 1")
 

@@ -103,8 +103,8 @@ def block(sources: tuple[Source, ...], scale: float, softcap: float | None, sink
 
 
 def scaled_operand(source: Source, scale: float, claim: Claim) -> Source:
-    """The queries as operands: a kernel may scale them before the cast, which only a power of two leaves exact."""
-    if not claim.u_operand or abs(math.frexp(scale)[0]) in (0.0, 0.5):
+    """The queries as operands: where they are scaled before the cast, only a power of two leaves them exact."""
+    if claim.scaled is None or not claim.u_operand or abs(math.frexp(scale)[0]) in (0.0, 0.5):
         return source
     q = source.query
     return dataclasses.replace(source, query=Err(q.value, q.error + claim.u_operand * np.abs(q.value), claim=claim))

@@ -52,6 +52,7 @@ class Plan:
             "state": formats.get("state", formats.get("carry", self.work)),
             "splits": self.splits,
             "scores": formats.get("score"),
+            "scaled": "query" if self.scale_in == "query" else None,
         }
 
     def at(self, site: str, x) -> np.ndarray:
