@@ -1,4 +1,4 @@
-"""A failure as a script: NumPy, the subject, one certified value, at most 20 lines; 30 of a backward pass."""
+"""A failure as a script: NumPy, the subject, one certified value, at most 20 lines."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from realization.verify.shrink import failure
 from realization.verify.subject import Subject, UsageError
 from realization.verify.verdict import Finding, output_format
 
-LINES, LINES_BACKWARD, WIDTH, EXCEPTIONS = 20, 30, 118, 6
+LINES, WIDTH, EXCEPTIONS = 20, 118, 6
 
 
 def script(subject: Subject, claim: Claim, result: Result) -> str:
@@ -39,7 +39,7 @@ def script(subject: Subject, claim: Claim, result: Result) -> str:
     Returns
     -------
     str
-        At most 20 lines, 30 of a backward pass; it exits with an AssertionError that names place, value and
+        At most 20 lines; it exits with an AssertionError that names place, value and
         certified value.
 
     Raises
@@ -67,8 +67,7 @@ def script(subject: Subject, claim: Claim, result: Result) -> str:
         "assert abs(got - certified) <= allowed, "
         f'f"{place}: got {{got}}, certified {{certified}}, allowed {{allowed}}"',
     ]
-    lines = LINES if subject.forward is None else LINES_BACKWARD
-    return "\n".join([*head, *_joined(given, lines - len(head) - len(tail)), *tail]) + "\n"
+    return "\n".join([*head, *_joined(given, LINES - len(head) - len(tail)), *tail]) + "\n"
 
 
 def _called(subject: Subject, finding: Finding, arguments: Mapping[str, Any]) -> list[str]:

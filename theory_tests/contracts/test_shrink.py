@@ -243,7 +243,7 @@ def test_what_autograd_finds_shrinks(tmp_path, name):
     kernel.write_text(AUTOGRAD)
     words = ["--op", "selective_scan", "--array", "torch", "--grad", "--case", "fading-3.T9.o0.s0", "--quiet"]
     assert main(["verify", f"{kernel}:{name}", *words, "--shrink", str(path)]) == 1
-    fails_rightly(path, 30)
+    fails_rightly(path)
     path.write_text(path.read_text().replace(f").{name}\n", ").right\n"))
     assert execute(path) == (0, "")
 
