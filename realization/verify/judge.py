@@ -15,9 +15,10 @@ from realization.verify import cases as casebook
 from realization.verify import run
 from realization.verify.cases import Case
 from realization.verify.gradients import backward_of
+from realization.verify.inputs import check_inputs, read_inputs
 from realization.verify.run import Report
 from realization.verify.shrink import explained
-from realization.verify.subject import Subject, UsageError, check_inputs, find, read_inputs
+from realization.verify.subject import Subject, UsageError, find
 
 Compare = Callable[[Report, Callable[[str], None]], Any]
 

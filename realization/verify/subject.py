@@ -14,7 +14,6 @@ import inspect
 import operator
 import os
 import sys
-import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,13 +22,12 @@ from typing import Any
 import numpy as np
 
 from realization.core.claim import Claim
-from realization.core.errors import RealizationError, ShapeError
+from realization.core.errors import RealizationError
 from realization.core.ops import Op
-from realization.core.shapes import finite
 from realization.layers.readings import complete
 from realization.verify import adapters, demo
 from realization.verify.arrays import kind
-from realization.verify.cases import PACKING, handed_over
+from realization.verify.cases import handed_over
 from realization.verify.rough import COMFORT, Handling, House
 from realization.verify.verdict import output_format
 
@@ -319,6 +317,8 @@ def _within(module: Any, name: str, what: Any) -> tuple[str, bool]:
         return name, False
     path, here = Path(file).resolve(), Path.cwd()
     return f"{path.relative_to(here) if path.is_relative_to(here) else path}:{name}", True
+
+
 def _in_slots(adapter: adapters.Adapter, function: Any) -> Callable[..., Any] | None:
     """The adapted call with states in slots, if both adapter and function know them."""
     takes = parameters(function)
@@ -481,52 +481,3 @@ def _nearest(name: str, known: Iterable[str]) -> str:
     known = list(known)
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
     return f"nearest: {', '.join(near)}" if near else f"known are {', '.join(known[:20])}"
-
-
-def read_inputs(path: str, op: Op) -> dict[str, Any]:
-    """Read the arguments of an op from an .npz file; options are stored as scalars or strings.
-
-    Raises
-    ------
-    UsageError
-        If the file cannot be read, names no argument of the op, or holds NaN or infinity.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = dict(stored)
-    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as e:
-        raise UsageError(f"{path} cannot be read as .npz with plain arrays ({type(e).__name__})") from e
-    return check_inputs(arrays, op, path)
-
-
-def check_inputs(given: Mapping[str, Any], op: Op, path: str) -> dict[str, Any]:
-    """Return these arguments of an op, checked as those of a file of this name are."""
-    arrays = {name: np.asarray(x) for name, x in given.items() if x is not None}
-    unknown = set(arrays) - set(op.arguments)
-    if unknown:
-        raise UsageError(f"{path} has {', '.join(sorted(unknown))}; {op.name} takes {', '.join(op.arguments)}")
-    try:
-        axes = op.axes.arguments
-        checked = {k: _numbers(k, x, hides=k in op.masks) if k in axes else _option(x) for k, x in arrays.items()}
-        checked |= {k: _whole(k, checked[k]) for k in PACKING & set(checked)}
-        op.axes.check(checked)
-        op.definition(**{k: np.zeros_like(x) if k in axes and k not in PACKING else x for k, x in checked.items()})
-    except Exception as e:  # a file may hold anything: what the definition refuses is not an input
-        raise UsageError(f"{path}: {e}") from e
-    return checked
-
-
-def _whole(name: str, x: np.ndarray) -> np.ndarray:
-    if (x != np.floor(x)).any():
-        raise ShapeError(f"{name} has entries that are no whole numbers")
-    return x.astype(np.int64)
-
-
-def _numbers(name: str, x: np.ndarray, *, hides: bool = False) -> np.ndarray:
-    """Return x in float64, complex128 or int64, refusing NaN and infinity, but for -inf where it hides."""
-    finite(name, np.where(np.isneginf(x), 0, x) if hides else x)
-    return x.astype({"c": np.complex128, "i": np.int64, "u": np.int64}.get(x.dtype.kind, np.float64))
-
-
-def _option(x: np.ndarray) -> Any:
-    return tuple(x.tolist()) if x.ndim else x.item()

@@ -291,6 +291,7 @@ def test_what_no_command_can_find_is_called_from_python(suite):
         conforms(inner, op="selective_scan", claim="chunk=64", case="fading-c/2.T129.o0.s0")
     """
     )
+    result.assert_outcomes(failed=1)
     again = "realization.judge(inner, op='selective_scan', claim='chunk=64', case='fading-c/2.T129.o0.s0')"
     result.stdout.fnmatch_lines([f"*again: {again}"])
 
