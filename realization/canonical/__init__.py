@@ -1,0 +1,1 @@
+"""Canonical forms (similarities) and reductions of linear systems, each with the numbers that judge it."""

@@ -1,0 +1,1 @@
+"""Equations and decisions of linear algebra: arrays in, named results out, each with the number that judges it."""
