@@ -5,12 +5,13 @@
     one of a class convert(S system) = convert(system) for S in the form's group
     idempotence    convert(convert(system)) = convert(system)
 
-Two kinds of tolerance.  What rounding under a T of condition k does to a behaviour is
-100 n u k^2 max(1, |A|), u = 2^-53: k enters once through T and once through inv(T), and only
-once into a matrix of the result.  The constant allows for sums in any order; the errors seen
-use a fiftieth of it.  How far two results of one form may lie apart depends on the form at this
-system (a small pivot, two close eigenvalues), so it is measured: the form is applied to systems
-that differ from the given one by as much as rounding the change of basis does.
+Two kinds of tolerance.  What rounding under a T of condition k does to a behaviour, relative to
+|C| |A^k| |B| and its like, is 100 n u k^2, u = 2^-53: k enters once through T and once through
+inv(T), and only once into a matrix of the result.  The constant allows for sums in any order; the
+errors seen use less than a tenth of it.  A form that would lose more than all but four digits has to
+refuse, so nothing beyond LOST is allowed.  How far two results of one form may lie apart depends
+on the form at this system (a small pivot, two close eigenvalues), so it is measured: the form is
+applied to systems that differ from the given one by as much as rounding the change of basis does.
 """
 
 from __future__ import annotations
@@ -20,11 +21,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from realization.canonical.form import CanonicalForm, Conversion, one, relative, residuals, right_solve, size
+from realization.canonical.form import CanonicalForm, Conversion, one, relative, residuals, size
 from realization.core.errors import StructureError
+from realization.linalg.arguments import spectral_abscissa, spectral_radius
+from realization.linalg.gramians import continuous_hankel_singular_values, hankel_singular_values
+from realization.linalg.lyapunov import continuous_lyapunov, discrete_lyapunov
+from realization.systems.compose import similar
+from realization.systems.continuous import ContinuousSSM
+from realization.systems.families import conditioned
+from realization.systems.responses import evaluate, markov_parameters
 
 U = 2.0**-53
 KAPPA = 10.0  # of the random change of basis
+LOST = 1e-4
 
 
 class Check(NamedTuple):
@@ -80,29 +89,30 @@ def check_form(form: CanonicalForm, system: Any, *, rng: Any = None) -> list[Che
     n, n2 = len(system.A), len(found.system.A)
     if n2 != n or found.T.shape != (n, n):
         return [Check("same number of states", float(max(abs(n2 - n), *np.abs(np.subtract(found.T.shape, n)))), 0.0)]
-    once, twice = tolerance(system, found.condition), tolerance(system, found.condition**2)
+    once, twice = tolerance(n, found.condition), tolerance(n, found.condition**2)
     return [
         Check("shape of the form", form.defect(found.system), once),
         Check("D stays", size(found.system.D - system.D), 0.0),
         Check("T A = A2 T, T B = B2, C = C2 T", max(residuals(system, found.system, found.T)), once),
         Check("Markov parameters", markov_distance(system, found.system), twice),
         Check("transfer function", transfer_distance(system, found.system), twice),
-        Check("round trip", distance(moved_back(found.system, found.T), system), twice),
+        *_hankel(system, found),
+        Check("round trip", distance(_back(found), system), twice),
         *_uniqueness(form, system, found, rng),
     ]
 
 
 def _uniqueness(form: CanonicalForm, system: Any, found: Conversion, rng: np.random.Generator) -> list[Check]:
     kappa = 1.0 if form.group == "orthogonal" else KAPPA
-    other = form.convert(moved(system, random_similarity(len(system.A), kappa, rng)))
+    other = form.convert(similar(system, conditioned(len(system.A), kappa, rng=rng)))
     again = form.convert(found.system)
     if found.freedom or other.freedom or again.freedom:
-        law = tolerance(system, (kappa * found.condition) ** 2)
+        law = tolerance(len(system.A), (kappa * found.condition) ** 2)
         return [
             Check("invariants in another basis", _invariants(form, found, other), law),
             Check("invariants, converted twice", _invariants(form, found, again), law),
         ]
-    law = tolerance(system, kappa * found.condition)
+    law = tolerance(len(system.A), kappa * found.condition)
     moves, settles = distance(found.system, other.system), distance(found.system, again.system)
     return [
         Check("the same from another basis", moves, law + spread(form, system, kappa, rng)),
@@ -116,16 +126,17 @@ def _invariants(form: CanonicalForm, one: Conversion, other: Conversion) -> floa
     return max(form.defect(other.system), markov_distance(one.system, other.system), float(decided[0] != decided[1]))
 
 
-def tolerance(system: Any, growth: float) -> float:
-    """Return 100 n u growth max(1, |A|)."""
-    return 100 * max(len(system.A), 1) * U * growth * max(1.0, size(system.A))
+def tolerance(n: int, growth: float) -> float:
+    """Return 100 n u growth, or LOST where that is less."""
+    return min(100 * max(n, 1) * U * growth, LOST)
 
 
 def spread(form: CanonicalForm, system: Any, kappa: float, rng: Any = None) -> float:
     """Return how far the result moves when a change of basis of condition kappa is rounded.
 
-    Rounding S A inv(S) is the same as moving A by c n u kappa^2 |A| first.  Three random moves
-    of four times n u kappa^2 are tried; times 10, since a random direction is not the worst.
+    Rounding S A inv(S) is the same as moving A by c n u kappa^2 |A| first, and so for each
+    column of B and row of C.  Three random moves of four times n u kappa^2 are tried; times
+    10, since a random direction is not the worst.
     Infinite where such a move makes the form refuse or decide otherwise: nothing is comparable there.
 
     Parameters
@@ -144,9 +155,8 @@ def spread(form: CanonicalForm, system: Any, kappa: float, rng: Any = None) -> f
     step = 4 * max(len(system.A), 1) * U * kappa**2
     base, largest = form.convert(system), 0.0
     for _ in range(3):
-        E = {name: _noise(getattr(system, name), step, rng) for name in "ABC"}
         try:
-            near = form.convert(dataclasses.replace(system, **E))
+            near = form.convert(_rounded(system, step, rng))
         except StructureError:
             return np.inf
         if [d.choice for d in near.decisions] != [d.choice for d in base.decisions] or near.freedom:
@@ -155,9 +165,13 @@ def spread(form: CanonicalForm, system: Any, kappa: float, rng: Any = None) -> f
     return 10 * largest
 
 
-def _noise(X: np.ndarray, step: float, rng: np.random.Generator) -> np.ndarray:
-    E = rng.standard_normal(X.shape)
-    return X + step * size(X) * E / max(size(E), 1.0)
+def _rounded(system: Any, step: float, rng: np.random.Generator) -> Any:
+    """Return the system moved as rounding would: A as a whole, every input and every output by itself."""
+
+    def moved(X: np.ndarray, axis: int | None) -> np.ndarray:
+        return X + step * np.linalg.norm(X, axis=axis, keepdims=True) * rng.standard_normal(X.shape) / max(len(X), 1)
+
+    return dataclasses.replace(system, A=moved(system.A, None), B=moved(system.B, 0), C=moved(system.C, 1))
 
 
 def distance(a: Any, b: Any) -> float:
@@ -166,50 +180,53 @@ def distance(a: Any, b: Any) -> float:
     return max(relative(X - Y, max(size(X), size(Y))) for X, Y in pairs)
 
 
+def _back(found: Conversion) -> Any:
+    """Return the system in the old coordinates x, z = T x."""
+    new, T = found.system, found.T
+    A, B = np.linalg.solve(T, new.A @ T), np.linalg.solve(T, new.B)
+    return dataclasses.replace(new, A=A, B=B, C=new.C @ T)
+
+
 def markov_distance(a: Any, b: Any) -> float:
-    """Return the largest |C A^k B - C2 A2^k B2| for k <= 2 n + 1, relative to the largest |C| |A^k| |B| of a."""
-    steps = 2 * max(len(a.A), len(b.A)) + 2
-    scale = size(a.C) * size(a.B) * max(size(X) for X in _powers(a.A, np.eye(len(a.A)), steps))
-    pairs = zip(_powers(a.A, a.B, steps), _powers(b.A, b.B, steps), strict=True)
-    return max(relative(a.C @ X - b.C @ Y, scale) for X, Y in pairs)
-
-
-def _powers(A: np.ndarray, X: np.ndarray, steps: int) -> list[np.ndarray]:
-    """Return X, A X, A^2 X, ..."""
-    found = [X]
-    for _ in range(steps - 1):
-        found.append(A @ found[-1])
-    return found
+    """Return the largest |C A^k B - C2 A2^k B2| for k <= 2 n, relative to the largest |C| |A^k| |B| of a."""
+    n = len(a.A)
+    powers = markov_parameters(dataclasses.replace(a, B=np.eye(n), C=np.eye(n), D=np.eye(n)), 2 * n + 1)
+    scale = size(a.C) * size(a.B) * max(size(X) for X in powers)
+    h, g = (markov_parameters(each, 2 * n + 2)[1:] for each in (a, b))
+    return max(relative(X - Y, scale) for X, Y in zip(h, g, strict=True))
 
 
 def transfer_distance(a: Any, b: Any) -> float:
-    """Return the largest |W_a(z) - W_b(z)| on the circle of radius 1 + spectral radius of A.
+    """Return the largest |H_a(z) - H_b(z)| on the circle of radius 1 + spectral radius of A.
 
-    Relative to |C| |R| |z I - A| |R| |B|, R = inv(z I - A): what rounding of z I - A does to W_a.
+    Relative to |C| |R| |z I - A| |R| |B|, R = inv(z I - A): what rounding of z I - A does to H_a.
     """
-    radius = 1 + float(np.abs(np.linalg.eigvals(a.A)).max(initial=0.0))
-    worst, I = 0.0, np.eye(len(a.A))
-    for z in radius * np.exp(1j * np.linspace(0, np.pi, 9)):
-        R = np.linalg.solve(z * I - a.A, I)
-        scale = size(a.C) * size(R) ** 2 * size(z * I - a.A) * size(a.B)
-        W = b.C @ np.linalg.solve(z * np.eye(len(b.A)) - b.A, b.B)
-        worst = max(worst, relative(a.C @ R @ a.B - W, scale))
-    return worst
+    n = len(a.A)
+    points = (1 + spectral_radius(a.A)) * np.exp(1j * np.linspace(0, np.pi, 9))
+    resolvents = evaluate(dataclasses.replace(a, B=np.eye(n), C=np.eye(n), D=np.zeros((n, n))), points)
+    H, G = evaluate(a, points), evaluate(b, points)
+    scales = [
+        size(a.C) * size(R) ** 2 * size(z * np.eye(n) - a.A) * size(a.B)
+        for z, R in zip(points, resolvents, strict=True)
+    ]
+    return max(relative(X - Y, scale) for X, Y, scale in zip(H, G, scales, strict=True))
 
 
-def moved(system: Any, S: np.ndarray) -> Any:
-    """Return the system in the coordinates z = S x."""
-    return dataclasses.replace(system, A=right_solve(S @ system.A, S), B=S @ system.B, C=right_solve(system.C, S))
-
-
-def moved_back(system: Any, T: np.ndarray) -> Any:
-    """Return the system in the coordinates x, given in z = T x."""
-    A, B = np.linalg.solve(T, system.A @ T), np.linalg.solve(T, system.B)
-    return dataclasses.replace(system, A=A, B=B, C=system.C @ T)
-
-
-def random_similarity(n: int, kappa: float, rng: Any = None) -> np.ndarray:
-    """Return U diag(sqrt(kappa) ... 1 / sqrt(kappa)) V with orthogonal U, V: (n, n), orthogonal at kappa = 1."""
-    rng = np.random.default_rng(rng)
-    U, V = (np.linalg.qr(rng.standard_normal((n, n)))[0] for _ in range(2))
-    return U * np.geomspace(np.sqrt(kappa), 1 / np.sqrt(kappa), n) @ V
+def _hankel(system: Any, found: Conversion) -> list[Check]:
+    """Compare Hankel singular values, where the system is stable and rounding lets them be compared."""
+    continuous = isinstance(system, ContinuousSSM)
+    # a margin, so that stability is no question of rounding
+    stable = spectral_abscissa(system.A) < -1e-3 if continuous else spectral_radius(system.A) < 1 - 1e-3
+    if not stable or not len(system.A):
+        return []
+    values = continuous_hankel_singular_values if continuous else hankel_singular_values
+    lyapunov = continuous_lyapunov if continuous else discrete_lyapunov
+    reached, seen = (lyapunov(A, X @ X.conj().T) for A, X in ((system.A, system.B), (system.A.T, system.C.T)))
+    sigma = values(system.A, system.B, system.C)
+    # |L| |M| bounds sigma; the Gramians move by the condition of their equations
+    scale = np.sqrt(size(reached.X) * size(seen.X)) * max(reached.condition, seen.condition)
+    allowed = tolerance(len(system.A), found.condition**2) * scale / max(sigma[0], np.finfo(float).tiny)
+    if not allowed < 0.1:
+        return []
+    other = values(found.system.A, found.system.B, found.system.C)
+    return [Check("Hankel singular values", relative(sigma - other, sigma[0]), allowed)]

@@ -31,6 +31,7 @@ from realization.canonical.form import (
 )
 from realization.canonical.hessenberg import controllable, in_selected
 from realization.core.errors import ShapeError
+from realization.systems.compose import dual
 
 
 def companion_system(system: Any) -> Any:
@@ -143,11 +144,6 @@ def observable_companion(system: Any) -> Conversion:
     # inv(T of the dual)' = (Q Y)'
     T = Y.T @ hosted.T.conj()
     return conversion(name, system, T, A=new.A, B=new.B, C=new.C, decisions=hosted.decisions)
-
-
-def dual(system: Any) -> Any:
-    """Return (A', C', B', D')."""
-    return dataclasses.replace(system, A=system.A.T, B=system.C.T, C=system.B.T, D=system.D.T)
 
 
 def _polynomials(name: str, system: Any) -> tuple[Conversion, np.ndarray, np.ndarray]:

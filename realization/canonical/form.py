@@ -18,6 +18,8 @@ import numpy as np
 
 from realization.core.errors import ShapeError, StructureError
 from realization.linalg.decision import Decision
+from realization.systems.continuous import ContinuousSSM
+from realization.systems.linear import LinearSSM
 
 # T of condition k leaves 16 - log10(k) digits in T x; with fewer than four it says nothing about a state
 LIMIT = 1e12
@@ -149,7 +151,9 @@ def convert(system: Any, name: str) -> Conversion:
 
 
 def one(system: Any) -> Any:
-    """Return the system, refusing a batch by name."""
+    """Return the system, refusing another kind, or a batch, by name."""
+    if not isinstance(system, LinearSSM | ContinuousSSM):
+        raise ShapeError(f"a {type(system).__name__} came; a form takes a LinearSSM or a ContinuousSSM")
     if system.A.ndim != 2:
         raise ShapeError(
             f"one system at a time: A has shape {system.A.shape}, (n, n) is needed; "

@@ -47,7 +47,7 @@ class Selection:
         return tuple(len(chain) for chain in self.chains)
 
 
-def select(A: np.ndarray, B: np.ndarray) -> Selection:
+def popov_selection(A: np.ndarray, B: np.ndarray) -> Selection:
     """Return the directions in which an input reaches the state, one after the other, by the largest gap.
 
     Every remainder is first kept unless it is at rounding level.  Where the gap decides that kept
@@ -104,7 +104,7 @@ def _orthogonalise(
 
 def controllable(form: str, system: Any) -> Selection:
     """Return the selection, refusing a system whose state the input does not reach whole."""
-    found = select(one(system).A, system.B)
+    found = popov_selection(one(system).A, system.B)
     n, r = len(system.A), len(found.pivots)
     if r < n:
         margin = float(found.decision.values[r]) if r < len(found.decision.values) else 0.0
@@ -143,7 +143,7 @@ def hessenberg(system: Any) -> Conversion:
            [0.]]), array([[ 5.32,  0.24],
            [ 1.24, -0.32]]))
     """
-    return in_selected(system, select(one(system).A, system.B))
+    return in_selected(system, popov_selection(one(system).A, system.B))
 
 
 def in_selected(system: Any, found: Selection) -> Conversion:

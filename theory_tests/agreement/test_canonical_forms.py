@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from realization.canonical import FORMS, CanonicalForm, Conversion, check_form, conversion, convert, register
-from realization.canonical.checks import random_similarity
 from realization.core.errors import ShapeError, StructureError
-from realization.systems import LinearSSM
+from realization.systems import ContinuousSSM, LinearSSM, similar
+from realization.systems.families import conditioned
+from realization.systems.library import NAMED
 
 
 def random_system(n, m=1, p=1, seed=0):
@@ -19,14 +20,15 @@ def random_system(n, m=1, p=1, seed=0):
     return LinearSSM(A, rng.standard_normal((n, m)), rng.standard_normal((p, n)), rng.standard_normal((p, m)))
 
 
-SYSTEMS = {
+SYSTEMS = {name: entry.make() for name, entry in NAMED.items()} | {
     "no state": random_system(0),
     "one state": random_system(1),
-    "random": random_system(5),
     "many inputs": random_system(6, m=3, p=2),
     "no input": random_system(3, m=0, p=2),
-    "delay": LinearSSM(np.eye(4, k=1), np.eye(4, 1, k=-3), np.eye(1, 4), [[0]]),
+    "no output": random_system(3, m=2, p=0),
+    "dependent inputs": LinearSSM(np.diag([0.5, 0.2, -0.3]), [[1, 2, 0]] * 3, [[1, 2, 3]], [[0, 0, 0]]),
     "uncontrollable": LinearSSM(np.diag([0.5, 0.2, -0.3]), [[1], [0], [1]], [[1, 1, 1]], [[0]]),
+    "continuous": ContinuousSSM(np.diag([-1.0, -2, -3, -4]), np.ones((4, 1)), np.ones((1, 4)), [[0]]),
 }
 
 
@@ -119,9 +121,7 @@ def test_a_wrong_form_fails(mistake):
 
 def test_one_refusal_is_the_same_in_every_basis():
     system = SYSTEMS["uncontrollable"]
-    S = random_similarity(3, 10, 0)
-    A = np.linalg.solve(S, system.A @ S)
-    for each in (system, LinearSSM(A, np.linalg.solve(S, system.B), system.C @ S, system.D)):
+    for each in (system, similar(system, conditioned(3, 10, rng=0))):
         with pytest.raises(StructureError, match=r"reaches 2 of 3 directions .* margin \d"):
             convert(each, "controllable_companion")
 
