@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-# kernels as users write them, which agreement/test_real_subjects.py judges, and a session of judging, as in test_judge.py
+# kernels as users write them, judged by agreement/test_real_subjects.py, and a session of judging, as in test_judge.py
 ELSEWHERE = {"torch_scan", "jax_scan", "verify_from_python"}
 # for each example a line of it, and what it must not be changed into
 SABOTAGE = {
