@@ -12,6 +12,8 @@ from realization.core.errors import ShapeError, StructureError
 from realization.core.shapes import finite
 
 EPS = float(np.finfo(np.float64).eps)
+# Relative size from which on a value may count as zero: what is larger is structure, never rounding.
+CEILING = 1e-6
 # Two measurements of one level of noise differ by less: by up to 6 in 900 staircases.
 SAME_SIZE = 10.0
 
@@ -57,7 +59,7 @@ def decide_rank(
     *,
     scale: float | None = None,
     noise: float | None = None,
-    ceiling: float = 1e-6,
+    ceiling: float = CEILING,
     least: float = 1e3,
     what: str = "rank",
 ) -> Decision:
