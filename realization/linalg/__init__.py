@@ -1,1 +1,29 @@
 """Equations and decisions of linear algebra: arrays in, named results out, each with the number that judges it."""
+
+from realization.linalg.decision import Decision, decide_rank
+from realization.linalg.gramians import (
+    continuous_controllability_factor,
+    continuous_hankel_singular_values,
+    continuous_observability_factor,
+    controllability_factor,
+    hankel_singular_values,
+    observability_factor,
+)
+from realization.linalg.lyapunov import LyapunovSolution, continuous_lyapunov, discrete_lyapunov
+from realization.linalg.mean_square import bilinear_lyapunov, mean_square_radius
+
+__all__ = [
+    "Decision",
+    "LyapunovSolution",
+    "bilinear_lyapunov",
+    "continuous_controllability_factor",
+    "continuous_hankel_singular_values",
+    "continuous_lyapunov",
+    "continuous_observability_factor",
+    "controllability_factor",
+    "decide_rank",
+    "discrete_lyapunov",
+    "hankel_singular_values",
+    "mean_square_radius",
+    "observability_factor",
+]
