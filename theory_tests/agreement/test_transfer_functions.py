@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realization.core.errors import ShapeError, StructureError
-from realization.systems import LinearSSM, families, library
+from realization.systems import LinearSSM, families, library, similar
 from realization.systems.transfer import (
     RationalTransfer,
     characteristic_polynomial,
@@ -154,7 +154,7 @@ def test_zeros_that_were_put_there(seed, n, relative):
     A = np.vstack([np.eye(n + relative)[1:], -d[:0:-1]])
     C = np.append(np.poly(roots)[::-1], np.zeros(relative - 1))
     companion = LinearSSM(A, np.eye(n + relative)[:, -1:], C[None], [[0]])
-    system = families.in_basis(companion, families.conditioned(n + relative, 10.0, rng=rng))
+    system = similar(companion, families.conditioned(n + relative, 10.0, rng=rng))
     got = np.sort(zeros(system).real)
     assert len(got) == n
     np.testing.assert_allclose(got, roots, atol=1e-8)
@@ -195,7 +195,7 @@ class TestDegenerate:
 
     def test_a_delay_has_no_zero(self):
         """1 / z^n in a basis of condition 10: gain 1, no zero, where roots of the numerator would show n - 1."""
-        system = families.in_basis(library.delay_line(8), families.conditioned(8, 10.0, rng=0))
+        system = similar(library.delay_line(8), families.conditioned(8, 10.0, rng=0))
         H = zeros_poles_gain(system)
         assert not len(H.zeros[0][0])
         np.testing.assert_allclose(H.gain, 1.0, rtol=1e-12)
