@@ -189,7 +189,7 @@ def decay_envelope(
     if rate is not None and not radius < rate < 1:
         raise StructureError(f"rate {rate} given, but spectral radius {radius:.10g} < rate < 1 is needed")
     tried = [rate] if rate is not None else [*(max(radius, U) ** POWERS).tolist(), *(r for r in RATES if r > radius)]
-    proved = [d for r, P in _candidates(A, tried) if (d := proved_decay(P, r, A, B, C)) is not None]
+    proved = [d for r, P in _candidates(A, tried, radius) if (d := proved_decay(P, r, A, B, C)) is not None]
     if not proved:
         raise StructureError(
             f"A has spectral radius {radius:.10g} < 1, but no rate between it and 1 has a certificate in double "
@@ -286,7 +286,7 @@ def remains(A: Any, B: Any = None, C: Any = None, *, steps: int) -> np.ndarray:
     return np.array(sizes)
 
 
-def _candidates(A: np.ndarray, rates: Sequence[float]) -> Iterator[tuple[float, np.ndarray]]:
+def _candidates(A: np.ndarray, rates: Sequence[float], radius: float) -> Iterator[tuple[float, np.ndarray]]:
     """Rates and matrices P that may have A' P A <= rate^2 P: that of the eigenvectors, those of Lyapunov equations."""
     F, D = scipy.linalg.matrix_balance(A, permute=False)  # D: powers of two, so P is scaled back exactly
     I, scale = np.eye(len(A)), 1 / np.diag(D)
@@ -296,6 +296,8 @@ def _candidates(A: np.ndarray, rates: Sequence[float]) -> Iterator[tuple[float, 
     for rate in rates:
         if modal is not None:
             yield rate, scale[:, None] * modal * scale
+        if rate < radius**0.995 and len(rates) > 1:  # there the equation is near singular, and c large
+            continue
         try:
             with np.errstate(all="ignore"):  # what overflows proves nothing, and is refused as a candidate
                 yield rate, scale[:, None] * _symmetric(discrete_lyapunov(F.T / rate, I).X) * scale
