@@ -11,18 +11,22 @@ from realization.linalg.gramians import (
 )
 from realization.linalg.lyapunov import LyapunovSolution, continuous_lyapunov, discrete_lyapunov
 from realization.linalg.mean_square import bilinear_lyapunov, mean_square_radius
+from realization.linalg.riccati import RiccatiSolution, continuous_riccati, discrete_riccati
 
 __all__ = [
     "Decision",
     "LyapunovSolution",
+    "RiccatiSolution",
     "bilinear_lyapunov",
     "continuous_controllability_factor",
     "continuous_hankel_singular_values",
     "continuous_lyapunov",
     "continuous_observability_factor",
+    "continuous_riccati",
     "controllability_factor",
     "decide_rank",
     "discrete_lyapunov",
+    "discrete_riccati",
     "hankel_singular_values",
     "mean_square_radius",
     "observability_factor",
