@@ -111,7 +111,7 @@ def symplectic(A: np.ndarray, G: np.ndarray, H: np.ndarray) -> tuple[np.ndarray,
         dG, dH = A @ WG @ adjoint(A), adjoint(A) @ H @ WA
         A, G, H = A @ WA, G + (dG + adjoint(dG)) / 2, H + (dH + adjoint(dH)) / 2
         left = np.linalg.norm(A)
-        if not max(left, np.linalg.norm(G), np.linalg.norm(H)) < HUGE:
+        if not left + np.linalg.norm(G) + np.linalg.norm(H) < HUGE:
             return None
         # quadratic convergence leaves |A|^2 out; on the unit circle A stays, and the changes tell
         if left * left <= EPS / 4 or all(

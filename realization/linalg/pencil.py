@@ -74,7 +74,9 @@ class Discrete(Equation):
 
     def doubled(self, which: Which) -> np.ndarray | None:
         limits = doubling.symplectic(*self.without_cross_term())
-        return None if limits is None else limits[0] if which == "stabilizing" else -np.linalg.inv(limits[1])
+        if limits is None or which == "stabilizing":
+            return limits and limits[0]
+        return np.linalg.solve(limits[1], -np.eye(len(self.A)))
 
     def by_scipy(self) -> np.ndarray:
         return scipy.linalg.solve_discrete_are(self.A, self.B, self.Q, self.R, s=self.S)

@@ -28,7 +28,7 @@ import scipy.linalg
 from realization.core.errors import ConvergenceError, ShapeError, StructureError
 from realization.linalg.arguments import matrices
 from realization.linalg.decision import EPS
-from realization.linalg.doubling import adjoint
+from realization.linalg.doubling import HUGE, adjoint
 from realization.linalg.lyapunov import two_norm
 from realization.linalg.pencil import Continuous, Discrete, Which
 
@@ -210,14 +210,14 @@ def _routes(problem: Discrete | Continuous, which: Which) -> Iterator[tuple[Path
         ("doubling", lambda: problem.doubled(which)),
         ("qz", lambda: _by_qz(problem, which)),
     ]
-    if which == "stabilizing":
+    if which == "stabilizing" and problem.B.size:  # SciPy's has no answer without inputs
         routes.append(("scipy", problem.by_scipy))
     for path, route in routes:
         try:
             X = route()
         except (np.linalg.LinAlgError, ValueError):
             continue
-        if X is not None and np.isfinite(X).all():
+        if X is not None and np.abs(X).max() < HUGE:
             yield path, (X + adjoint(X)) / 2
 
 
@@ -282,19 +282,26 @@ def _refusal(problem: Discrete | Continuous, which: Which, best: RiccatiSolution
     n = len(problem.A)
     H, J = problem.pencil(max(two_norm(problem.Q), two_norm(problem.R), two_norm(problem.S)) or 1.0)
     alpha, beta = scipy.linalg.eigvals(H, J, homogeneous_eigvals=True)
-    gaps = problem.gaps(alpha, beta)
-    near = int((np.abs(gaps) <= np.sqrt(EPS)).sum())
+    size = np.hypot(np.abs(alpha), np.abs(beta))
+    norm = two_norm(H) + two_norm(J)
+    if size.min() <= 2 * n * EPS * norm:
+        return StructureError(
+            f"the pencil of the Riccati equation is singular: an eigenvalue is 0 / 0 up to {size.min():.1e}, "
+            f"need > {2 * n * EPS * norm:.1e}; an input neither costs nor acts"
+        )
+    gaps = np.abs(problem.gaps(alpha / size, beta / size))
+    near = int((gaps <= np.sqrt(EPS)).sum())
     if near:
         return StructureError(
             f"no {which} solution: {near} of {2 * n} eigenvalues of the pencil lie on the {problem.boundary} "
-            f"(nearest {np.abs(gaps).min():.1e}, need > {np.sqrt(EPS):.1e}); in Faurre's equation the spectral "
-            "density is then not positive"
+            f"(nearest {gaps.min():.1e}, need > {np.sqrt(EPS):.1e}); in Faurre's equation the spectral density is "
+            "then not positive"
         )
-    infinite = float((np.abs(beta) / np.hypot(np.abs(alpha), np.abs(beta))).min())
+    infinite = float((np.abs(beta) / size).min())
     if which == "antistabilizing" and infinite <= 2 * n * EPS:
         return StructureError(
-            f"no antistabilizing solution: the closed loop would have an eigenvalue "
-            f"above {1 / max(infinite, EPS):.1e}, need < {1 / (2 * n * EPS):.1e}; the dual's stabilizing solution is its inverse"
+            f"no antistabilizing solution: the closed loop has an eigenvalue above {1 / max(infinite, EPS):.1e}, "
+            f"need < {1 / (2 * n * EPS):.1e}; the stabilizing solution of the dual equation is its inverse"
         )
     Z = scipy.linalg.ordqz(H, J, sort=problem.sort[which], output="complex")[5]
     smallest = np.linalg.svd(Z[:n, :n], compute_uv=False)[-1]

@@ -244,7 +244,7 @@ def test_hypotheses_are_named_when_they_fail(which):
 
 def test_a_closed_loop_at_infinity_is_refused():
     """A = 1/2, C = G = 1, Lambda0 = 2: A - G C / Lambda0 = 0, and P+ = 2 makes Lambda0 - C P+ C' zero."""
-    with pytest.raises(StructureError, match="no antistabilizing solution: the closed loop would have an eigenvalue"):
+    with pytest.raises(StructureError, match="no antistabilizing solution: the closed loop has an eigenvalue"):
         discrete_riccati([[0.5]], [[1]], [[0]], [[-2]], [[-1]], which="antistabilizing")
     # the way out that the message names
     assert 1 / smallest(*(np.array([[x]]) for x in (0.5, 1.0, 1.0, 2.0)))[0, 0] == pytest.approx(2)
@@ -258,3 +258,10 @@ def test_no_states_and_no_inputs_are_legal(solve):
     A = np.array([[0.5]]) if solve is discrete_riccati else np.array([[-0.5]])
     found = solve(A, np.zeros((1, 0)), [[1.0]], none)
     assert found.X[0, 0] == pytest.approx(4 / 3 if solve is discrete_riccati else 1.0)
+    with pytest.raises(StructureError, match="no stabilizing solution"):
+        solve(np.abs(A) * 40, np.zeros((1, 0)), [[1.0]], none)
+
+
+def test_an_input_that_neither_costs_nor_acts_is_refused():
+    with pytest.raises(StructureError, match=r"pencil of the Riccati equation is singular"):
+        discrete_riccati([[0.0]], [[0.0]], [[0.0]], [[0.0]], [[1.0]])
