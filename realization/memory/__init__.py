@@ -1,0 +1,1 @@
+"""What a system remembers: exactly, fading, or for ever."""
