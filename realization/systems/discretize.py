@@ -563,7 +563,7 @@ def _in_range(name: str, X: np.ndarray) -> np.ndarray:
 
 
 def _step(h: Any) -> float:
-    if not (np.ndim(h) == 0 and np.isrealobj(h) and 0 < h < np.inf):
+    if np.ndim(h) or np.asarray(h).dtype.kind not in "iuf" or not 0 < h < np.inf:
         raise ShapeError(f"the step h is {h!r}, but a positive finite number is needed")
     return float(h)
 

@@ -258,7 +258,8 @@ def _resolvent(z: np.ndarray, A: np.ndarray, B: np.ndarray, C: np.ndarray) -> np
     n = A.shape[-1]
     if not n:
         return np.zeros((len(z), len(C), B.shape[-1]))
-    A, (scale, _) = scipy.linalg.matrix_balance(A, permute=False, separate=True)
+    with np.errstate(invalid="ignore"):  # SciPy also reads the scales as indices, which large ones are not
+        A, (scale, _) = scipy.linalg.matrix_balance(A, permute=False, separate=True)
     B, C = B / scale[:, None], C * scale
     if len(z) * n**3 < MANY:
         try:
@@ -269,7 +270,7 @@ def _resolvent(z: np.ndarray, A: np.ndarray, B: np.ndarray, C: np.ndarray) -> np
 
     H, Q = scipy.linalg.hessenberg(A, calc_q=True)
     out = np.empty((len(z), len(C), B.shape[-1]), np.complex128)
-    arrays = (X.astype(np.complex128) for X in (H, Q.conj().T @ B, C @ Q))
+    arrays = (X.astype(np.complex128, order="C") for X in (H, Q.conj().T @ B, C @ Q))
     if (pole := resolvent(out, z, *arrays)) >= 0:
         raise StructureError(f"z I - A is singular at z = {z[pole]:.6g}, a pole; another point is needed")
     return out
