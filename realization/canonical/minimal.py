@@ -1,0 +1,210 @@
+"""Minimal realization: the order that holds over decades of tolerance, or none.
+
+A staircase reduction drops what is not reachable, then what is not observable, up to a relative
+tolerance.  The order it finds is a step function of that tolerance, not always a monotone one.
+Its steps are computed, not scanned for: a reduction that keeps singular values above e and drops
+those below does the same for every tolerance in between.  An order is believed where
+
+* its transfer function is that of the given system, within what rounding the entries of the
+  given system does to it, and no smaller order has that property; and
+* it holds on a plateau of at least two decades.
+
+Otherwise the data do not decide the order, and the system comes back as it was, undecided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+import scipy.linalg
+
+from realization.canonical.reduction import UNIT, Reduction, Samples, project, sample, single
+from realization.linalg.decision import Decision
+
+# nobody means a change of the entries by more than this when asking for the same behaviour
+CEILING = 1e-3
+# two decades: the staircase is backward stable to n u and not to u, and a plateau must outlast that
+LEAST = 1e2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plateau:
+    """An order, and the relative tolerances over which a staircase reduction finds it.
+
+    Parameters
+    ----------
+    order : int
+        Number of states that are kept.
+    low, high : float
+        Tolerances in [low, high) give this order.
+    L, R : ndarray
+        (order, n) and (n, order): the reduction at `low`.
+    """
+
+    order: int
+    low: float
+    high: float
+    L: np.ndarray
+    R: np.ndarray
+
+    @property
+    def decades(self) -> float:
+        """Width, log10(high / low)."""
+        return float(np.log10(self.high / self.low))
+
+
+def plateaus(system: Any) -> tuple[Plateau, ...]:
+    """Return the order as a function of the tolerance, from rounding level to 1e-3.
+
+    Parameters
+    ----------
+    system : LinearSSM or ContinuousSSM
+        One system.
+
+    Returns
+    -------
+    tuple of Plateau
+        In the order of their tolerances; each begins where the one before ends.
+
+    Raises
+    ------
+    ShapeError
+        If the system has batch axes.
+
+    Examples
+    --------
+    >>> from realization.systems import LinearSSM
+    >>> system = LinearSSM(np.diag([0.5, 0.25]), [[1], [1e-9]], [[1, 1]], [[0]])
+    >>> [(plateau.order, round(np.log10(plateau.high), 1)) for plateau in plateaus(system)]
+    [(2, -9.0), (1, -3.0)]
+    """
+    scaled, scale = _balance(single(system))
+    runs = groupby(_runs(scaled.A, scaled.B, scaled.C), key=lambda run: run[0].shape[1])
+    found = [(order, list(group)) for order, group in runs]
+    return tuple(
+        Plateau(order, group[0][1], group[-1][2], group[0][0].T / scale, scale[:, None] * group[0][0])
+        for order, group in found
+    )
+
+
+def minimal_realization(system: Any) -> Reduction:
+    """Return the system of least order with the same transfer function, where the data decide it.
+
+    Parameters
+    ----------
+    system : LinearSSM or ContinuousSSM
+        One system.
+
+    Returns
+    -------
+    Reduction
+        Its first decision is the order: `gap` is the width of the plateau (high / low), `values` are
+        the orders found, the largest first, `rival` the order of the widest other plateau that fits
+        the data.  Undecided, the system comes back whole, with L = R = I.
+
+    Raises
+    ------
+    ShapeError
+        If the system has batch axes.
+
+    References
+    ----------
+    Van Dooren (1981), The generalized eigenstructure problem in linear system theory.
+
+    Examples
+    --------
+    One of three states is seen:
+
+    >>> from realization.systems import LinearSSM
+    >>> system = LinearSSM(np.diag([0.1, 0.2, 0.3]), np.ones((3, 1)), [[1, 0, 0]], [[0]])
+    >>> small = minimal_realization(system)
+    >>> small.order, small.decided, small.system.A.round(12)
+    (1, True, array([[0.1]]))
+
+    A second mode whose weight is that of rounding cannot be told from none, nor denied:
+
+    >>> blurred = LinearSSM(np.diag([0.5, 0.25]), [[1], [3e-16]], [[1, 1]], [[0]])
+    >>> minimal_realization(blurred).decided
+    True
+    """
+    found = plateaus(system)
+    samples = sample(_balance(system)[0])
+    fitting = [plateau for plateau in found if _fits(samples, project(system, plateau.L, plateau.R))]
+    least = min(fitting, key=lambda plateau: (plateau.order, -plateau.decades))
+    decided = least.high >= LEAST * least.low and len(samples.z) > 0
+    return _reduction(system, samples, least, _decision(found, fitting, least, decided))
+
+
+def _decision(found: Any, fitting: list[Plateau], least: Plateau, decided: bool) -> Decision:
+    others = [plateau for plateau in fitting if plateau.order != least.order]
+    rival = max(others, key=lambda plateau: plateau.decades, default=None)
+    orders = np.array(sorted({plateau.order for plateau in found}, reverse=True), dtype=float)
+    gap, rival_gap = least.high / least.low, rival.high / rival.low if rival else 1.0
+    return Decision("minimal order", least.order, gap, rival.order if rival else None, rival_gap, decided, orders)
+
+
+def _reduction(system: Any, samples: Samples, least: Plateau, decision: Decision) -> Reduction:
+    n = len(system.A)
+    I = np.eye(n)
+    small, L, R = (project(system, least.L, least.R), least.L, least.R) if decision.decided else (system, I, I)
+    residual = float(samples.distance(small).max(initial=0.0)) / samples.size
+    bound = float(samples.noise.max(initial=0.0)) / samples.size
+    dropped = f"{n - len(L)} of {n} states: not reachable, or not observable"
+    if not decision.decided:
+        dropped = f"nothing: {least.order} states would do for {least.high / least.low:.1f} of tolerance, not for 100"
+    return Reduction("minimal realization", small, L, R, residual, bound, (decision,), dropped)
+
+
+def _fits(samples: Samples, small: Any) -> bool:
+    return bool((samples.distance(small) <= samples.noise).all())
+
+
+def _balance(system: Any) -> tuple[Any, np.ndarray]:
+    """Scale the states by powers of 2, which costs no rounding, to even out the norms of rows and columns."""
+    (n, m), p = system.B.shape, len(system.C)
+    M = np.zeros((n + m + p, n + m + p))
+    M[:n, : n + m] = np.hstack([system.A, system.B])
+    M[n + m :, :n] = system.C
+    # inputs have no row and outputs no column in M: LAPACK leaves their scale at 1
+    _, (scale, _) = scipy.linalg.matrix_balance(M, permute=False, separate=True)
+    scale = scale[:n]
+    return replace(system, A=system.A * scale / scale[:, None], B=system.B / scale[:, None], C=system.C * scale), scale
+
+
+def _runs(A: np.ndarray, B: np.ndarray, C: np.ndarray) -> Iterator[tuple[np.ndarray, float, float]]:
+    """Yield the basis of the states kept (n, r) and the interval of tolerances, upwards from rounding."""
+    low = max(len(A), 1) * UNIT
+    while low < CEILING:
+        V, reached = _reachable(A, B, low)
+        W, seen = _reachable(V.T @ A.T @ V, V.T @ C.T, low)
+        high = max(min(reached, seen, CEILING), low * (1 + 4 * UNIT))
+        yield V @ W, low, high
+        low = high
+
+
+def _reachable(A: np.ndarray, B: np.ndarray, rtol: float) -> tuple[np.ndarray, float]:
+    """Return an orthonormal basis of what B reaches under A, and the first tolerance that would find less.
+
+    Singular values of B and of the blocks of A count where they exceed rtol |B| and rtol |A|.
+    """
+    n = len(A)
+    Q, X, size, end, r = np.eye(n), B, _norm(B), np.inf, 0
+    A, whole = A.copy(), _norm(A)
+    while r < n and X.size and size > 0:
+        U, s, _ = scipy.linalg.svd(X)
+        kept = s[s > rtol * size]
+        if not len(kept):
+            break
+        end = min(end, kept[-1] / size)
+        A[r:], Q[:, r:] = U.T @ A[r:], Q[:, r:] @ U
+        A[:, r:] = A[:, r:] @ U
+        X, size, r = A[r + len(kept) :, r : r + len(kept)], whole, r + len(kept)
+    return Q[:, :r], end
+
+
+def _norm(A: np.ndarray) -> float:
+    return float(np.linalg.norm(A, 2)) if A.size else 0.0
