@@ -3,6 +3,7 @@
 from realization.canonical.brunovsky import Brunovsky, brunovsky
 from realization.canonical.checks import Check, check_form
 from realization.canonical.companion import companion_system, controllable_companion, observable_companion
+from realization.canonical.feedback_row import feedback_register, feedback_row, gated_register, vandermonde
 from realization.canonical.form import FORMS, CanonicalForm, Conversion, conversion, convert, register
 from realization.canonical.hessenberg import Selection, hessenberg, popov_selection
 from realization.canonical.luenberger import controllable_luenberger, observable_luenberger
@@ -21,9 +22,13 @@ __all__ = [
     "controllable_luenberger",
     "conversion",
     "convert",
+    "feedback_register",
+    "feedback_row",
+    "gated_register",
     "hessenberg",
     "observable_companion",
     "observable_luenberger",
     "popov_selection",
     "register",
+    "vandermonde",
 ]
