@@ -10,6 +10,8 @@ and keeps the symmetry of what it doubles.  Here ' is the conjugate transpose.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from realization.linalg.decision import EPS
@@ -41,29 +43,35 @@ def smith(A: np.ndarray, Q: np.ndarray) -> np.ndarray | None:
     return None
 
 
-def factored_smith(A: np.ndarray, B: np.ndarray) -> np.ndarray | None:
+def factored_smith(A: np.ndarray, B: np.ndarray) -> tuple[np.ndarray, float] | None:
     """Return L (n, r), r <= n, with L L' = sum A^j B B' A'^j, or None where powers of A do not die out.
+
+    The second number is the largest |A_k| that was met, in the Frobenius norm: what squaring
+    loses grows with its square.
 
     L is compressed by the QR factorisation of [L, A L]', which is stable row by row: the
     error of L is eps |L|, so that singular values of L far below sqrt(eps) |L| survive,
     where those of a Gramian that is formed and then factored do not.  For their sake the
     powers are followed until |A_k| (not its square) is at rounding level.
     """
-    L = B
+    L, largest = B, 0.0
     for _ in range(STEPS):
-        size = np.linalg.norm(A)
+        size = float(np.linalg.norm(A))
         if size > HUGE:
             return None
-        L = compress(np.hstack([L, A @ L]))
+        L, largest = compress(np.hstack([L, A @ L])), max(largest, size)
         if size <= EPS:
-            return L
+            return L, largest
         A = A @ A
     return None
 
 
 def compress(L: np.ndarray) -> np.ndarray:
     """Return L2 with L2 L2' = L L' and no more columns than rows."""
-    return L if L.shape[1] <= L.shape[0] else adjoint(np.linalg.qr(adjoint(L), mode="r"))
+    if L.shape[1] <= L.shape[0]:
+        return L
+    R: Any = np.linalg.qr(adjoint(L), mode="r")
+    return adjoint(R)
 
 
 def cayley(A: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:

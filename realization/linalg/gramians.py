@@ -17,10 +17,7 @@ import scipy.linalg
 
 from realization.core.errors import ConvergenceError, StructureError
 from realization.linalg.arguments import matrices, spectral_abscissa, spectral_radius
-from realization.linalg.decision import EPS
 from realization.linalg.doubling import adjoint, cayley, factored_smith
-
-SWEEPS = 30
 
 
 def controllability_factor(A: Any, B: Any) -> np.ndarray:
@@ -223,13 +220,28 @@ def continuous_hankel_singular_values(A: Any, B: Any, C: Any) -> np.ndarray:
 
 
 def _factor(A: np.ndarray, B: np.ndarray) -> np.ndarray:
-    L = factored_smith(A, B)
-    if L is None:
-        radius = spectral_radius(A)
-        if radius < 1:
-            raise ConvergenceError(f"powers of A do not die out within doubles although its spectral radius is {radius}")
-        raise StructureError(f"spectral radius of A is {radius:.17g}, need < 1: a Gramian exists for stable systems")
-    return L
+    """L by doubling, in the given basis or, where powers of A swell, in that of its Schur form.
+
+    Squaring loses |A_k|^2 eps.  In a triangular matrix the eigenvalues stand apart from what
+    makes the norm large, and products of such matrices keep them: there doubling is as
+    accurate as Hammarling's substitution.
+    """
+    doubled = factored_smith(A, B)
+    if doubled is None:
+        raise _not_stable(A)
+    L, largest = doubled
+    if largest <= 3 * np.sqrt(len(A)):  # a normal matrix has at most sqrt(n); three times that costs one digit
+        return L
+    T, U = scipy.linalg.schur(A, output="real" if A.dtype.kind == "f" else "complex")
+    doubled = factored_smith(T, adjoint(U) @ B)
+    return U @ doubled[0] if doubled else L
+
+
+def _not_stable(A: np.ndarray) -> StructureError:
+    radius = spectral_radius(A)
+    return StructureError(
+        f"spectral radius of A is {radius:.17g}, need < 1 by a margin above rounding: powers of A must die out"
+    )
 
 
 def _disc(A: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
@@ -240,7 +252,9 @@ def _disc(A: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
         s = np.nan
     abscissa = spectral_abscissa(A)
     if not abscissa < 0 or np.isnan(s):
-        raise StructureError(f"spectral abscissa of A is {abscissa:.17g}, need < 0: a Gramian exists for stable systems")
+        raise StructureError(
+            f"spectral abscissa of A is {abscissa:.17g}, need < 0: a Gramian exists for stable systems"
+        )
     return Ad, M, s
 
 
@@ -252,42 +266,19 @@ def _singular_values_of_product(M: np.ndarray, L: np.ndarray) -> np.ndarray:
     d[d == 0] = 1.0
     R, order = scipy.linalg.qr(adjoint(M * d[:, None]), mode="r", pivoting=True)
     graded = R[:n] @ (L / d[:, None])[order]
-    values = _jacobi(graded)
+    values = _graded_singular_values(graded)
     return np.concatenate([values, np.zeros(n - len(values))])
 
 
-def _jacobi(X: np.ndarray) -> np.ndarray:
-    """Singular values of X, largest first, by one-sided Jacobi on the triangular factor of a pivoted QR.
-
-    Rotations make rows orthogonal in pairs, all disjoint pairs of a round at once; only
-    angles count, so that small rows keep their digits.  The second QR factorisation leaves
-    rows that are almost orthogonal already.
-    """
-    R = scipy.linalg.qr(X, mode="r", pivoting=True)[0][: min(X.shape)]
-    W = scipy.linalg.qr(adjoint(R), mode="r", pivoting=True)[0]
-    k = len(W)
-    W = np.vstack([W, np.zeros((max(4 - k, k % 2), W.shape[1]), W.dtype)])  # an even number of rows, at least two pairs
-    upper, lower = W[: len(W) // 2], W[len(W) // 2 :]
-    for _ in range(SWEEPS):
-        worst = 0.0
-        for _ in range(len(W) - 1):
-            upper, lower, cosine = _rotate(upper, lower)
-            worst = max(worst, cosine)
-            # a round robin: the first row stays, all others move on by one place
-            upper, lower = np.vstack([upper[:1], lower[:1], upper[1:-1]]), np.vstack([lower[1:], upper[-1:]])
-        if worst <= max(k, 4) * EPS:
-            return np.sort(np.linalg.norm(np.vstack([upper, lower]), axis=1))[::-1][:k]
-    raise ConvergenceError(f"rows still meet at a cosine of {worst:.1e} after {SWEEPS} sweeps of Jacobi rotations")
-
-
-def _rotate(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
-    """Make rows x[i] and y[i] orthogonal; return them and the largest cosine that was met."""
-    a, b, c = np.linalg.norm(x, axis=1), np.linalg.norm(y, axis=1), np.einsum("ij,ij->i", x.conj(), y)
-    size = np.where(c == 0, 1.0, np.abs(c))
-    cosine = np.where(c == 0, 0.0, size / np.where(c == 0, 1.0, a * b))
-    # tan of the angle: the smaller root of t^2 + 2 zeta t = 1
-    zeta = (b - a) / size * (b + a) / 2
-    t = np.where(c == 0, 0.0, np.copysign(1, zeta) / (np.abs(zeta) + np.hypot(1, zeta)))
-    cs = (1 / np.hypot(1, t))[:, None]
-    sn = cs * t[:, None] * (c / size)[:, None]
-    return cs * x - sn.conj() * y, sn * x + cs * y, float(cosine.max(initial=0.0))
+def _graded_singular_values(X: np.ndarray) -> np.ndarray:
+    """Singular values of X = D1 Y D2, each to the accuracy that Y allows, whatever the scales D1 and D2."""
+    if X.dtype.kind == "c":  # LAPACK has the routine for real matrices; here every value comes twice
+        return _graded_singular_values(np.block([[X.real, -X.imag], [X.imag, X.real]]))[::2]
+    if not X.any():
+        return np.zeros(min(X.shape))
+    X = X if X.shape[0] >= X.shape[1] else X.T
+    # joba=2: graded in rows and columns; jobr=0: no column is dropped for being small; no vectors
+    values, _, _, work, _, info = scipy.linalg.lapack.dgejsv(X, joba=2, jobu=3, jobv=3, jobr=0, jobt=1, jobp=1)
+    if info:
+        raise ConvergenceError(f"Jacobi rotations of LAPACK's gejsv did not settle: info = {info} after 30 sweeps")
+    return values * (work[1] / work[0])

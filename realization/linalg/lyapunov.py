@@ -2,7 +2,6 @@
 
     discrete     X = A X A' + Q                       A, Q, X: (n, n)
     continuous   A X + X A' + Q = 0
-    bilinear     X = A X A' + sum_i N_i X N_i' + Q     N: (k, n, n)
 
 Here ' is the conjugate transpose.  Two routes: doubling, which needs a stable A, and the
 Schur form, which needs only that the equation is solvable.  Doubling runs first; what it
@@ -18,7 +17,7 @@ from typing import Any, Literal
 import numpy as np
 import scipy.linalg
 
-from realization.core.errors import ConvergenceError, StructureError
+from realization.core.errors import StructureError
 from realization.linalg.arguments import matrices
 from realization.linalg.decision import EPS
 from realization.linalg.doubling import adjoint, cayley, smith
@@ -85,12 +84,11 @@ def discrete_lyapunov(A: Any, Q: Any) -> LyapunovSolution:
     array([[-1.]])
     """
     A, Q = matrices("A: n n; Q: n n", A=A, Q=Q)
-    fast = smith(A, np.stack([Q, np.eye(len(A))]))
     return _solve(
         Q,
         terms=lambda X: (-X, A @ X @ adjoint(A), Q),
-        norm=1 + _norm(A) ** 2,
-        fast=fast,
+        norm=1 + two_norm(A) ** 2,
+        fast=smith(A, np.stack([Q, np.eye(len(A))])),
         slow=lambda: _by_schur(A, _discrete_triangular, lambda e: 1 - np.outer(e, e.conj()), "product", 1),
     )
 
@@ -130,7 +128,7 @@ def continuous_lyapunov(A: Any, Q: Any) -> LyapunovSolution:
     return _solve(
         Q,
         terms=lambda X: (A @ X, X @ adjoint(A), Q),
-        norm=2 * _norm(A),
+        norm=2 * two_norm(A),
         fast=_continuous_doubling(A, np.stack([Q, np.eye(len(A))])),
         slow=lambda: _by_schur(A, _continuous_triangular, lambda e: -e[:, None] - e.conj(), "sum", 0),
     )
@@ -141,16 +139,16 @@ def _solve(Q: np.ndarray, *, terms: Any, norm: float, fast: np.ndarray | None, s
     n = len(Q)
     if fast is not None:
         X, H = fast
-        residual = _relative(terms(X))
+        residual = relative_sum(terms(X))
         # n eps for the products of length n in the residual itself, and a few more for those of the doubling
         if residual <= 4 * max(n, 4) * EPS:
-            return LyapunovSolution(_symmetric_as(Q, X), residual, norm * _norm(H), "doubling")
+            return LyapunovSolution(symmetric_as(Q, X), residual, norm * two_norm(H), "doubling")
     solve, transposed = slow()
-    X = _symmetric_as(Q, solve(Q))
+    X = symmetric_as(Q, solve(Q))
     condition = norm * _power_iteration(solve, transposed, n)
     if not condition * EPS < 1:
         raise StructureError(f"the Lyapunov equation has condition {condition:.1e}, need < {1 / EPS:.1e}")
-    return LyapunovSolution(X, _relative(terms(X)), condition, "schur")
+    return LyapunovSolution(X, relative_sum(terms(X)), condition, "schur")
 
 
 def _continuous_doubling(A: np.ndarray, Q: np.ndarray) -> np.ndarray | None:
@@ -173,19 +171,18 @@ def _by_schur(
             f"two eigenvalues a, b of A have the {what} {'a conj(b)' if critical else 'a + conj(b)'} = {critical} "
             f"up to {gap:.1e}, need more than {EPS * size:.1e}: the Lyapunov equation has no unique solution"
         )
-    # U' is lower triangular in T's order and upper triangular backwards
+    # the adjoint equation has A' = U T' U', where T' is lower triangular: read backwards it is upper triangular
     V, S = U[:, ::-1], adjoint(T)[::-1, ::-1]
-    back: Operator = (lambda X: X.real) if A.dtype.kind == "f" else (lambda X: X)
+    real = A.dtype.kind == "f"
 
-    def solve(Q: np.ndarray) -> np.ndarray:
-        X = U @ triangular(T, adjoint(U) @ Q @ U) @ adjoint(U)
-        return back(X) if Q.dtype.kind == "f" else X
+    def solver(T: np.ndarray, U: np.ndarray) -> Operator:
+        def solve(Q: np.ndarray) -> np.ndarray:
+            X = U @ triangular(T, adjoint(U) @ Q @ U) @ adjoint(U)
+            return X.real if real else X
 
-    def transposed(Q: np.ndarray) -> np.ndarray:
-        X = V @ triangular(S, adjoint(V) @ Q @ V) @ adjoint(V)
-        return back(X) if Q.dtype.kind == "f" else X
+        return solve
 
-    return solve, transposed
+    return solver(T, U), solver(S, V)
 
 
 def _discrete_triangular(T: np.ndarray, F: np.ndarray) -> np.ndarray:
@@ -215,16 +212,17 @@ def _power_iteration(solve: Operator, transposed: Operator, n: int) -> float:
     return size
 
 
-def _norm(A: np.ndarray) -> float:
+def two_norm(A: np.ndarray) -> float:
     return float(np.linalg.norm(A, 2)) if A.size else 0.0
 
 
-def _relative(terms: tuple[np.ndarray, ...]) -> float:
+def relative_sum(terms: tuple[np.ndarray, ...]) -> float:
     """|sum of the terms| over the largest of them."""
     largest = max(float(np.linalg.norm(term)) for term in terms)
     return float(np.linalg.norm(sum(terms))) / largest if largest else 0.0
 
 
-def _symmetric_as(Q: np.ndarray, X: np.ndarray) -> np.ndarray:
-    """X, symmetrised where Q is symmetric: rounding is all that keeps X from being so."""
-    return (X + adjoint(X)) / 2 if np.array_equal(Q, adjoint(Q)) else X
+def symmetric_as(Q: np.ndarray, X: np.ndarray) -> np.ndarray:
+    """X, symmetrised where Q is symmetric up to the rounding of a product B B': X then is, but for rounding."""
+    skew = np.linalg.norm(Q - adjoint(Q))
+    return (X + adjoint(X)) / 2 if skew <= len(Q) * EPS * np.linalg.norm(Q) else X

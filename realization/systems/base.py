@@ -10,6 +10,8 @@ import numpy as np
 from realization.core.errors import ShapeError, StructureError
 from realization.core.shapes import finite
 
+FEW = 256  # steps of all sequences together: the plain loop takes less time than loading the compiled one
+quiet = np.errstate(over="ignore", invalid="ignore")  # what overflows is refused afterwards, by `bounded`
 Step = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
@@ -81,6 +83,7 @@ def initial(x0: Any, n: int, system: tuple[int, ...], signal: tuple[int, ...]) -
     return np.broadcast_to(numbers("x0", x0), (*batch, n))
 
 
+@quiet
 def stepped(u: np.ndarray, x0: np.ndarray, p: int, matrices: Callable[[int, np.ndarray], Step]) -> Response:
     """Step by step, x(t+1) = A x(t) + B u(t) and y(t) = C x(t) + D u(t): the definition of every response.
 
@@ -101,14 +104,26 @@ def stepped(u: np.ndarray, x0: np.ndarray, p: int, matrices: Callable[[int, np.n
         y (*b, T, p) and x (*b, T+1, n).
     """
     x, ys = [x0], []
-    with np.errstate(over="ignore", invalid="ignore"):
-        for t in range(u.shape[-2]):
-            A, B, C, D = matrices(t, u[..., t, :])
-            v = u[..., t, :, None]
-            ys.append((C @ x[-1][..., None] + D @ v)[..., 0])
-            x.append((A @ x[-1][..., None] + B @ v)[..., 0])
+    for t in range(u.shape[-2]):
+        A, B, C, D = matrices(t, u[..., t, :])
+        v = u[..., t, :, None]
+        ys.append((C @ x[-1][..., None] + D @ v)[..., 0])
+        x.append((A @ x[-1][..., None] + B @ v)[..., 0])
     states = np.stack(x, axis=-2)
     return Response(np.stack(ys, axis=-2) if ys else np.zeros((*states.shape[:-2], 0, p)), states)
+
+
+def few(u: np.ndarray, x0: np.ndarray) -> bool:
+    """Whether a response has so few steps that the definition itself is the fastest way to it."""
+    return u.shape[-2] * int(np.prod(x0.shape[:-1])) < FEW
+
+
+def begun(u: np.ndarray, x0: np.ndarray, *matrices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return u with the batch axes of x0, and states (*b, T+1, n) of which the first is set, in the common dtype."""
+    dtype = np.result_type(u, x0, *matrices)
+    x = np.empty((*x0.shape[:-1], u.shape[-2] + 1, x0.shape[-1]), dtype)
+    x[..., 0, :] = x0
+    return np.broadcast_to(u.astype(dtype, copy=False), (*x0.shape[:-1], *u.shape[-2:])), x
 
 
 def bounded(response: Response) -> Response:
@@ -119,7 +134,7 @@ def bounded(response: Response) -> Response:
     StructureError
         With the first step at which a state or an output is not finite.
     """
-    for name, x in (("output", response.y), ("state", response.x)):
+    for name, x in (("state", response.x), ("output", response.y)):
         if not (good := np.isfinite(x)).all():
             step = np.argmin(good.all(axis=-1).reshape(-1, x.shape[-2]).all(axis=0))
             raise StructureError(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from realization.core.frozen import describe, freeze
-from realization.systems.base import Response, Step, System, bounded, initial, signal, stepped
+from realization.systems.base import Response, Step, System, begun, bounded, few, initial, quiet, signal, stepped
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -81,4 +81,27 @@ class BilinearSSM(System):
         """
         u = signal("u", u, self.B.shape[-1])
         x0 = initial(x0, self.A.shape[-1], self.A.shape[:-2], u.shape[:-2])
-        return bounded(stepped(u, x0, self.C.shape[-2], lambda t, v: self.at(v)))
+        if few(u, x0):
+            return bounded(stepped(u, x0, self.C.shape[-2], lambda t, v: self.at(v)))
+        return bounded(self._compiled(u, x0))
+
+    @quiet
+    def _compiled(self, u: np.ndarray, x0: np.ndarray) -> Response:
+        from realization._kernels import simulation
+
+        u, x = begun(u, x0, *(getattr(self, name) for name in "ANBCMD"))
+        x[..., 1:, :], y = u @ np.swapaxes(self.B, -1, -2), np.ascontiguousarray(u @ np.swapaxes(self.D, -1, -2))
+        # with v = (1, u) the matrices A and C are those of one more input
+        v = np.concatenate([np.ones((*u.shape[:-1], 1), x.dtype), u], axis=-1)
+        own, batch = self.A.shape[:-2], x0.shape[:-1]
+        F, G = (
+            np.concatenate([X[..., None, :, :], Y], axis=-3).astype(x.dtype, copy=False)
+            for X, Y in ((self.A, self.N), (self.C, self.M))
+        )
+        update, read = ({i: simulation.bilinear(X[i]) for i in np.ndindex(*own)} for X in (F, G))
+        for i in np.ndindex(*batch):
+            # axes of size 1, and those that the system lacks, are shared
+            s = tuple(k % size for k, size in zip(i[len(batch) - len(own) :], own, strict=True))
+            update[s](x[i][1:], v[i], x[i])
+            read[s](y[i], v[i], x[i][:-1])
+        return Response(y, x)

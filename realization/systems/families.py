@@ -15,6 +15,7 @@ import numpy as np
 from scipy.linalg import block_diag
 
 from realization.core.errors import StructureError
+from realization.systems.compose import similar
 from realization.systems.linear import LinearSSM
 
 
@@ -71,31 +72,6 @@ def conditioned(n: int, condition: float = 1.0, *, rng: Any = None) -> np.ndarra
     return orthogonal(n, rng=rng) @ (s[:, None] * orthogonal(n, rng=rng))
 
 
-def in_basis(system: LinearSSM, T: np.ndarray) -> LinearSSM:
-    """z = T x:  A2 = T A inv(T),  B2 = T B,  C2 = C inv(T),  D2 = D.
-
-    Parameters
-    ----------
-    system : LinearSSM
-        Without batch axes.
-    T : ndarray
-        (n, n), nonsingular.
-
-    Returns
-    -------
-    LinearSSM
-        The same behaviour in other coordinates.
-
-    Examples
-    --------
-    >>> in_basis(LinearSSM([[0.5]], [[1]], [[1]], [[0]]), np.array([[2.0]])).B.tolist()
-    [[2.0]]
-    """
-    right = np.linalg.solve(T.T, np.vstack([T @ system.A, system.C]).T).T
-    n = len(T)
-    return LinearSSM(right[:n], T @ system.B, right[n:], system.D)
-
-
 def _modes(n: int, radius: float, rng: np.random.Generator) -> np.ndarray:
     """Real modes and rotations, no two closer than radius / n, none at 0, the largest of modulus `radius`."""
     pairs = n // 4
@@ -146,7 +122,7 @@ def random_stable(
     B, C = rng.standard_normal((states, inputs)), rng.standard_normal((outputs, states))
     B, C = B / np.linalg.norm(B, axis=1, keepdims=True), C / np.linalg.norm(C, axis=0, keepdims=True)
     D = rng.standard_normal((outputs, inputs))
-    return in_basis(LinearSSM(_modes(states, radius, rng), B, C, D), conditioned(states, condition, rng=rng))
+    return similar(LinearSSM(_modes(states, radius, rng), B, C, D), conditioned(states, condition, rng=rng))
 
 
 def jordan(eigenvalue: float, sizes: Sequence[int]) -> np.ndarray:
@@ -212,7 +188,7 @@ def hidden_jordan(
     A = block_diag(jordan(eigenvalue, sizes), np.diag(np.asarray(others, dtype=np.float64)))
     n, m = len(A), max(len(sizes), 1)
     system = LinearSSM(A, rng.standard_normal((n, m)), rng.standard_normal((m, n)), np.zeros((m, m)))
-    return in_basis(system, conditioned(n, condition, rng=rng))
+    return similar(system, conditioned(n, condition, rng=rng))
 
 
 def nearly_uncontrollable(states: int = 4, distance: float = 1e-6, *, rng: Any = 0) -> LinearSSM:
@@ -323,7 +299,7 @@ def redundant(
     B, C = rng.standard_normal((sum(sizes), 2)), rng.standard_normal((2, sum(sizes)))
     B[minimal : minimal + uncontrollable] = 0
     C[:, minimal + uncontrollable :] = 0
-    return in_basis(LinearSSM(block_diag(*blocks), B, C, np.zeros((2, 2))), conditioned(sum(sizes), condition, rng=rng))
+    return similar(LinearSSM(block_diag(*blocks), B, C, np.zeros((2, 2))), conditioned(sum(sizes), condition, rng=rng))
 
 
 def with_indices(
@@ -374,7 +350,7 @@ def with_indices(
         F[i, end + 1 :] = rng.uniform(-0.5, 0.5, n - end - 1)
     A = block_diag(np.zeros((0, 0)), *[np.eye(k, k=1) for k in indices]) + E @ F
     G = np.triu(rng.uniform(-0.5, 0.5, (m, m)), 1) + np.eye(m)
-    return in_basis(
+    return similar(
         LinearSSM(A, E @ G, rng.standard_normal((outputs, n)), np.zeros((outputs, m))),
         conditioned(n, condition, rng=rng),
     )

@@ -1,8 +1,8 @@
 """Named systems, each good for something: what a lecture draws, and what a test has to survive.
 
-Time is discrete, x(t+1) = A x + B u, unless a function says otherwise.  `NAMED` lists
-them with their defaults, so that tests and pages go through all of them; the families
-whose difficulty is a parameter are in `realization.systems.families`.
+Time is discrete, x(t+1) = A x + B u; continuous ones are in `continuous_library`, families
+whose difficulty is a parameter in `families`.  `NAMED` and `NAMED_CONTINUOUS` list them all
+with their defaults, so that tests and pages go through every one.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.polynomial import legendre
 from scipy.linalg import block_diag, expm
 
 from realization.core.errors import ShapeError
-from realization.systems import families
+from realization.systems import continuous_library, families
+from realization.systems.continuous_library import legs
 from realization.systems.linear import LinearSSM
 
 
@@ -316,42 +316,6 @@ def static_gain(gain: Any = ((2.0, -1.0),)) -> LinearSSM:
     return LinearSSM(np.zeros((0, 0)), np.zeros((0, m)), np.zeros((p, 0)), D)
 
 
-def legs_matrices(states: int = 6, delay: float = 0.5) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """x' = A x + B u with A_ij = -sqrt((2i+1)(2j+1)) below the diagonal, -(i+1) on it: HiPPO-LegS.
-
-    exp(A s) B = e^-s L_i(e^-s), with L_i the Legendre polynomials that are orthonormal
-    on (0, 1): x are the coefficients of the past on the warped axis v = e^-s, and
-    C_i = L_i(e^-delay) reads from them what u was `delay` ago.
-
-    Parameters
-    ----------
-    states : int
-        Number of coefficients, n.
-    delay : float
-        How far back the read-out looks, >= 0.
-
-    Returns
-    -------
-    tuple of ndarray
-        A (n, n), B (n, 1), C (1, n), D (1, 1) in continuous time.
-
-    References
-    ----------
-    Gu, Dao, Ermon, Rudra, Re, "HiPPO: recurrent memory with optimal polynomial projections", 2020.
-
-    Examples
-    --------
-    >>> A, B, C, D = legs_matrices(2)
-    >>> A.round(3).tolist(), B.ravel().round(3).tolist()
-    ([[-1.0, 0.0], [-1.732, -2.0]], [1.0, 1.732])
-    """
-    i = np.arange(states)
-    root = np.sqrt(2.0 * i + 1)
-    A = np.tril(-np.outer(root, root), -1) - np.diag(i + 1.0)
-    C = root * legendre.legvander(np.array([2 * np.exp(-delay) - 1]), max(states - 1, 0))[:, :states]
-    return A, root[:, None], C, np.zeros((1, 1))
-
-
 def sampled_legs(states: int = 6, delay: float = 0.5, step: float = 0.1) -> LinearSSM:
     """[A2 B2; 0 I] = exp([A B; 0 0] step): HiPPO-LegS, its input held over each step.
 
@@ -376,9 +340,9 @@ def sampled_legs(states: int = 6, delay: float = 0.5, step: float = 0.1) -> Line
     >>> np.linalg.eigvals(sampled_legs(3, step=1.0).A).round(4).tolist()
     [0.0498, 0.1353, 0.3679]
     """
-    A, B, C, D = legs_matrices(states, delay)
-    M = expm(step * np.block([[A, B], [np.zeros((1, states + 1))]]))
-    return LinearSSM(M[:states, :states], M[:states, states:], C, D)
+    continuous = legs(states, delay)
+    M = expm(step * np.block([[continuous.A, continuous.B], [np.zeros((1, states + 1))]]))
+    return LinearSSM(M[:states, :states], M[:states, states:], continuous.C, continuous.D)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -404,7 +368,7 @@ class Named:
 
 
 TRAITS = {
-    "stable": "spectral radius below 1",
+    "stable": "spectral radius below 1, or abscissa below 0",
     "minimal": "controllable and observable",
     "redundant": "has states that are not both, by construction",
     "nilpotent": "A^n = 0",
@@ -461,5 +425,21 @@ NAMED: dict[str, Named] = dict(
         _entry(
             "close_poles", families.close_poles, "poles closer than a companion's basis bears", "stable minimal hard"
         ),
+    ]
+)
+
+NAMED_CONTINUOUS: dict[str, Named] = dict(
+    [
+        _entry("legs", continuous_library.legs, "HiPPO-LegS, far from normal", "stable minimal separated hard"),
+        _entry("modes", continuous_library.modes, "fading modes side by side", "stable minimal separated exact"),
+        _entry("resonator", continuous_library.resonator, "a resonance", "stable minimal separated"),
+        _entry(
+            "integrator_chain",
+            continuous_library.integrator_chain,
+            "nilpotent, and yet it does not forget",
+            "minimal nilpotent defective exact",
+        ),
+        _entry("slow_and_fast", continuous_library.slow_and_fast, "a stiff system", "stable minimal separated"),
+        _entry("close_rates", continuous_library.close_rates, "poles closer than a basis bears", "stable minimal hard"),
     ]
 )

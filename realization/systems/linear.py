@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from realization.core.frozen import describe, freeze
-from realization.systems.base import Response, System, bounded, initial, signal, stepped
+from realization.systems.base import Response, System, begun, bounded, few, initial, quiet, signal, stepped
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -67,4 +69,22 @@ class LinearSSM(System):
         """
         u = signal("u", u, self.B.shape[-1])
         x0 = initial(x0, self.A.shape[-1], self.A.shape[:-2], u.shape[:-2])
-        return bounded(stepped(u, x0, self.C.shape[-2], lambda t, v: (self.A, self.B, self.C, self.D)))
+        if few(u, x0):
+            return bounded(stepped(u, x0, self.C.shape[-2], lambda t, v: (self.A, self.B, self.C, self.D)))
+        return bounded(self._compiled(u, x0))
+
+    @quiet
+    def _compiled(self, u: np.ndarray, x0: np.ndarray) -> Response:
+        from realization._kernels import simulation
+
+        u, x = begun(u, x0, self.A, self.B, self.C, self.D)
+        A, B = (X.astype(x.dtype, copy=False) for X in (self.A, self.B))
+        batch = x0.shape[:-1]
+        if A.ndim == 2 and np.prod(batch) >= 4 and A.shape[-1] >= simulation.LOOPS:
+            simulation.together(x, A, B, u)
+        else:
+            A, B = (np.broadcast_to(X, (*batch, *X.shape[-2:])) for X in (A, B))
+            for i in np.ndindex(*batch):
+                simulation.linear(x[i], A[i], B[i], u[i])
+        C, D = (np.swapaxes(X, -1, -2) for X in (self.C, self.D))
+        return Response(x[..., :-1, :] @ C + u @ D, x)

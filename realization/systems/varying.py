@@ -9,7 +9,7 @@ import numpy as np
 
 from realization.core.errors import ShapeError
 from realization.core.frozen import describe, freeze
-from realization.systems.base import Response, System, bounded, initial, signal, stepped
+from realization.systems.base import Response, System, begun, bounded, few, initial, quiet, signal, stepped
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -73,6 +73,19 @@ class TimeVaryingSSM(System):
         u = signal("u", u, self.B.shape[-1])
         if u.shape[-2] != self.A.shape[-3]:
             raise ShapeError(f"u has {u.shape[-2]} steps, the system {self.A.shape[-3]}; they must be equal")
-        at = [np.moveaxis(M, -3, 0) for M in (self.A, self.B, self.C, self.D)]
         x0 = initial(x0, self.A.shape[-1], self.A.shape[:-3], u.shape[:-2])
-        return bounded(stepped(u, x0, self.C.shape[-2], lambda t, v: tuple(M[t] for M in at)))
+        if not few(u, x0):
+            return bounded(self._compiled(u, x0))
+        at = [np.moveaxis(X, -3, 0) for X in (self.A, self.B, self.C, self.D)]
+        return bounded(stepped(u, x0, self.C.shape[-2], lambda t, v: (at[0][t], at[1][t], at[2][t], at[3][t])))
+
+    @quiet
+    def _compiled(self, u: np.ndarray, x0: np.ndarray) -> Response:
+        from realization._kernels import simulation
+
+        u, x = begun(u, x0, self.A, self.B, self.C, self.D)
+        x[..., 1:, :] = (self.B @ u[..., None])[..., 0]
+        A = np.broadcast_to(self.A.astype(x.dtype, copy=False), (*x0.shape[:-1], *self.A.shape[-3:]))
+        for i in np.ndindex(*x0.shape[:-1]):
+            simulation.varying(x[i][1:], A[i], x[i])
+        return Response((self.C @ x[..., :-1, :, None] + self.D @ u[..., None])[..., 0], x)

@@ -5,11 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realization.systems import families, library
-from realization.systems.library import NAMED, TRAITS
+from realization.systems import evaluate, families, library
+from realization.systems.continuous import ContinuousSSM
+from realization.systems.continuous_library import legs, resonator
+from realization.systems.library import NAMED, NAMED_CONTINUOUS, TRAITS
 from realization.systems.linear import LinearSSM
 
-SYSTEMS = {name: entry.make() for name, entry in NAMED.items()}
+ENTRIES = NAMED | NAMED_CONTINUOUS
+SYSTEMS = {name: entry.make() for name, entry in ENTRIES.items()}
 seeds = st.integers(0, 2**32 - 1)
 
 
@@ -34,36 +37,37 @@ def gap(A):
     return (distances * len(l) / max(np.abs(l).max(initial=0.0), 1e-300)).min(initial=np.inf)
 
 
-@pytest.mark.parametrize("name", NAMED)
+@pytest.mark.parametrize("name", ENTRIES)
 class TestTraits:
     def test_entry_is_complete(self, name):
-        entry = NAMED[name]
+        entry = ENTRIES[name]
         assert entry.name == name
         assert entry.shows
         assert entry.traits <= set(TRAITS)
         assert entry.make.__doc__.count("Good for") == 1
-        assert isinstance(SYSTEMS[name], LinearSSM)
+        assert isinstance(SYSTEMS[name], LinearSSM if name in NAMED else ContinuousSSM)
 
     def test_stable(self, name):
-        rho = np.abs(np.linalg.eigvals(SYSTEMS[name].A)).max(initial=0.0)
-        assert (rho < 1) == ("stable" in NAMED[name].traits)
+        poles = np.linalg.eigvals(SYSTEMS[name].A)
+        stable = (np.abs(poles) < 1).all() if name in NAMED else (poles.real < 0).all()
+        assert stable == ("stable" in ENTRIES[name].traits)
 
     def test_nilpotent(self, name):
         """The registers are integers: A^n is exactly 0.  Of the others none comes near it at its n-th power."""
         A = SYSTEMS[name].A
         power = np.linalg.matrix_power(A, len(A))
-        assert (not power.any()) == ("nilpotent" in NAMED[name].traits)
+        assert (not power.any()) == ("nilpotent" in ENTRIES[name].traits)
 
     def test_minimal(self, name):
         """By the margin of both pairs; 1e-9 is far above rounding and below what `hard` systems keep."""
         system = SYSTEMS[name]
         least = min(margin(system.A, system.B), margin(system.A.T, system.C.T))
-        assert (least > 1e-9) == ("minimal" in NAMED[name].traits)
-        assert ("minimal" in NAMED[name].traits) != ("redundant" in NAMED[name].traits)
+        assert (least > 1e-9) == ("minimal" in ENTRIES[name].traits)
+        assert ("minimal" in ENTRIES[name].traits) != ("redundant" in ENTRIES[name].traits)
 
     def test_separated(self, name):
         """Defective ones look separated by u^(1/k) to `eigvals`: they are told by their construction."""
-        traits = NAMED[name].traits
+        traits = ENTRIES[name].traits
         if "defective" in traits:
             assert "separated" not in traits
         elif "redundant" not in traits:
@@ -71,7 +75,7 @@ class TestTraits:
 
     def test_exact(self, name):
         """The entries of an exact one are multiples of 1/8 below 8."""
-        if "exact" in NAMED[name].traits:
+        if "exact" in ENTRIES[name].traits:
             s = SYSTEMS[name]
             assert all((np.round(8 * M) == 8 * M).all() and (np.abs(M) < 8).all() for M in (s.A, s.B, s.C, s.D))
 
@@ -108,11 +112,19 @@ def test_legs_reads_legendre_coefficients_of_the_warped_past(states, delay):
     from scipy.linalg import expm
     from scipy.special import eval_sh_legendre
 
-    A, B, C, D = library.legs_matrices(states, delay)
+    system = legs(states, delay)
     i = np.arange(states)
     for s in (0.0, 0.1, 1.0, 3.0):
         L = [np.sqrt(2 * i + 1) * eval_sh_legendre(i, np.exp(-v)) for v in (delay, s)]
-        np.testing.assert_allclose((C @ expm(A * s) @ B)[0, 0], np.exp(-s) * (L[0] @ L[1]), atol=1e-11)
+        np.testing.assert_allclose(
+            (system.C @ expm(system.A * s) @ system.B)[0, 0], np.exp(-s) * (L[0] @ L[1]), atol=1e-11
+        )
+
+
+def test_a_resonator_resonates():
+    """|H(i w)| = 1 / (2 d) at the resonance, and H(0) = 1."""
+    assert abs(evaluate(resonator(3.0, 0.05), 3j)[0, 0]) == pytest.approx(10, rel=1e-14)
+    assert evaluate(resonator(3.0, 0.05), 0)[0, 0] == pytest.approx(1, rel=1e-14)
 
 
 def test_sampled_legs_reads_back_a_slow_input():
