@@ -108,8 +108,8 @@ def balanced(system: Any) -> Conversion:
     >>> even = balanced(LinearSSM(A=[[0.5, 1], [0, 0.2]], B=[[0], [1]], C=[[1, 0]], D=[[0]])).system
     >>> L = controllability_factor(even.A, even.B)
     >>> (L @ L.T).round(4) + 0
-    array([[1.7143, 0.    ],
-           [0.    , 0.4514]])
+    array([[1.8829, 0.    ],
+           [0.    , 0.9107]])
     """
     return _normalised("balanced", system, 0.0)
 

@@ -91,14 +91,14 @@ def plateaus(system: Any) -> tuple[Plateau, ...]:
     --------
     >>> from realization.systems import LinearSSM
     >>> system = LinearSSM(np.diag([0.5, 0.25]), [[1], [1e-9]], [[1, 1]], [[0]])
-    >>> [(plateau.order, round(np.log10(plateau.high), 1)) for plateau in plateaus(system)]
-    [(2, -9.0), (1, -3.0)]
+    >>> [(plateau.order, round(plateau.decades)) for plateau in plateaus(system)]
+    [(2, 7), (1, 6)]
     """
     scaled, scale = _balance(one(system))
     runs = groupby(_runs(scaled.A, scaled.B, scaled.C), key=lambda run: run[0].shape[1])
     found = [(order, list(group)) for order, group in runs]
     return tuple(
-        Plateau(order, group[0][1], group[-1][2], group[0][0].T / scale, scale[:, None] * group[0][0])
+        Plateau(order, group[0][1], group[-1][2], group[0][0].conj().T / scale, scale[:, None] * group[0][0])
         for order, group in found
     )
 
@@ -193,7 +193,7 @@ def _reduction(system: Any, samples: Samples, least: Plateau, decision: Decision
 def _balance(system: Any) -> tuple[Any, np.ndarray]:
     """Scale the states by powers of 2, which costs no rounding, to even out the norms of rows and columns."""
     (n, m), p = system.B.shape, len(system.C)
-    M = np.zeros((n + m + p, n + m + p))
+    M = np.zeros((n + m + p, n + m + p), dtype=np.result_type(system.A, system.B, system.C))
     M[:n, : n + m] = np.hstack([system.A, system.B])
     M[n + m :, :n] = system.C
     # inputs have no row and outputs no column in M: LAPACK leaves their scale at 1
@@ -208,7 +208,7 @@ def _runs(A: np.ndarray, B: np.ndarray, C: np.ndarray) -> Iterator[tuple[np.ndar
     low = max(len(A), 1) * UNIT
     while low < CEILING:
         V, reached = _reachable(A, B, a, b, low)
-        W, seen = _reachable(V.T @ A.T @ V, V.T @ C.T, a, c, low)
+        W, seen = _reachable(V.conj().T @ A.conj().T @ V, V.conj().T @ C.conj().T, a, c, low)
         # the least step upwards keeps a tie of rounding from coming back to the same tolerance
         high = max(min(reached, seen, CEILING), low * (1 + 4 * UNIT))
         yield V @ W, low, high
@@ -221,14 +221,15 @@ def _reachable(A: np.ndarray, B: np.ndarray, a: float, b: float, rtol: float) ->
     Singular values of B and of the blocks of A count where they exceed rtol b and rtol a.
     """
     n = len(A)
-    A, Q, X, size, end, r = A.copy(), np.eye(n), B, b, np.inf, 0
+    A = A.astype(np.result_type(A, B))
+    Q, X, size, end, r = np.eye(n, dtype=A.dtype), B, b, np.inf, 0
     while r < n and X.size and size > 0:
         U, s, _ = scipy.linalg.svd(X)
         kept = s[s > rtol * size]
         if not len(kept):
             break
         end = min(end, kept[-1] / size)
-        A[r:], Q[:, r:] = U.T @ A[r:], Q[:, r:] @ U
+        A[r:], Q[:, r:] = U.conj().T @ A[r:], Q[:, r:] @ U
         A[:, r:] = A[:, r:] @ U
         X, size, r = A[r + len(kept) :, r : r + len(kept)], a, r + len(kept)
     return Q[:, :r], end

@@ -221,8 +221,10 @@ def real_modal_defect(system: Any) -> float:
     A, i = np.array(system.A), 0
     while i < len(A):
         step = 2 if i + 1 < len(A) and A[i + 1, i] != 0 else 1
-        block = A[i : i + step, i : i + step]
-        block -= (block + block[::-1, ::-1].T * np.array([[1, -1], [-1, 1]])) / 2 if step == 2 else block.copy()
+        X = A[i : i + step, i : i + step]
+        # J X J' = [[d, -c], [-b, a]]: X commutes with the quarter turn J where it equals that
+        turned = X[::-1, ::-1] * [[1, -1], [-1, 1]] if step == 2 else X
+        A[i : i + step, i : i + step] = X - (X + turned) / 2
         i += step
     return relative(A, size(system.A))
 
