@@ -182,12 +182,11 @@ def _reduction(system: Any, samples: Samples, least: Plateau, decision: Decision
     n = len(system.A)
     I = np.eye(n)
     small, L, R = (project(system, least.L, least.R), least.L, least.R) if decision.decided else (system, I, I)
-    residual = float(samples.distance(small).max(initial=0.0)) / samples.size
-    bound = float(samples.noise.max(initial=0.0)) / samples.size
+    residual, bound = (float(x.max(initial=0.0)) for x in (samples.distance(small), samples.noise))
     dropped = f"{n - len(L)} of {n} states: not reachable, or not observable"
     if not decision.decided:
         dropped = f"nothing: {least.order} states may do, or {decision.rival}; the data do not decide"
-    return Reduction("minimal realization", small, L, R, residual, bound, (decision,), dropped)
+    return Reduction("minimal realization", small, L, R, residual, bound, samples.size, (decision,), dropped)
 
 
 def _balance(system: Any) -> tuple[Any, np.ndarray]:

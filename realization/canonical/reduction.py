@@ -36,11 +36,13 @@ class Reduction:
     L, R : ndarray
         (r, n) and (n, r), with L R = I: z = L x, and R z is the x that z stands for.
     residual : float
-        Largest distance of the two transfer functions over sampled points, relative to the largest
-        value of the given one.
+        Largest distance of the two transfer functions over sampled points (of the two impulse
+        responses, where the data are one).
     bound : float
-        What the residual is judged by, on the same scale: what rounding the entries of the given
-        system could do, or the error that the method promises.
+        What the residual is judged by: what rounding the entries of the given system could do, or
+        the error that the method promises.
+    size : float
+        Largest value of what was sampled: residual / size is relative.
     decisions : tuple of Decision
         Every order or rank that was decided on the way, with its gap.
     dropped : str
@@ -53,6 +55,7 @@ class Reduction:
     R: np.ndarray
     residual: float
     bound: float
+    size: float
     decisions: tuple[Decision, ...]
     dropped: str
 
