@@ -246,12 +246,12 @@ def spectrum(values: Any, *, decision: Decision | None = None, label: str | None
     ax = _axes(ax)
     largest = float(s.max(initial=0.0)) or 1.0
     colour = COLOURS[sum(line.get_marker() == "o" for line in ax.lines) % len(COLOURS)]
-    ax.axhline(EPS * largest, color="0.6", linewidth=1, linestyle=":")
+    if not any(line.get_linestyle() == ":" for line in ax.lines):
+        ax.axhline(EPS * largest, color="0.6", linewidth=1, linestyle=":")
     ax.semilogy(np.arange(1, len(s) + 1), np.maximum(s, EPS * largest), "o", color=colour, markersize=5, label=label)
     for rank, name, dark in _choices(decision):
         ax.axvline(rank + 0.5, color="black", alpha=1.0 if dark else 0.4, linewidth=1, linestyle="--")
         ax.annotate(name, (rank + 0.5, 1), (4, -12), xycoords=("data", "axes fraction"), textcoords="offset points")
-    ax.xaxis.get_major_locator().set_params(integer=True)
     return _finish(ax, xlabel="index $k$", ylabel=r"singular value $\sigma_k$")
 
 
@@ -424,8 +424,10 @@ def _axes(ax: Any, size: tuple[float, float] = SIZE) -> Any:
 
 
 def _finish(ax: Any, **labels: str) -> Any:
-    """Labels, a frame open to the upper right, and a legend where something has a name."""
+    """Labels, whole numbers of steps, a frame open to the upper right, and a legend where something has a name."""
     ax.set(**labels)
+    if ax.get_xscale() == "linear":
+        ax.xaxis.get_major_locator().set_params(integer=True)
     ax.spines[["top", "right"]].set_visible(False)
     if ax.get_legend_handles_labels()[0]:
         ax.legend(frameon=False)
