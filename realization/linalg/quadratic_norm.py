@@ -24,7 +24,7 @@ from realization.linalg.arguments import matrices
 from realization.linalg.decision import EPS
 from realization.linalg.doubling import adjoint
 
-EXPONENTS = (1, 4, 16, 64, 256, 1024)  # at 1024 f exceeds log max s by log(number of s) / 2048
+EXPONENTS = (1, 8, 64, 1024)  # at 1024 f exceeds log max s by log(number of s) / 2048
 WORST_CONDITION = 1e5  # of T: the check of P loses cond(T)^2 eps
 
 
