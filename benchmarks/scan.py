@@ -4,22 +4,14 @@ One process on one core.  The two sides of a comparison take turns, so that anot
 machine meets both; a ratio is the median over the rounds.  Layouts are prepared beforehand.
 """
 
-import argparse
 import functools
-import importlib.util
-import os
-import statistics
 import sys
-import time
 
-if hasattr(os, "sched_setaffinity"):  # before any thread pool is sized
-    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-
+import compare  # before NumPy
 import numpy as np
 
 from realization.layers import SELECTIVE_SCAN
 
-ROUNDS = 7
 SIZE = {"batch": 2, "d": 768, "T": 2048, "n": 16}
 # double-double keeps three words of every decay
 SHORT = SIZE | {"T": 128}
@@ -133,18 +125,11 @@ def certified(case):
     return lambda: SELECTIVE_SCAN.certified(case)["y"].hi
 
 
-def compare(first, second):
-    """Median times of both, taking turns, and the median of second / first."""
-    assert np.abs(first() - second()).max() < 1e-3, "the two sides compute different things"
-    times = []
-    for _ in range(ROUNDS):
-        pair = []
-        for run in (first, second):
-            start = time.perf_counter()
-            run()
-            pair.append(time.perf_counter() - start)
-        times.append(pair)
-    return *map(statistics.median, zip(*times, strict=True)), statistics.median(b / a for a, b in times)
+def difference(first, second):
+    """The largest difference of two outputs; both sides compute the same thing."""
+    largest = np.abs(first - second).max()
+    assert largest < 1e-3, "the two sides compute different things"
+    return f"{largest:.0e}"
 
 
 def given(structure):
@@ -163,19 +148,18 @@ COMPARISONS = (
 )
 
 
-def main(argv):
-    argparse.ArgumentParser(prog="dev.py bench", description=__doc__).parse_args(argv)
-    print(f"float64 selective scan, {SIZE} (short: T={SHORT['T']}), medians of {ROUNDS}, one core\n")
-    print(f"{'the other side':32}{'ours ms':>10}{'theirs ms':>11}{'theirs/ours':>13}   target")
-    for name, packages, one, other, case, sense, target in COMPARISONS:
-        if absent := [package for package in packages if importlib.util.find_spec(package) is None]:
-            print(f"{name:32}   skipped: {', '.join(absent)} not installed")
-            continue
-        a, b, ratio = compare(one(case), other(case))
-        met = target is None or (ratio >= target if sense == "at least" else ratio <= target)
-        goal = f"{sense} {target:.2f}{'' if met else '   MISSED'}" if target else "none"
-        print(f"{name:32}{1e3 * a:10.1f}{1e3 * b:11.1f}{ratio:13.2f}   {goal}", flush=True)
+def sections():
+    """The table of all comparisons."""
+    rows = [
+        compare.timing(
+            name, packages, functools.partial(one, case), functools.partial(other, case), difference, sense, target
+        )
+        for name, packages, one, other, case, sense, target in COMPARISONS
+    ]
+    title = f"Selective scan in float64: {SIZE}, in the rows that say short T={SHORT['T']}"
+    yield title, compare.table(compare.TIMES, rows)
+    yield "Versions", compare.versions("numpy", "numba", "torch", "transformers", "jax")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    compare.main("scan", __doc__, sections, sys.argv[1:])

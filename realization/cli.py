@@ -1,4 +1,4 @@
-"""The command: `realization list | verify | doctor`.  It parses, calls the library and prints.
+"""The command: `realization list | verify | memory | doctor`.  It parses, calls the library and prints.
 
 Exit status: 0 conforming, 1 not conforming or nothing decided, 2 usage, 3 environment.
 """
@@ -103,6 +103,19 @@ def parser() -> argparse.ArgumentParser:
     option("--json", metavar="FILE", help="write the report as JSON, - for standard output")
     option("--quiet", action="store_true", help="only the verdict, and the failure")
     verify.set_defaults(run=run_verify)
+
+    memory = commands.add_parser(
+        "memory",
+        help="what the layers of a Mamba checkpoint remember, and how long",
+        description="What each layer and head of a Mamba-1 or Mamba-2 checkpoint remembers, from its weights alone.",
+    )
+    memory.add_argument("file", metavar="FILE", help="model.safetensors, its index, or their folder")
+    memory.add_argument(
+        "--precision", default="bfloat16", metavar="P", help="what the window is measured at: a number, or a format"
+    )
+    memory.add_argument("--layer", type=_natural, metavar="I", help="this layer, head by head or channel by channel")
+    memory.add_argument("--json", action="store_true", help="as JSON, every head of every layer")
+    memory.set_defaults(run=run_memory)
 
     doctor = commands.add_parser("doctor", help="versions and settings of this machine, to paste into an issue")
     doctor.set_defaults(run=run_doctor)
@@ -253,6 +266,23 @@ class Progress:
         left = f", about {rest:.0f} s left" if spent > 2 and self.total else ""
         count = f"{self.done}/{self.total} " if self.total else ""
         print(f"\r\x1b[K{count}{what}{left}"[:110], end="", file=sys.stderr, flush=True)
+
+
+# memory ---------------------------------------------------------------------
+
+
+def run_memory(arguments: argparse.Namespace) -> int:
+    """Print what the layers of a checkpoint remember."""
+    from realization.memory import checkpoint, text
+
+    precision = checkpoint.precision_of(arguments.precision)
+    with Progress(checkpoint.layer_count(arguments.file)) as progress:
+        layers = checkpoint.checkpoint_memory(arguments.file, progress=progress.step)
+    if arguments.json:
+        print(json.dumps(text.as_json(layers, precision=precision), indent=1))
+    else:
+        print(text.text(layers, precision=precision, layer=arguments.layer))
+    return OK
 
 
 # doctor ---------------------------------------------------------------------

@@ -1,25 +1,18 @@
-"""Linear systems, time-invariant and time-varying."""
+"""Linear time-invariant systems in discrete time."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from realization.core.errors import ShapeError
 from realization.core.frozen import describe, freeze
-
-
-class Response(NamedTuple):
-    """What a system answers: outputs (*b, T, p) and states x(0) ... x(T), (*b, T+1, n)."""
-
-    y: np.ndarray
-    x: np.ndarray
+from realization.systems.base import Response, System, begun, bounded, few, initial, quiet, signal, stepped
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class LinearSSM:
+class LinearSSM(System):
     """x(t+1) = A x(t) + B u(t),  y(t) = C x(t) + D u(t).
 
     Parameters
@@ -70,103 +63,28 @@ class LinearSSM:
         Raises
         ------
         ShapeError
-            If u or x0 does not fit.
+            If u or x0 does not fit, or an entry is not finite.
+        StructureError
+            If the response leaves the range of float64; the message gives the step.
         """
         u = signal("u", u, self.B.shape[-1])
         x0 = initial(x0, self.A.shape[-1], self.A.shape[:-2], u.shape[:-2])
-        return _run(u, x0, self.C.shape[-2], lambda t: (self.A, self.B, self.C, self.D))
+        if few(u, x0):
+            return bounded(stepped(u, x0, self.C.shape[-2], lambda t, v: (self.A, self.B, self.C, self.D)))
+        return bounded(self._compiled(u, x0))
 
+    @quiet
+    def _compiled(self, u: np.ndarray, x0: np.ndarray) -> Response:
+        from realization._kernels import simulation
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class TimeVaryingSSM:
-    """x(t+1) = A(t) x(t) + B(t) u(t),  y(t) = C(t) x(t) + D(t) u(t).
-
-    Parameters
-    ----------
-    A, B, C, D : array_like
-        (*b, T, n, n), (*b, T, n, m), (*b, T, p, n), (*b, T, p, m).
-
-    Raises
-    ------
-    ShapeError
-        If the shapes do not fit, or an entry is not finite.
-    """
-
-    A: Any
-    B: Any
-    C: Any
-    D: Any
-
-    def __post_init__(self) -> None:
-        freeze(self, "A: *b T n n; B: *b T n m; C: *b T p n; D: *b T p m")
-
-    def __repr__(self) -> str:
-        T, n = self.A.shape[-3:-1]
-        return describe("TimeVaryingSSM", {"T": T, "n": n, "m": self.B.shape[-1], "p": self.C.shape[-2]})
-
-    def simulate(self, u: Any, x0: Any = None) -> Response:
-        """Return outputs and states for the input u.
-
-        Parameters
-        ----------
-        u : array_like
-            (*b, T, m), T that of the system.
-        x0 : array_like, optional
-            State at time 0, (*b, n).  Default: 0.
-
-        Returns
-        -------
-        Response
-            y (*b, T, p) and x (*b, T+1, n).
-
-        Raises
-        ------
-        ShapeError
-            If u or x0 does not fit.
-        """
-        u = signal("u", u, self.B.shape[-1])
-        if u.shape[-2] != self.A.shape[-3]:
-            raise ShapeError(f"u has {u.shape[-2]} steps, the system {self.A.shape[-3]}; they must be equal")
-        at = [np.moveaxis(M, -3, 0) for M in (self.A, self.B, self.C, self.D)]
-        x0 = initial(x0, self.A.shape[-1], self.A.shape[:-3], u.shape[:-2])
-        return _run(u, x0, self.C.shape[-2], lambda t: tuple(M[t] for M in at))
-
-
-def signal(name: str, u: Any, m: int) -> np.ndarray:
-    """Return the signal u (*b, T, m) as an array, checked."""
-    u = np.asarray(u)
-    if u.ndim < 2 or u.shape[-1] != m:
-        raise ShapeError(f"{name} has shape {u.shape}, but (..., T, {m}) is needed for axes (T, m); m={m} (from B)")
-    return u
-
-
-def initial(x0: Any, n: int, system: tuple[int, ...], signal: tuple[int, ...]) -> np.ndarray:
-    """Return the state at time 0 with the common batch axes of system, input and x0, checked."""
-    x0 = np.zeros(n) if x0 is None else np.asarray(x0)
-    if x0.shape[-1:] != (n,):
-        raise ShapeError(f"x0 has shape {x0.shape}, but (..., {n}) is needed; n={n} (from A)")
-    try:
-        batch = np.broadcast_shapes(system, signal, x0.shape[:-1])
-    except ValueError:
-        raise ShapeError(
-            f"batch axes {system} of the system, {signal} of u and {x0.shape[:-1]} of x0 given; "
-            "axes that broadcast are needed"
-        ) from None
-    return np.broadcast_to(x0, (*batch, n))
-
-
-def _run(u: np.ndarray, x0: np.ndarray, p: int, matrices: Any) -> Response:
-    x, ys = [x0], []
-    for t in range(u.shape[-2]):
-        A, B, C, D = matrices(t)
-        v = u[..., t, :, None]
-        ys.append((C @ x[-1][..., None] + D @ v)[..., 0])
-        x.append((A @ x[-1][..., None] + B @ v)[..., 0])
-    return response(ys, x, p)
-
-
-def response(ys: list[Any], xs: list[Any], p: int) -> Response:
-    """Stack steps to signals; p is the width of the output, also where there is no step."""
-    x = np.stack(xs, axis=-2)
-    y = np.stack(ys, axis=-2) if ys else np.zeros((*x.shape[:-2], 0, p))
-    return Response(y, x)
+        u, x = begun(u, x0, self.A, self.B, self.C, self.D)
+        A, B = (X.astype(x.dtype, copy=False) for X in (self.A, self.B))
+        batch = x0.shape[:-1]
+        if A.ndim == 2 and np.prod(batch) >= 4 and A.shape[-1] >= simulation.LOOPS:
+            simulation.together(x, A, B, u)
+        else:
+            A, B = (np.broadcast_to(X, (*batch, *X.shape[-2:])) for X in (A, B))
+            for i in np.ndindex(*batch):
+                simulation.linear(x[i], A[i], B[i], u[i])
+        C, D = (np.swapaxes(X, -1, -2) for X in (self.C, self.D))
+        return Response(x[..., :-1, :] @ C + u @ D, x)

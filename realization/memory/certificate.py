@@ -1,0 +1,136 @@
+"""Positive definiteness that is proved: in rationals, or in floats with a margin above the check's own rounding.
+
+    M - E is positive definite for every |E| <= error    if    cholesky(M - d I) runs to its end,
+    d >= |error| + gamma trace(M),    gamma = (n+2) u / (1 - (n+2) u)
+
+A Cholesky factorization that ends is the exact one of a matrix not further than gamma trace(M)
+from its argument (Rump 2006), in whatever order the sums are taken.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+U = 2.0**-53
+TINY = float(np.finfo(np.float64).tiny)
+
+
+def certainly_positive(M: np.ndarray, error: np.ndarray) -> bool:
+    """Whether every symmetric matrix within `error` of M, entry by entry, is positive definite.
+
+    Parameters
+    ----------
+    M, error : ndarray
+        (n, n), float64; M symmetric, error >= 0.
+
+    Returns
+    -------
+    bool
+        True is proved; False says that this check cannot tell.
+
+    Examples
+    --------
+    >>> certainly_positive(np.array([[2.0, 1.0], [1.0, 2.0]]), np.full((2, 2), 0.4))
+    True
+    >>> certainly_positive(np.array([[2.0, 1.0], [1.0, 2.0]]), np.full((2, 2), 0.6))
+    False
+    """
+    n, diagonal = len(M), np.diag(M)
+    if not (np.isfinite(M).all() and np.isfinite(error).all() and (diagonal > 0).all()):
+        return False
+    # scaled by powers of two, which is exact, to a diagonal near 1: else the largest entry would set the margin
+    scale = np.ldexp(1.0, -(np.frexp(diagonal)[1] // 2))
+    M, error = (scale[:, None] * X * scale for X in (M, error))
+    gamma = (n + 2) * U / (1 - (n + 2) * U)
+    # the 2-norm of a symmetric matrix is at most its largest row sum; 1 + 4 n u for the rounding of sum and trace
+    d = (error.sum(axis=1).max(initial=0.0) + gamma * np.trace(M)) * (1 + 4 * (n + 2) * U) + n * n * TINY
+    try:
+        np.linalg.cholesky(M - d * np.eye(n))
+    except np.linalg.LinAlgError:
+        return False
+    return True
+
+
+def certainly_below(P: np.ndarray, rate: float, A: np.ndarray, *, spread: np.ndarray | None = None) -> bool:
+    """Whether rate^2 P - A' P A is positive definite, proved with the rounding of the products included.
+
+    Parameters
+    ----------
+    P : ndarray
+        (n, n), symmetric.
+    rate : float
+        Positive.
+    A : ndarray
+        (n, n), or (n, k) with P on the left only: see `certainly_entering`.
+    spread : ndarray, optional
+        Error of A, entry by entry: a product of matrices is not known exactly.
+
+    Returns
+    -------
+    bool
+        True is proved.
+    """
+    M = rate**2 * P - A.T @ P @ A
+    size, n = np.abs(A), len(P)
+    wide = size if spread is None else size + spread
+    # two products of length n, rate^2, a difference and a mean: below (2 n + 4) u of what the sums are made of;
+    # twice that also covers the rounding of the bound
+    error = 4 * (n + 4) * U * (rate**2 * np.abs(P) + size.T @ np.abs(P) @ size)
+    if spread is not None:  # |(A+E)' P (A+E) - A' P A| <= (|A|+|E|)' |P| (|A|+|E|) - |A|' |P| |A|
+        error = error + (spread.T @ np.abs(P) @ wide + size.T @ np.abs(P) @ spread) * (1 + 8 * (n + 4) * U)
+    return certainly_positive((M + M.T) / 2, (error + error.T) / 2)
+
+
+def certainly_read(P: np.ndarray, size: float, C: np.ndarray) -> bool:
+    """Whether size^2 P - C' C is positive definite, proved: |C x| <= size |x|_P."""
+    n, p = len(P), len(C)
+    M = size**2 * P - C.T @ C
+    error = 2 * (p + 6) * U * (size**2 * np.abs(P) + np.abs(C).T @ np.abs(C))
+    return certainly_positive((M + M.T) / 2, (error + error.T) / 2) if n else True
+
+
+def certainly_entering(P: np.ndarray, size: float, B: np.ndarray) -> bool:
+    """Whether size^2 I - B' P B is positive definite, proved: |B u|_P <= size |u|."""
+    n, m = B.shape
+    M = size**2 * np.eye(m) - B.T @ P @ B
+    error = 4 * (n + 4) * U * (size**2 * np.eye(m) + np.abs(B).T @ np.abs(P) @ np.abs(B))
+    return certainly_positive((M + M.T) / 2, (error + error.T) / 2)
+
+
+def fractions(X: Any) -> np.ndarray:
+    """The same numbers as exact rationals, an object array of any shape."""
+    X = np.asarray(X)
+    exact = np.empty(X.shape, dtype=object)
+    exact.ravel()[:] = [Fraction(x) for x in X.ravel().tolist()]
+    return exact
+
+
+def exactly_nonnegative(M: np.ndarray) -> bool:
+    """Whether a symmetric matrix of rationals is positive semidefinite, by exact elimination.
+
+    Parameters
+    ----------
+    M : ndarray of Fraction
+        (n, n).
+
+    Returns
+    -------
+    bool
+        The answer; nothing is rounded.
+
+    Examples
+    --------
+    >>> exactly_nonnegative(fractions([[1, 1], [1, 1]])), exactly_nonnegative(fractions([[1, 1], [1, 0.999]]))
+    (True, False)
+    """
+    M = M.copy()
+    for k in range(len(M)):
+        pivot, column = M[k, k], M[k + 1 :, k].copy()
+        if pivot < 0 or (pivot == 0 and any(column)):
+            return False
+        if pivot:
+            M[k + 1 :, k + 1 :] -= np.outer(column, column) / pivot
+    return True

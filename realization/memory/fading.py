@@ -1,0 +1,315 @@
+"""Fading memory with a number: an envelope that is proved.
+
+    |C A^t B| <= c rate^t,  t = 0, 1, ...        c = entry exit
+
+holds if a matrix P > 0 satisfies
+
+    A' P A <= rate^2 P,      C' C <= exit^2 P,      B' P B <= entry^2 I
+
+since |x|_P = sqrt(x' P x) then shrinks by `rate` in every step.  Such a P exists for every rate
+above the spectral radius: a Lyapunov equation gives it.  Where it comes from does not matter for
+the proof; the three inequalities are checked, in rationals up to 12 states, else in floats with
+a margin above the rounding of the check.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import scipy.linalg
+
+from realization.core.errors import RealizationError, ShapeError, StructureError
+from realization.linalg.arguments import matrices, spectral_radius
+from realization.linalg.lyapunov import discrete_lyapunov
+from realization.memory.certificate import (
+    U,
+    certainly_below,
+    certainly_entering,
+    certainly_positive,
+    certainly_read,
+    exactly_nonnegative,
+    fractions,
+)
+
+RATIONAL = 12  # states up to which the proof is in rationals: 40 ms, growing like n^4
+# rates that are tried: powers of the spectral radius, of which 1 is out of reach and 0 no decay; and some that
+# serve where eigenvalues say little, as in nilpotent matrices
+RATES = (0.25, 0.5, 0.75, 0.9, 0.97)
+POWERS = 1 - np.array([1e-9, 1e-6, 1e-4, 1e-3, 1e-2, 3e-2, 0.1, 0.2, 0.4, 0.6, 0.8, 0.9])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decay:
+    """size(t) <= c rate^t for t = 0, 1, ..., with the norm in which every step shrinks.
+
+    Parameters
+    ----------
+    rate : float
+        Below 1.
+    c : float
+        entry exit, at least size(0).
+    entry, exit : float
+        |B u|_P <= entry |u| and |C x| <= exit |x|_P.
+    P : ndarray
+        (n, n), positive definite: x' P x shrinks by rate^2 in every step; with `word` in every so many steps.
+    proof : {"rational", "margin"}
+        How it was checked: without rounding, or with a margin above it.
+    word : int
+        Steps that shrink together: 1, or more where only products of several steps do.
+    """
+
+    rate: float
+    c: float
+    entry: float
+    exit: float
+    P: np.ndarray
+    proof: Literal["rational", "margin"]
+    word: int = 1
+
+    def __call__(self, t: Any) -> np.ndarray:
+        """Return c rate^t for steps t, any shape."""
+        return self.c * self.rate ** np.asarray(t, dtype=np.float64)
+
+    @property
+    def half_life(self) -> float:
+        """Steps in which the envelope halves."""
+        return half_life(self.rate)
+
+    @property
+    def time_constant(self) -> float:
+        """Steps in which the envelope falls to 1/e."""
+        return time_constant(self.rate)
+
+    def window(self, precision: float) -> int:
+        """Return the first t with c rate^t <= precision: what is older counts for no more than that.
+
+        Parameters
+        ----------
+        precision : float
+            Positive.
+        """
+        return window(precision / self.c, self.rate) if self.c > 0 else 0
+
+
+def time_constant(rate: float) -> float:
+    """Return -1 / log(rate): steps in which rate^t falls to 1/e; 0 at rate 0, infinite from 1 on.
+
+    Examples
+    --------
+    >>> round(time_constant(0.9), 3), time_constant(1.0)
+    (9.491, inf)
+    """
+    return math.inf if rate >= 1 else 0.0 if rate == 0 else -1 / math.log(rate)
+
+
+def half_life(rate: float) -> float:
+    """Return log(2) / -log(rate): steps in which rate^t halves."""
+    return math.log(2) * time_constant(rate)
+
+
+def window(fraction: float, rate: float) -> int:
+    """Return the first t with rate^t <= fraction.
+
+    Raises
+    ------
+    StructureError
+        If there is none, since rate >= 1 > fraction.
+
+    Examples
+    --------
+    >>> window(2.0**-10, 0.5)
+    10
+    """
+    if fraction >= 1:
+        return 0
+    if rate >= 1 or fraction <= 0:
+        raise StructureError(f"rate {rate} given; it never falls to {fraction}, need a rate < 1 and a fraction > 0")
+    if rate == 0:
+        return 1
+    t = max(math.floor(math.log(fraction) / math.log(rate)) - 1, 0)  # the quotient may be off by one
+    return next((k for k in range(t, t + 4) if rate**k <= fraction), t + 4)
+
+
+def decay_envelope(
+    A: Any, B: Any = None, C: Any = None, *, rate: float | None = None, precision: float = 2.0**-24
+) -> Decay:
+    """Return a proved envelope |C A^t B| <= c rate^t in the 2-norm.
+
+    Parameters
+    ----------
+    A : array_like
+        (n, n), of spectral radius below 1.
+    B, C : array_like, optional
+        (n, m) and (p, n).  Default: the identity, so that the envelope is one of |A^t|.
+    rate : float, optional
+        Between spectral radius and 1.  Default: of those near the spectral radius the one with
+        the shortest window at `precision`; a smaller rate has a larger c.
+    precision : float
+        Where the window ends by which a rate is chosen.
+
+    Returns
+    -------
+    Decay
+        With the matrix that proves it.
+
+    Raises
+    ------
+    ShapeError
+        If the shapes do not fit, or an entry is not finite.
+    StructureError
+        If A is not stable, or so far from normal that no certificate holds in double precision.
+
+    References
+    ----------
+    Rump 2006 for the check in floats.
+
+    Examples
+    --------
+    A system that first grows: |A| = 10, and still everything is below 2^-24 from the window on.
+
+    >>> A = np.array([[0.5, 10.0], [0.0, 0.4]])
+    >>> decay = decay_envelope(A)
+    >>> all(np.linalg.norm(np.linalg.matrix_power(A, t), 2) <= decay(t) for t in range(200))
+    True
+    >>> decay.proof, bool(np.linalg.norm(np.linalg.matrix_power(A, decay.window(2**-24)), 2) <= 2**-24)
+    ('rational', True)
+    """
+    (A,) = matrices("A: n n", A=A)
+    B, C = (np.eye(len(A)) if X is None else X for X in (B, C))
+    A, B, C = (real(X) for X in matrices("A: n n; B: n m; C: p n", A=A, B=B, C=C))
+    if not A.any():
+        return Decay(0.0, _norm(C) * _norm(B), _norm(B), _norm(C), np.eye(len(A)), "rational")
+    radius = spectral_radius(A)
+    if radius >= 1:
+        raise StructureError(f"A has spectral radius {radius:.10g}, need < 1: its powers do not decay")
+    if rate is not None and not radius < rate < 1:
+        raise StructureError(f"rate {rate} given, but spectral radius {radius:.10g} < rate < 1 is needed")
+    tried = [rate] if rate is not None else [*(max(radius, U) ** POWERS).tolist(), *(r for r in RATES if r > radius)]
+    proved = [d for r in tried for P in _candidates(A, r) if (d := proved_decay(P, r, A, B, C)) is not None]
+    if not proved:
+        raise StructureError(
+            f"A has spectral radius {radius:.10g} < 1, but no rate between it and 1 has a certificate in double "
+            "precision: its powers grow too far before they decay"
+        )
+    return in_rationals(min(proved, key=lambda d: (d.window(precision), d.c)), A, B, C)
+
+
+def proved_decay(P: np.ndarray, rate: float, A: np.ndarray, B: np.ndarray, C: np.ndarray) -> Decay | None:
+    """Return the envelope that P proves, or None if it proves none.
+
+    Parameters
+    ----------
+    P : ndarray
+        (n, n), symmetric.
+    rate : float
+        Positive.
+    A, B, C : ndarray
+        (n, n), (n, m), (p, n), real; A may be a family (k, n, n), of which P has to serve all.
+
+    Returns
+    -------
+    Decay or None
+        Proved with a margin above rounding.
+    """
+    if not (certainly_positive(P, 0 * P) and all(certainly_below(P, rate, F) for F in A.reshape(-1, *P.shape))):
+        return None
+    L = np.linalg.cholesky(P)
+    exit = _least(lambda size: certainly_read(P, size, C), _norm(scipy.linalg.solve_triangular(L, C.T, lower=True)))
+    entry = _least(lambda size: certainly_entering(P, size, B), _norm(L.T @ B))
+    if exit is None or entry is None:
+        return None
+    # one product, rounded up
+    return Decay(rate, float(np.nextafter(entry * exit, np.inf)), entry, exit, P, "margin")
+
+
+def in_rationals(decay: Decay, A: np.ndarray, B: np.ndarray, C: np.ndarray) -> Decay:
+    """Return the same envelope, proved in rationals where it has at most 12 states and the proof succeeds.
+
+    The three inequalities are checked for the very numbers that the envelope holds.
+    """
+    if len(decay.P) > RATIONAL:
+        return decay
+    P, B, C, r, s, e = (fractions(X) for X in (decay.P, B, C, decay.rate, decay.exit, decay.entry))
+    steps = (r**2 * P - F.T @ P @ F for F in map(fractions, A.reshape(-1, *P.shape)))
+    sizes = (s**2 * P - C.T @ C, e**2 * fractions(np.eye(B.shape[1])) - B.T @ P @ B)
+    proved = all(exactly_nonnegative(M) for M in (P, *sizes, *steps))
+    return replace(decay, proof="rational") if proved else decay
+
+
+def real(X: np.ndarray) -> np.ndarray:
+    """A complex matrix as a real one of twice the size, of the same norm: products stay products."""
+    return np.block([[X.real, -X.imag], [X.imag, X.real]]) if X.dtype.kind == "c" else X
+
+
+def remains(A: Any, B: Any = None, C: Any = None, *, steps: int) -> np.ndarray:
+    """Return what is left of an input after t steps, |C A^t B| in the 2-norm for t < steps.
+
+    Parameters
+    ----------
+    A : array_like
+        (n, n).
+    B, C : array_like, optional
+        (n, m), (p, n).  Default: the identity.
+    steps : int
+        How many.
+
+    Returns
+    -------
+    ndarray
+        (steps,).
+
+    Raises
+    ------
+    ShapeError
+        If shapes do not fit or steps < 0.
+
+    Examples
+    --------
+    A delay of two keeps all of it, then nothing:
+
+    >>> remains([[0, 1], [0, 0]], [[0], [1]], steps=4)
+    array([1., 1., 0., 0.])
+    """
+    (A,) = matrices("A: n n", A=A)
+    B, C = (np.eye(len(A)) if X is None else X for X in (B, C))
+    A, B, C = matrices("A: n n; B: n m; C: p n", A=A, B=B, C=C)
+    if steps < 0:
+        raise ShapeError(f"steps={steps} given, need >= 0")
+    sizes = []
+    for _ in range(steps):
+        sizes.append(_norm(C @ B))
+        B = A @ B
+    return np.array(sizes)
+
+
+def _candidates(A: np.ndarray, rate: float) -> Iterator[np.ndarray]:
+    """Matrices P that may have A' P A <= rate^2 P: that of the eigenvectors, and that of the Lyapunov equation."""
+    F, D = scipy.linalg.matrix_balance(A, permute=False)  # D: powers of two, so P is scaled back exactly
+    scale = 1 / np.diag(D)
+    V = np.linalg.eig(F)[1]
+    G = (V @ V.conj().T).real
+    if np.linalg.cond(G) * U < 1:
+        yield _symmetric(scale[:, None] * np.linalg.solve(G, np.eye(len(A))) * scale)
+    try:
+        with np.errstate(all="ignore"):  # what overflows proves nothing, and is refused as a candidate
+            yield _symmetric(scale[:, None] * discrete_lyapunov(F.T / rate, np.eye(len(A))).X * scale)
+    except (RealizationError, np.linalg.LinAlgError, ValueError):
+        return
+
+
+def _least(holds: Callable[[float], bool], start: float) -> float | None:
+    """A size slightly above the start for which an inequality is proved."""
+    sizes = (max(start, float(np.finfo(np.float64).tiny)) * (1 + 2.0**-k) for k in (40, 30, 20, 10, 1))
+    return next((size for size in sizes if holds(size)), None)
+
+
+def _symmetric(P: np.ndarray) -> np.ndarray:
+    return (P + P.T) / 2
+
+
+def _norm(X: np.ndarray) -> float:
+    return float(np.linalg.norm(X, 2)) if X.size else 0.0

@@ -1,0 +1,126 @@
+"""A system as the block matrix [A B; C D], in LaTeX for a notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+
+def latex_block(A: Any, B: Any, C: Any, D: Any, entry: Callable[[Any], str]) -> str:
+    r"""Return [A B; C D] as a LaTeX array with its two rules.
+
+    Parameters
+    ----------
+    A, B, C, D : ndarray
+        The matrices of one system.
+    entry : callable
+        Number -> LaTeX.
+
+    Returns
+    -------
+    str
+        In display mode.
+
+    Examples
+    --------
+    >>> latex_block(*([[1]], [[2]], [[3]], [[4]]), str)
+    '$$\\left[\\begin{array}{c|c}\n1 & 2 \\\\\n\\hline\n3 & 4\n\\end{array}\\right]$$'
+    """
+    rows = [
+        [" & ".join(map(entry, (*left, *right))) for left, right in zip(*pair, strict=True)]
+        for pair in ((A, B), (C, D))
+    ]
+    n, m = np.shape(A)[0], np.shape(D)[1]
+    halves = [" \\\\\n".join(half) for half in rows if half]
+    body = " \\\\\n\\hline\n".join(halves) if n else halves[0] if halves else ""
+    return f"$$\\left[\\begin{{array}}{{{'c' * n}|{'c' * m}}}\n{body}\n\\end{{array}}\\right]$$"
+
+
+def fraction(x: Fraction) -> str:
+    r"""Return a fraction in LaTeX, its sign in front.
+
+    Parameters
+    ----------
+    x : Fraction
+        The number.
+
+    Returns
+    -------
+    str
+        An integer as itself.
+
+    Examples
+    --------
+    >>> fraction(Fraction(-1, 3)), fraction(Fraction(2))
+    ('-\\tfrac{1}{3}', '2')
+    """
+    if x.denominator == 1:
+        return str(x.numerator)
+    return f"{'-' if x < 0 else ''}\\tfrac{{{abs(x.numerator)}}}{{{x.denominator}}}"
+
+
+def number(x: Any) -> str:
+    r"""Return a number in LaTeX, to four digits.
+
+    Parameters
+    ----------
+    x : complex or float
+        The number.
+
+    Returns
+    -------
+    str
+        A power of ten where one is needed.
+
+    Examples
+    --------
+    >>> number(0.5), number(1e-9), number(1 - 2j)
+    ('0.5', '10^{-9}', '1 - 2i')
+    """
+    if isinstance(x, complex):
+        sign = "-" if x.imag < 0 else "+"
+        return f"{number(x.real)} {sign} {number(abs(x.imag))}i" if x.imag else number(x.real)
+    digits, _, power = f"{x + 0.0:.4g}".partition("e")
+    if not power:
+        return digits
+    digits = {"1": "", "-1": "-"}.get(digits, rf"{digits} \cdot ")
+    return rf"{digits}10^{{{int(power)}}}"
+
+
+STEPS = {
+    "LinearSSM": (r"x(t+1) &= A x(t) + B u(t)", r"y(t) &= C x(t) + D u(t)"),
+    "ContinuousSSM": (r"\dot x(t) &= A x(t) + B u(t)", r"y(t) &= C x(t) + D u(t)"),
+    "TimeVaryingSSM": (r"x(t+1) &= A(t) x(t) + B(t) u(t)", r"y(t) &= C(t) x(t) + D(t) u(t)"),
+    "BilinearSSM": (
+        r"x(t+1) &= A x(t) + \textstyle\sum_i u_i(t) N_i x(t) + B u(t)",
+        r"y(t) &= C x(t) + \textstyle\sum_i u_i(t) M_i x(t) + D u(t)",
+    ),
+}
+
+
+def equations(kind: str, n: int, m: int, p: int) -> str:
+    r"""Return the equations of a type of system, and where its signals live.
+
+    Parameters
+    ----------
+    kind : str
+        Name of the type.
+    n, m, p : int
+        States, inputs, outputs.
+
+    Returns
+    -------
+    str
+        In display mode.
+
+    Examples
+    --------
+    >>> r"x \in \mathbb{R}^{3}" in equations("LinearSSM", 3, 1, 1)
+    True
+    """
+    lines = " \\\\\n".join(STEPS[kind])
+    spaces = rf"x \in \mathbb{{R}}^{{{n}}},\; u \in \mathbb{{R}}^{{{m}}},\; y \in \mathbb{{R}}^{{{p}}}"
+    return f"$$\\begin{{aligned}}\n{lines}\n\\end{{aligned}}\\qquad {spaces}$$"

@@ -1,0 +1,290 @@
+"""Transfer functions, H(z) = C (zI - A)^-1 B + D, as polynomials and as poles, zeros and gain.
+
+In coordinates where A is upper Hessenberg, with subdiagonal s, and b a multiple of the first unit
+vector, all is read off the characteristic polynomials d_i of the trailing blocks A[i:, i:]:
+
+    d_n = 1,    d_i = z d_(i+1) - sum_(j>=i) A_ij s_i ... s_(j-1) d_(j+1)
+    det(zI - A) = d_0,    adj(zI - A) b = b_0 (d_1, s_0 d_2, s_0 s_1 d_3, ...)
+
+The changes of basis are orthogonal and nothing is divided, so that the coefficients come out as if
+A had been perturbed by rounding.  Determinants of A - b c lose digits to cancellation, and
+interpolation on a circle loses many (1e-5 where this loses 1e-14, poles at -1 ... -20).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.linalg import hessenberg
+
+from realization.core.errors import ShapeError
+from realization.core.frozen import freeze
+from realization.core.shapes import finite
+from realization.systems.linear import LinearSSM
+from realization.systems.zeros import matrices, scaled, zeros
+
+
+def _trailing(H: np.ndarray) -> np.ndarray:
+    """Row i: the coefficients of d_i, highest first and right-aligned, (n+1, n+1)."""
+    n = len(H)
+    d = np.zeros((n + 1, n + 1), dtype=H.dtype)
+    d[n, n] = 1
+    s = np.diag(H, -1)
+    for i in reversed(range(n)):
+        d[i, :-1] = d[i + 1, 1:]
+        d[i] -= H[i, i:] * np.cumprod(np.append(1, s[i:])) @ d[i + 1 :]
+    return d
+
+
+def _hessenberg(A: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """H, Q with A Q = Q H, Q e_1 = e_1; for n = 0 too, which LAPACK refuses."""
+    return hessenberg(A, calc_q=True) if len(A) else (A, A)
+
+
+def characteristic_polynomial(A: Any) -> np.ndarray:
+    """det(zI - A), by its coefficients, highest first.
+
+    Parameters
+    ----------
+    A : array_like
+        (n, n).
+
+    Returns
+    -------
+    ndarray
+        (n+1,), the first 1.
+
+    Raises
+    ------
+    ShapeError
+        If A is not square, or an entry is not finite.
+
+    Examples
+    --------
+    >>> characteristic_polynomial([[0, 1], [-2, 3]]).round(12).tolist()
+    [1.0, -3.0, 2.0]
+    """
+    A = finite("A", A)
+    if A.ndim != 2 or A.shape[0] != A.shape[1]:
+        raise ShapeError(f"A has shape {A.shape}; a square matrix is needed, (n, n)")
+    A = scaled(A, np.zeros((len(A), 0)), np.zeros((0, len(A))))[0]
+    return _trailing(_hessenberg(A)[0])[0]
+
+
+def numerators(system: Any) -> np.ndarray:
+    """N(z) = C adj(zI - A) B + D det(zI - A), by its coefficients, highest first.
+
+    Parameters
+    ----------
+    system : LinearSSM or ContinuousSSM
+        Without batch axes.
+
+    Returns
+    -------
+    ndarray
+        (p, m, n+1), over the denominator `characteristic_polynomial(A)`.
+
+    Raises
+    ------
+    ShapeError
+        If the system has batch axes.
+
+    Examples
+    --------
+    >>> from realization.systems.library import diagonal
+    >>> numerators(diagonal([0.5, 0.25])).round(12).tolist()
+    [[[0.0, 2.0, -0.75]]]
+    """
+    A, B, C, D = matrices(system)
+    N = D[:, :, None] * characteristic_polynomial(A)
+    A, B, C = scaled(A, B, C)
+    for j, b in enumerate(B.T if len(A) else ()):
+        Q, r = np.linalg.qr(b[:, None], mode="complete")
+        H, P = _hessenberg(Q.conj().T @ A @ Q)
+        x = np.cumprod(np.append(r[0], np.diag(H, -1)))[:, None] * _trailing(H)[1:]
+        N[:, j] += C @ Q @ P @ x
+    return N
+
+
+def poles(system: Any) -> np.ndarray:
+    """Return the eigenvalues of A, complex, (*b, n): those of modes out of reach or out of sight included.
+
+    Parameters
+    ----------
+    system : LinearSSM or ContinuousSSM
+        With batch axes or without.
+
+    Returns
+    -------
+    ndarray
+        In no particular order.
+
+    Examples
+    --------
+    >>> from realization.systems.library import diagonal
+    >>> poles(diagonal([0.5, 0.25])).real.tolist()
+    [0.5, 0.25]
+    """
+    return np.linalg.eigvals(system.A).astype(np.complex128)
+
+
+def _horner(coefficients: np.ndarray, z: np.ndarray) -> np.ndarray:
+    """Values at every z of polynomials (..., k), highest first: (*z.shape, ...)."""
+    z = z[(...,) + (None,) * (coefficients.ndim - 1)]
+    value = np.zeros(np.broadcast_shapes(z.shape, coefficients.shape[:-1]), dtype=np.complex128)
+    for c in np.moveaxis(coefficients, -1, 0):
+        value = value * z + c
+    return value
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RationalTransfer:
+    """H(z) = N(z) / d(z): one denominator under all entries.
+
+    Parameters
+    ----------
+    numerators : array_like
+        (p, m, k), coefficients highest first; shorter ones are padded with leading zeros.
+    denominator : array_like
+        (l,), highest first, the first not 0.
+
+    Raises
+    ------
+    ShapeError
+        If the shapes do not fit, an entry is not finite, or the leading coefficient of the denominator is 0.
+
+    Examples
+    --------
+    >>> H = RationalTransfer([[[2.0, -0.75]]], [1.0, -0.75, 0.125])
+    >>> H(1.0).real.round(12).tolist()
+    [[3.333333333333]]
+    """
+
+    numerators: Any
+    denominator: Any
+
+    def __post_init__(self) -> None:
+        freeze(self, "numerators: p m k; denominator: l")
+        if not self.denominator.size or self.denominator[0] == 0:
+            raise ShapeError(
+                f"denominator is {self.denominator.tolist()}; a leading coefficient other than 0 is needed"
+            )
+
+    def __call__(self, z: Any) -> np.ndarray:
+        """Return H at every point z (*k): (*k, p, m)."""
+        z = np.asarray(z)
+        return _horner(self.numerators, z) / _horner(self.denominator, z)[..., None, None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ZerosPolesGain:
+    """H_ij(z) = k_ij prod(z - z_ij) / prod(z - p).
+
+    Parameters
+    ----------
+    zeros : tuple of tuples of ndarray
+        zeros[i][j] are those of the entry from input j to output i, the ones included that cancel a pole.
+    poles : ndarray
+        (n,), the same for all entries.
+    gain : ndarray
+        k, (p, m); 0 for an entry that is zero everywhere.
+
+    Examples
+    --------
+    >>> H = ZerosPolesGain(((np.array([0.375]),),), np.array([0.5, 0.25]), np.array([[2.0]]))
+    >>> H(1.0).real.round(12).tolist()
+    [[3.333333333333]]
+    """
+
+    zeros: tuple[tuple[np.ndarray, ...], ...]
+    poles: np.ndarray
+    gain: np.ndarray
+
+    def __call__(self, z: Any) -> np.ndarray:
+        """Return H at every point z (*k): (*k, p, m)."""
+        z = np.asarray(z, dtype=np.complex128)
+        value = np.empty((*z.shape, *self.gain.shape), dtype=np.complex128)
+        for i, row in enumerate(self.zeros):
+            for j, roots in enumerate(row):
+                value[..., i, j] = self.gain[i, j] * _quotient(z, roots, self.poles)
+        return value
+
+
+def _quotient(z: np.ndarray, above: np.ndarray, below: np.ndarray) -> np.ndarray:
+    """prod(z - above) / prod(z - below), factor by factor: neither product over- or underflows alone."""
+    value = np.ones(z.shape, dtype=np.complex128)
+    for k in range(max(len(above), len(below))):
+        value *= z - above[k] if k < len(above) else 1.0
+        value /= z - below[k] if k < len(below) else 1.0
+    return value
+
+
+def transfer_function(system: Any) -> RationalTransfer:
+    """H(z) = N(z) / det(zI - A) as polynomials.
+
+    Accurate to rounding relative to the size of the *coefficients*: where they cancel, at a z close to
+    many poles, no polynomial in powers of z can be accurate, and `zeros_poles_gain` or a solve is.
+
+    Parameters
+    ----------
+    system : LinearSSM or ContinuousSSM
+        Without batch axes.
+
+    Returns
+    -------
+    RationalTransfer
+        Numerators (p, m, n+1) over the characteristic polynomial; nothing is cancelled.
+
+    Raises
+    ------
+    ShapeError
+        If the system has batch axes.
+
+    Examples
+    --------
+    >>> from realization.systems.library import autoregression
+    >>> H = transfer_function(autoregression([0.5, 0.25]))
+    >>> H.numerators.round(12).tolist(), H.denominator.round(12).tolist()
+    ([[[1.0, 0.0, 0.0]]], [1.0, -0.5, -0.25])
+    """
+    return RationalTransfer(numerators(system), characteristic_polynomial(matrices(system)[0]))
+
+
+def zeros_poles_gain(system: Any) -> ZerosPolesGain:
+    """H_ij(z) = k_ij prod(z - z_ij) / prod(z - p), entry by entry.
+
+    Parameters
+    ----------
+    system : LinearSSM or ContinuousSSM
+        Without batch axes.
+
+    Returns
+    -------
+    ZerosPolesGain
+        The zeros of each entry are those of its own pencil; the gain is the leading coefficient that is left.
+
+    Raises
+    ------
+    ShapeError
+        If the system has batch axes.
+    StructureError
+        If the number of zeros of an entry is undecided.
+
+    Examples
+    --------
+    >>> from realization.systems.library import diagonal
+    >>> H = zeros_poles_gain(diagonal([0.5, 0.25]))
+    >>> H.zeros[0][0].real.round(12).tolist(), H.gain.round(12).tolist()
+    ([0.375], [[2.0]])
+    """
+    A, B, C, D = matrices(system)
+    N = numerators(system)
+    (p, m), n = D.shape, len(A)
+    entries = tuple(
+        tuple(zeros(LinearSSM(A, B[:, j : j + 1], C[i : i + 1], D[i : i + 1, j : j + 1])) for j in range(m))
+        for i in range(p)
+    )
+    gain = np.array([[N[i, j, n - len(entries[i][j])] for j in range(m)] for i in range(p)])
+    return ZerosPolesGain(entries, poles(system), gain.reshape(p, m))

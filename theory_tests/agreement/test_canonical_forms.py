@@ -1,0 +1,145 @@
+"""Every registered form, at every named system: what makes it canonical is measured, and wrong forms fail."""
+
+import dataclasses
+import re
+
+import numpy as np
+import pytest
+
+from realization.canonical import FORMS, CanonicalForm, Conversion, check_form, conversion, convert, register
+from realization.core.errors import ShapeError, StructureError
+from realization.systems import ContinuousSSM, LinearSSM, TimeVaryingSSM, similar
+from realization.systems.families import conditioned
+from realization.systems.library import NAMED
+
+
+def random_system(n, m=1, p=1, seed=0):
+    rng = np.random.default_rng(seed)
+    A = rng.standard_normal((n, n))
+    A *= 0.9 / max(np.abs(np.linalg.eigvals(A)).max(initial=0), 0.1)
+    return LinearSSM(A, rng.standard_normal((n, m)), rng.standard_normal((p, n)), rng.standard_normal((p, m)))
+
+
+SYSTEMS = {name: entry.make() for name, entry in NAMED.items()} | {
+    "no state": random_system(0),
+    "one state": random_system(1),
+    "many inputs": random_system(6, m=3, p=2),
+    "no input": random_system(3, m=0, p=2),
+    "no output": random_system(3, m=2, p=0),
+    "dependent inputs": LinearSSM(np.diag([0.5, 0.2, -0.3]), [[1, 2, 0]] * 3, [[1, 2, 3]], [[0, 0, 0]]),
+    "uncontrollable": LinearSSM(np.diag([0.5, 0.2, -0.3]), [[1], [0], [1]], [[1, 1, 1]], [[0]]),
+    "continuous": ContinuousSSM(np.diag([-1.0, -2, -3, -4]), np.ones((4, 1)), np.ones((1, 4)), [[0]]),
+}
+
+
+def failed(form, system):
+    return [check for check in check_form(form, system, rng=0) if not check.passed]
+
+
+def refusal(form, system):
+    """Return the message with which a form refuses a system, None if it does not."""
+    try:
+        FORMS[form].convert(system)
+    except (StructureError, ShapeError) as error:
+        return str(error)
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize("form", FORMS)
+def test_what_a_form_promises(form, system):
+    """A refusal gives the number that it rests on, or says which size does not fit."""
+    message = refusal(form, SYSTEMS[system])
+    if message is None:
+        assert failed(FORMS[form], SYSTEMS[system]) == []
+    else:
+        assert re.search(r"\d", message)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_checks_decide(form):
+    """The control of the test above: at a plain system no tolerance is so wide that anything would pass."""
+    checks = check_form(FORMS[form], random_system(4, seed=3), rng=0)
+    assert all(check.allowed < 1e-6 for check in checks)
+
+
+def wrong(convert, group="general", defect=lambda system: 0.0):
+    return CanonicalForm("wrong", convert, defect, group, "a form with a mistake", "nowhere")
+
+
+def backwards(system):
+    found = convert(system, "controllable_companion")
+    return dataclasses.replace(found, T=np.linalg.solve(found.T, np.eye(len(found.T))))
+
+
+def basis(system):
+    return conversion("wrong", system, np.eye(len(system.A)))
+
+
+def louder(system):
+    found = convert(system, "controllable_companion")
+    return dataclasses.replace(found, system=dataclasses.replace(found.system, C=found.system.C * (1 + 1e-9)))
+
+
+def stretched(system):
+    found = convert(system, "hessenberg")
+    return conversion("wrong", system, np.diag([2.0, *np.ones(len(system.A) - 1)]) @ found.T)
+
+
+def smaller(system):
+    small = LinearSSM(system.A[:-1, :-1], system.B[:-1], system.C[:, :-1], system.D)
+    return Conversion("wrong", small, np.eye(len(system.A))[:-1], 1.0, 0.0)
+
+
+def direct(system):
+    found = convert(system, "hessenberg")
+    return dataclasses.replace(found, system=dataclasses.replace(found.system, D=found.system.D + 1e-9))
+
+
+MISTAKES = {
+    "T leads the other way": (wrong(backwards), {"T A = A2 T, T B = B2, C = C2 T", "round trip"}),
+    "depends on the basis": (wrong(basis), {"the same from another basis"}),
+    "orthogonal only, said to be general": (
+        dataclasses.replace(FORMS["hessenberg"], group="general"),
+        {"the same from another basis"},
+    ),
+    "another behaviour": (wrong(louder), {"Markov parameters", "transfer function"}),
+    "not idempotent": (wrong(stretched, group="orthogonal"), {"idempotent"}),
+    "loses a state": (wrong(smaller), {"same number of states"}),
+    "another shape": (
+        dataclasses.replace(FORMS["hessenberg"], defect=FORMS["controllable_companion"].defect),
+        {"shape of the form"},
+    ),
+    "another D": (wrong(direct, group="orthogonal"), {"D stays"}),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_wrong_form_fails(mistake):
+    form, caught = MISTAKES[mistake]
+    assert caught <= {check.name for check in failed(form, random_system(4, seed=3))}
+
+
+def test_one_refusal_is_the_same_in_every_basis():
+    system = SYSTEMS["uncontrollable"]
+    for each in (system, similar(system, conditioned(3, 10, rng=0))):
+        with pytest.raises(StructureError, match=r"reaches 2 of 3 directions .* margin \d"):
+            convert(each, "controllable_companion")
+
+
+def test_bad_input():
+    with pytest.raises(ShapeError, match=r"no form is named 'jordam'; there are .*hessenberg"):
+        convert(random_system(2), "jordam")
+    batch = LinearSSM(np.zeros((5, 2, 2)), np.zeros((5, 2, 1)), np.zeros((5, 1, 2)), np.zeros((5, 1, 1)))
+    for form in FORMS:
+        with pytest.raises(ShapeError, match="one system at a time"):
+            convert(batch, form)
+    with pytest.raises(ShapeError, match="a TimeVaryingSSM came"):
+        convert(TimeVaryingSSM(*(M[None] for M in (np.eye(2), np.eye(2), np.eye(2), np.eye(2)))), "hessenberg")
+    with pytest.raises(ShapeError, match="needs one input, 2 came"):
+        convert(random_system(3, m=2), "controllable_companion")
+    with pytest.raises(ShapeError, match="the name 'hessenberg' is taken"):
+        register(dataclasses.replace(wrong(basis), name="hessenberg"))
+
+
+def test_a_cell_may_be_run_twice():
+    assert register(FORMS["hessenberg"]) is FORMS["hessenberg"]

@@ -1,0 +1,67 @@
+"""A rank by the largest gap agrees with a threshold where there is one cliff, and says so where there are two."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from realization.core.errors import ShapeError, StructureError
+from realization.linalg.decision import decide_rank, fixed_rank, require_decided
+
+EPS = 2.0**-52
+
+
+@given(large=st.lists(st.floats(1e-3, 1), max_size=6), small=st.lists(st.floats(0, 1e-14), max_size=6),
+       size=st.floats(1e-100, 1e100))  # fmt: skip
+def test_one_cliff_is_decided_at_any_scale(large, small, size):
+    """Values above 1e-3 and below 1e-14 of the scale: every rule gives the number of the former."""
+    s = size * np.array(sorted([1.0, *large], reverse=True) + sorted(small, reverse=True))
+    d = decide_rank(s)
+    assert d.decided
+    assert d.choice == 1 + len(large) == fixed_rank(s, scale=size, rtol=1e-8).choice
+    assert d.gap >= 1e10
+    assert decide_rank(s, noise=1e-14 * size).decided
+
+
+@given(st.floats(1e-10, 1e-7))
+def test_a_value_between_cliff_and_rounding_is_open(middle):
+    """The control: x between 1e-10 and 1e-7 counts or does not; a fixed tolerance answers all the same."""
+    for s in ([1.0, middle], [1.0, middle, 1e-16], [1.0, middle, 0.0]):
+        d = decide_rank(s)
+        assert not d.decided
+        assert {d.choice, d.rival} == {1, 2}
+    assert fixed_rank(s, scale=1.0, rtol=middle / 2).choice == 2
+    assert fixed_rank(s, scale=1.0, rtol=middle * 2).choice == 1
+
+
+def test_known_noise_settles_it_from_either_side():
+    assert decide_rank([1, 1e-8], noise=1e-9).choice == 1
+    assert decide_rank([1, 1e-8], noise=1e-9).decided
+    assert not decide_rank([1, 1e-8], noise=1e-10).decided
+    assert decide_rank([1, 1e-7], noise=1e-16).choice == 2
+
+
+def test_a_slope_has_no_cliff():
+    """Values that fall by 10 from 1 to 1e-15: no gap is wide enough."""
+    d = decide_rank(10.0 ** -np.arange(16))
+    assert not d.decided
+
+
+def test_the_ends_of_the_range():
+    """No values; zeros; a block that is small against the matrix that it came from."""
+    assert decide_rank([]).choice == 0
+    assert decide_rank([0.0, 0.0]).choice == 0
+    assert decide_rank([0.0], scale=1.0).decided
+    small = decide_rank([1e-15], scale=1.0)
+    assert small.choice == 0
+    assert small.decided
+    assert decide_rank([0.5], scale=1.0).choice == 1
+    for bad in ([[1.0]], [np.nan]):
+        with pytest.raises(ShapeError, match="values"):
+            decide_rank(bad)
+
+
+def test_an_open_decision_is_refused_with_its_numbers():
+    require_decided([decide_rank([1.0, 0.5])], "nothing to do")
+    with pytest.raises(StructureError, match=r"rank of H: 1 of 2, gap 1\.0e\+08; 2 competes .*1\.0e-08.*; give more"):
+        require_decided([decide_rank([1.0, 1e-8], what="rank of H")], "give more data")

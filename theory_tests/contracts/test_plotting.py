@@ -1,0 +1,163 @@
+"""A figure shows the numbers that it was given, where it was told to, and leaves the session as it was."""
+
+import re
+import subprocess
+import sys
+import warnings
+
+import numpy as np
+import pytest
+
+from realization import plotting
+from realization.core.errors import ShapeError
+from realization.linalg.decision import decide_rank
+
+matplotlib = pytest.importorskip("matplotlib")
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt  # noqa: E402  (after the backend)
+
+w = np.geomspace(0.01, np.pi, 40)
+# name: (one vector to draw, how to draw it, where its numbers are found)
+DRAWN = {
+    "pole_zero": ([0.5, 0.5j, -0.5j], plotting.pole_zero, lambda line: np.dot(line.get_xydata(), [1, 1j])),
+    "impulse": ([0, 1, 0.5, 0.25], plotting.impulse, lambda line: line.get_ydata()),
+    "step": ([0, 1, 1.5, 1.75], plotting.step, lambda line: line.get_ydata()),
+    "spectrum": ([1, 0.3, 1e-3], plotting.spectrum, lambda line: line.get_ydata()),
+    "memory_decay": ([1, 0.5, 0.3], lambda x, **k: plotting.memory_decay({"x": x}, **k), lambda line: line.get_ydata()),
+    "size_against_error": (
+        [1, 0.5, 0.3],
+        lambda x, **k: plotting.size_against_error({"x": ([1, 10, 100], x)}, **k),
+        lambda line: line.get_ydata(),
+    ),
+}
+
+
+@pytest.fixture(autouse=True)
+def close():
+    yield
+    plt.close("all")
+
+
+def shows(ax, values, read):
+    """Whether one of the lines has exactly these values."""
+    return any(np.array_equal(read(line), np.asarray(values)) for line in ax.lines)
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_the_line_is_the_data(name):
+    x, draw, read = DRAWN[name]
+    assert shows(draw(x), x, read)
+    assert not shows(draw(x), np.asarray(x) * (1 + 1e-15), read), "the control: one rounding off is seen"
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_it_draws_where_it_is_told_to_and_changes_nothing_else(name, monkeypatch):
+    monkeypatch.setattr(plt, "show", lambda *args, **kwargs: pytest.fail("show() was called"))
+    x, draw, _ = DRAWN[name]
+    settings = dict(matplotlib.rcParams)
+    ax = plt.subplots()[1]
+    assert draw(x, ax=ax) is ax
+    assert plt.get_fignums() == [1]
+    assert draw(x) is not ax
+    assert plt.get_fignums() == [1, 2]
+    assert dict(matplotlib.rcParams) == settings
+
+
+def test_every_axis_has_a_name():
+    axes = [DRAWN[name][1](DRAWN[name][0]) for name in DRAWN]
+    axes.append(plotting.bode(w, 1 / (np.exp(1j * w) - 0.9))[1])
+    assert all(ax.get_xlabel() and ax.get_ylabel() for ax in axes)
+
+
+def test_bode_has_the_size_in_decibels_and_an_angle_without_jumps():
+    H = np.exp(-5j * w)
+    size, angle = plotting.bode(w, H)
+    assert np.abs(size.lines[0].get_ydata()).max() < 1e-14
+    assert np.allclose(angle.lines[0].get_ydata(), -5 * np.degrees(w), rtol=1e-13)
+    assert np.abs(np.diff(np.degrees(np.angle(H)))).max() > 180, "the control: the plain angle does jump"
+
+
+def test_what_is_exactly_zero_is_drawn_apart():
+    """A logarithmic axis has no zero: an open circle on the lower edge, whatever the smallest number is."""
+    ax = plotting.memory_decay({"window": [1, 1, 0, 0], "fading": [1, 1e-3, 1e-6, 1e-9]})
+    bottom = ax.get_ylim()[0]
+    assert bottom < 1e-9
+    drawn = [line.get_xdata().tolist() for line in ax.lines if line.get_markerfacecolor() == "white"]
+    assert drawn == [[2, 3], []], "zeros at 2 and 3 of the one, none of the other"
+
+
+def test_an_envelope_has_the_colour_of_its_system():
+    ax = plotting.memory_decay({"a": [1, 1, 1], "b": [1, 0.5, 0.2]}, {"b": (2.0, 0.5)})
+    (dashed,) = [line for line in ax.lines if line.get_linestyle() == "--"]
+    assert dashed.get_ydata().tolist() == [2, 1, 0.5]
+    assert dashed.get_color() == plotting.COLOURS[1]
+
+
+def test_a_decision_is_marked_between_what_counts_and_what_does_not():
+    for s, names, places in (
+        ([1, 0.3, 1e-15], ["rank 2"], [2.5]),
+        ([1, 1e-8, 1e-16], ["rank 1?", "rank 2?"], [1.5, 2.5]),
+    ):
+        ax = plotting.spectrum(s, decision=decide_rank(s))
+        assert [text.get_text() for text in ax.texts] == names
+        assert [line.get_xdata()[0] for line in ax.lines if line.get_linestyle() == "--"] == places
+
+
+def test_poles_on_one_spot_are_counted():
+    texts = [text.get_text() for text in plotting.pole_zero([0, 1e-9, -1e-9j, 0.5]).texts]
+    assert texts == ["3"]
+    assert not plotting.pole_zero([0, 0.3, 0.5]).texts, "the control"
+
+
+def test_blocks_tells_rounding_from_zero():
+    image = plotting.blocks([[1, 1e-16], [0, 1]], (1, 1)).images[0]
+    assert image.get_array().mask.tolist() == [[False, False], [True, False]]
+    assert [len(plotting.blocks(np.eye(2), scale=scale).figure.axes) for scale in (True, False)] == [2, 1]
+
+
+@pytest.mark.parametrize("shape", [(0,), (0, 1, 1), (0, 2, 2)])
+def test_nothing_to_draw_is_legal(shape):
+    with warnings.catch_warnings(action="error"):
+        plotting.impulse(np.zeros(shape))
+        plotting.step(np.zeros(shape))
+        plotting.pole_zero([])
+        plotting.spectrum([], decision=decide_rank([]))
+        plotting.memory_decay({})
+        plotting.memory_decay({"none": []})
+        plotting.size_against_error({})
+        plotting.blocks(np.zeros((0, 0)))
+        plotting.bode([], [])
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda: plotting.impulse([1, np.nan]), "h has 1 entries that are NaN or infinite"),
+        (lambda: plotting.step(np.zeros((2, 2))), r"y has shape \(2, 2\)"),
+        (lambda: plotting.spectrum([1, -1e-3]), "negative entry, -0.001"),
+        (lambda: plotting.bode([1, 2], [1]), "H has 1 frequencies, omega 2"),
+        (lambda: plotting.memory_decay({"a": [1]}, {"b": (1, 0.5)}), "envelopes given for b"),
+        (lambda: plotting.memory_decay({"a": [-1.0]}), "a has a negative entry"),
+        (lambda: plotting.size_against_error({"a": ([1, 2], [0, 1])}), "all > 0, are needed"),
+        (lambda: plotting.blocks(np.eye(2), (2, 1)), r"blocks of sizes \[2, 1\]"),
+        (lambda: plotting.pole_zero(np.eye(2)), "a vector is needed"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(call, message):
+    with pytest.raises(ShapeError, match=message):
+        call()
+
+
+def test_matplotlib_is_loaded_by_the_first_figure_only():
+    code = (
+        "import sys; from realization import plotting; print('matplotlib' in sys.modules); "
+        "plotting.step([0, 1]); print('matplotlib' in sys.modules)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["False", "True"]
+
+
+def test_the_docstring_lists_every_figure():
+    own = {name for name, f in vars(plotting).items() if getattr(f, "__module__", "") == plotting.__name__}
+    listed = set(re.findall(r"^    (\w+)(?:, (\w+))?  ", plotting.__doc__, re.MULTILINE))
+    assert {name for name in own if name[0] != "_"} == {name for pair in listed for name in pair if name}
