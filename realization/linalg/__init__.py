@@ -14,6 +14,7 @@ from realization.linalg.gramians import (
 from realization.linalg.hankel import block_hankel
 from realization.linalg.lyapunov import LyapunovSolution, continuous_lyapunov, discrete_lyapunov
 from realization.linalg.mean_square import bilinear_lyapunov, mean_square_radius
+from realization.linalg.product_svd import product_singular_values
 from realization.linalg.quadratic_norm import QuadraticNorm, common_quadratic_norm, contraction_bound
 from realization.linalg.radius import RadiusBounds, joint_spectral_radius
 from realization.linalg.riccati import RiccatiSolution, continuous_riccati, discrete_riccati
@@ -66,5 +67,6 @@ __all__ = [
     "observability_staircase",
     "order_eigenvalues",
     "pbh_margin",
+    "product_singular_values",
     "require_decided",
 ]
