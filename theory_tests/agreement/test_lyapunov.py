@@ -64,11 +64,10 @@ def test_solutions_agree_with_the_linear_system(solve, operator, shift, seed, n,
 @given(seed=seeds, n=sizes)
 def test_doubling_agrees_with_schur(seed, n):
     A, Q = draw(seed, n, radius=0.95)
-    doubled = discrete_lyapunov(A, Q)
-    assert doubled.path == "doubling"
+    doubled, condition = smith(A, Q), discrete_lyapunov(A, Q).condition
     solve, transposed = _by_schur(A, _discrete_triangular, lambda e: 1 - np.outer(e, e.conj()), "")
-    bound = 100 * n * EPS * doubled.condition * np.linalg.norm(doubled.X)
-    assert np.linalg.norm(doubled.X - solve(Q)) <= bound
+    bound = 100 * n * EPS * condition * np.linalg.norm(doubled)
+    assert np.linalg.norm(doubled - solve(Q)) <= bound
     # tr(inv(L)(Q) I) = tr(Q inv(L*)(I)): the adjoint is one
     assert abs(np.trace(solve(Q)) - np.trace(Q @ transposed(np.eye(n)))) <= n * bound
 
