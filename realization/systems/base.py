@@ -83,6 +83,11 @@ def initial(x0: Any, n: int, system: tuple[int, ...], signal: tuple[int, ...]) -
     return np.broadcast_to(numbers("x0", x0), (*batch, n))
 
 
+def right_divide(X: np.ndarray, T: np.ndarray) -> np.ndarray:
+    """X inv(T), by solving with T'."""
+    return np.swapaxes(np.linalg.solve(np.swapaxes(T, -1, -2), np.swapaxes(X, -1, -2)), -1, -2)
+
+
 @quiet
 def stepped(u: np.ndarray, x0: np.ndarray, p: int, matrices: Callable[[int, np.ndarray], Step]) -> Response:
     """Step by step, x(t+1) = A x(t) + B u(t) and y(t) = C x(t) + D u(t): the definition of every response.

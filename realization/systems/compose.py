@@ -15,7 +15,7 @@ import numpy as np
 
 from realization.core.errors import ShapeError, StructureError
 from realization.linalg.decision import EPS
-from realization.systems.base import numbers
+from realization.systems.base import numbers, right_divide
 from realization.systems.continuous import ContinuousSSM
 from realization.systems.linear import LinearSSM
 
@@ -256,14 +256,8 @@ def similar(system: S, T: Any) -> S:
         raise ShapeError(f"T has shape {T.shape}, but (..., {n}, {n}) is needed; n={n} (from A)")
     _common((system.A, T))
     _regular("T", T)
-    A, C = (_right_divide(X, T) for X in (T @ system.A, system.C))
+    A, C = (right_divide(X, T) for X in (T @ system.A, system.C))
     return _system(system, A, T @ system.B, C, system.D)
-
-
-def _right_divide(X: np.ndarray, T: np.ndarray) -> np.ndarray:
-    """Return X inv(T)."""
-    X_, T_ = np.swapaxes(X, -1, -2), np.swapaxes(T, -1, -2)
-    return np.swapaxes(np.linalg.solve(T_, X_), -1, -2)
 
 
 def _regular(name: str, T: np.ndarray) -> None:

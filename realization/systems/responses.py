@@ -17,7 +17,7 @@ from realization.core.errors import ShapeError, StructureError
 from realization.systems.base import numbers
 from realization.systems.bilinear import BilinearSSM
 from realization.systems.continuous import ContinuousSSM
-from realization.systems.discretize import exponential, held
+from realization.systems.exponential import exponential, held
 from realization.systems.linear import LinearSSM
 
 MANY = 10**7  # n^3 times points: below, solving for all points takes less time than loading the compiled routine
