@@ -16,7 +16,15 @@ Step = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
 class Response(NamedTuple):
-    """What a system answers: outputs (*b, T, p) and states x(0) ... x(T), (*b, T+1, n)."""
+    """What a system answers.
+
+    Parameters
+    ----------
+    y : ndarray
+        Outputs (*b, T, p).
+    x : ndarray
+        States x(0) ... x(T), (*b, T+1, n).
+    """
 
     y: np.ndarray
     x: np.ndarray

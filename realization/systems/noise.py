@@ -13,7 +13,13 @@ from realization.systems.exponential import exponential, in_range, positive_step
 
 
 class SampledNoise(NamedTuple):
-    """x((k+1) h) = A x(k h) + w(k), w white with covariance Q; both (*b, n, n)."""
+    """x((k+1) h) = A x(k h) + w(k), w white with covariance Q.
+
+    Parameters
+    ----------
+    A, Q : ndarray
+        (*b, n, n).
+    """
 
     A: np.ndarray
     Q: np.ndarray
