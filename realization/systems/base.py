@@ -37,21 +37,19 @@ class System:
 
     def describe(self) -> Any:
         """Return dimensions, poles, stability, minimality and memory, each with the number that decided it."""
-        from realization.systems.describe import (  # type: ignore[import-not-found, unused-ignore]
-            describe_system,
-        )
+        from realization.systems.describe import describe_system
 
         return describe_system(self)
 
     def _repr_html_(self) -> str:
-        from realization.systems.describe import as_html  # type: ignore[import-not-found, unused-ignore]
+        from realization.systems.describe import as_html
 
-        return str(as_html(self))
+        return as_html(self)
 
     def _repr_latex_(self) -> str:
-        from realization.systems.describe import as_latex  # type: ignore[import-not-found, unused-ignore]
+        from realization.systems.describe import as_latex
 
-        return str(as_latex(self))
+        return as_latex(self)
 
 
 def numbers(name: str, x: Any) -> np.ndarray:

@@ -1,5 +1,7 @@
 """Systems of four kinds: they agree where they coincide, with each other and with SciPy."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 import scipy.signal
@@ -153,3 +155,24 @@ def test_continuous_systems_check_what_they_are_given():
     with pytest.raises(ValueError, match="read-only"):
         system.A[0, 0] = 1.0
     assert system.simulate(np.zeros((5, 4, 1)), 0.1, np.zeros((5, 2))).y.shape == (5, 4, 3)
+
+
+def test_matrices_are_made_of_numbers():
+    """Text is refused by its dtype; fractions and truth values are numbers."""
+    with pytest.raises(ShapeError, match="A has dtype <U1, but an array of numbers is needed"):
+        LinearSSM([["a"]], [[1]], [[1]], [[0]])
+    assert LinearSSM([[Fraction(1, 4)]], [[True]], [[1]], [[0]]).A.tolist() == [[0.25]]
+
+
+@pytest.mark.parametrize("kind", [LinearSSM, ContinuousSSM, TimeVaryingSSM, BilinearSSM])
+def test_every_system_says_what_it_is(kind):
+    """One line that names kind and sizes; words, HTML and LaTeX that are not empty."""
+    lead = (T,) if kind is TimeVaryingSSM else ()
+    more = {"N": np.zeros((M, N, N)), "M": np.zeros((M, P, N))} if kind is BilinearSSM else {}
+    shapes = {"A": (N, N), "B": (N, M), "C": (P, N), "D": (P, M)}
+    system = kind(**{name: np.zeros((*lead, *shape)) for name, shape in shapes.items()} | more)
+    assert repr(system).startswith(f"{kind.__name__}(")
+    assert f"n={N}, m={M}, p={P}" in repr(system)
+    assert kind.__name__ in str(system.describe())
+    assert kind.__name__ in system._repr_html_()
+    assert system._repr_latex_().startswith("$")
