@@ -52,6 +52,19 @@ class System:
         return as_latex(self)
 
 
+def of_kind(what: str, system: Any, *kinds: type) -> None:
+    """Refuse a system of another kind: its matrices may have the same names and another meaning.
+
+    Raises
+    ------
+    ShapeError
+        With the kind that came and those that were needed.
+    """
+    if not isinstance(system, kinds):
+        needed = " or a ".join(kind.__name__ for kind in kinds)
+        raise ShapeError(f"{what} of a {type(system).__name__}: a {needed} is needed")
+
+
 def numbers(name: str, x: Any) -> np.ndarray:
     """Return x as a float64 or complex128 array of finite numbers.
 

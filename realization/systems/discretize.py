@@ -23,7 +23,7 @@ import numpy as np
 
 from realization.core.errors import ShapeError, StructureError
 from realization.linalg.decision import EPS
-from realization.systems.base import right_divide
+from realization.systems.base import of_kind, right_divide
 from realization.systems.continuous import ContinuousSSM
 from realization.systems.exponential import exponential, held, positive_step, ramped
 from realization.systems.linear import LinearSSM
@@ -124,6 +124,7 @@ def zero_order_hold(system: ContinuousSSM, h: float) -> LinearSSM:
     >>> zero_order_hold(double, 2.0).B.ravel().tolist()
     [2.0, 2.0]
     """
+    of_kind("zero_order_hold", system, ContinuousSSM)
     A, B = held(system.A, system.B, positive_step(h))
     return LinearSSM(A, B, system.C, system.D)
 
@@ -168,6 +169,7 @@ def first_order_hold(system: ContinuousSSM, h: float) -> LinearSSM:
     >>> first_order_hold(integrator, 1.0).simulate([[0], [1], [2], [3]], [0]).y.ravel().tolist()
     [0.0, 0.5, 2.0, 4.5]
     """
+    of_kind("first_order_hold", system, ContinuousSSM)
     A, G1, G2 = ramped(system.A, system.B, positive_step(h))
     return LinearSSM(A, G1 - G2 + A @ G2, system.C, system.D + system.C @ G2)
 
@@ -210,6 +212,7 @@ def tustin(system: ContinuousSSM, h: float, *, prewarp: float | None = None) -> 
     >>> tustin(lag, 2.0).A.tolist(), tustin(lag, 2.0).D.tolist()
     ([[0.0]], [[0.5]])
     """
+    of_kind("tustin", system, ContinuousSSM)
     k = warped(positive_step(h), prewarp)
     P = k * np.eye(system.A.shape[-1]) - system.A
     no_eigenvalue("tustin", k, system.A, P)
@@ -246,6 +249,7 @@ def forward_euler(system: ContinuousSSM, h: float) -> LinearSSM:
     >>> forward_euler(lag, 4.0).A.tolist()
     [[-3.0]]
     """
+    of_kind("forward_euler", system, ContinuousSSM)
     h = positive_step(h)
     return LinearSSM(np.eye(system.A.shape[-1]) + h * system.A, h * system.B, system.C, system.D)
 
@@ -284,6 +288,7 @@ def backward_euler(system: ContinuousSSM, h: float) -> LinearSSM:
     >>> backward_euler(lag, 4.0).A.tolist()
     [[0.2]]
     """
+    of_kind("backward_euler", system, ContinuousSSM)
     h = positive_step(h)
     n = system.A.shape[-1]
     P = np.eye(n) - h * system.A
@@ -327,6 +332,7 @@ def mamba(system: ContinuousSSM, h: float) -> LinearSSM:
     >>> mamba(lag, 1.0).B.tolist(), zero_order_hold(lag, 1.0).B.round(3).tolist()
     ([[1.0]], [[0.632]])
     """
+    of_kind("mamba", system, ContinuousSSM)
     h = positive_step(h)
     return LinearSSM(exponential(h * system.A), h * system.B, system.C, system.D)
 

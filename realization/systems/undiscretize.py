@@ -11,7 +11,7 @@ import scipy.linalg
 
 from realization.core.errors import ConvergenceError, StructureError
 from realization.linalg.decision import EPS
-from realization.systems.base import right_divide
+from realization.systems.base import of_kind, right_divide
 from realization.systems.continuous import ContinuousSSM
 from realization.systems.discretize import no_eigenvalue, warped
 from realization.systems.exponential import exponential, positive_step
@@ -49,6 +49,7 @@ def undo_zero_order_hold(system: LinearSSM, h: float) -> ContinuousSSM:
     >>> undo_zero_order_hold(zero_order_hold(lag, 0.5), 0.5).A.round(12).tolist()
     [[-1.0]]
     """
+    of_kind("undo_zero_order_hold", system, LinearSSM)
     h, n, m = positive_step(h), system.A.shape[-1], system.B.shape[-1]
     poles = np.linalg.eigvals(system.A)
     # an eigenvalue is known to about eps |A|
@@ -112,6 +113,7 @@ def undo_tustin(system: LinearSSM, h: float, *, prewarp: float | None = None) ->
     >>> undo_tustin(tustin(lag, 0.5), 0.5).A.round(12).tolist()
     [[-1.0]]
     """
+    of_kind("undo_tustin", system, LinearSSM)
     k = warped(positive_step(h), prewarp)
     I = np.eye(system.A.shape[-1])
     P = I + system.A
