@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.linalg import block_diag, expm
+from scipy.linalg import block_diag
 
 from realization.core.errors import ShapeError
 from realization.systems import continuous_library, families
 from realization.systems.continuous_library import legs
+from realization.systems.discretize import zero_order_hold
 from realization.systems.linear import LinearSSM
 
 
@@ -340,9 +341,7 @@ def sampled_legs(states: int = 6, delay: float = 0.5, step: float = 0.1) -> Line
     >>> np.linalg.eigvals(sampled_legs(3, step=1.0).A).round(4).tolist()
     [0.0498, 0.1353, 0.3679]
     """
-    continuous = legs(states, delay)
-    M = expm(step * np.block([[continuous.A, continuous.B], [np.zeros((1, states + 1))]]))
-    return LinearSSM(M[:states, :states], M[:states, states:], continuous.C, continuous.D)
+    return zero_order_hold(legs(states, delay), step)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
