@@ -20,8 +20,9 @@ import numpy as np
 from scipy.linalg import hessenberg
 
 from realization.core.errors import ShapeError, StructureError
-from realization.core.frozen import freeze
+from realization.core.frozen import describe, freeze
 from realization.core.shapes import finite
+from realization.systems.latex import polynomial
 from realization.systems.linear import LinearSSM
 from realization.systems.zeros import matrices, scaled, zeros
 
@@ -166,7 +167,7 @@ def _horner(coefficients: np.ndarray, z: np.ndarray) -> np.ndarray:
     return value
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class RationalTransfer:
     """H(z) = N(z) / d(z): one denominator under all entries.
 
@@ -206,8 +207,23 @@ class RationalTransfer:
         _no_pole(below)
         return _horner(self.numerators, z) / below[..., None, None]
 
+    def __repr__(self) -> str:
+        return describe("RationalTransfer", self._sizes())
 
-@dataclass(frozen=True, slots=True, eq=False)
+    def _sizes(self) -> dict[str, int]:
+        p, m, _ = self.numerators.shape
+        return {"p": p, "m": m, "degree": len(self.denominator) - 1}
+
+    def _repr_latex_(self) -> str:
+        """Return the quotient, one denominator below a matrix of numerators, for a notebook."""
+        rows = [" & ".join(map(polynomial, row)) for row in self.numerators]
+        above = " \\\\ ".join(rows)
+        if self.numerators.shape[:2] != (1, 1):
+            above = rf"\begin{{bmatrix}} {above} \end{{bmatrix}}"
+        return rf"$$\frac{{1}}{{{polynomial(self.denominator)}}} \left({above}\right)$$"
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ZerosPolesGain:
     """H_ij(z) = k_ij prod(z - z_ij) / prod(z - p).
 
@@ -230,6 +246,10 @@ class ZerosPolesGain:
     zeros: tuple[tuple[np.ndarray, ...], ...]
     poles: np.ndarray
     gain: np.ndarray
+
+    def __repr__(self) -> str:
+        p, m = self.gain.shape
+        return describe("ZerosPolesGain", {"p": p, "m": m, "poles": len(self.poles)})
 
     def __call__(self, z: Any) -> np.ndarray:
         """Return H at every point z (*k): (*k, p, m); StructureError where z is a pole to the last bit."""

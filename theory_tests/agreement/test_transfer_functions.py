@@ -229,6 +229,18 @@ class TestDegenerate:
         assert not invariant_zeros(system).decisions[0].decided
 
 
+def test_how_they_are_shown():
+    """One line each; in a notebook the quotient."""
+    H = RationalTransfer([[[1.0, 0.0, -0.5]]], [1.0, -0.75, 0.125])
+    assert H._repr_latex_() == r"$$\frac{1}{z^{2} - 0.75 z + 0.125} \left(z^{2} - 0.5\right)$$"
+    two = transfer_function(families.random_stable(3, 2, 2))
+    assert repr(two) == "RationalTransfer(p=2, m=2, degree=3)"
+    assert two._repr_latex_().count("&") == 2
+    assert two._repr_latex_().count("{") == two._repr_latex_().count("}")
+    assert repr(zeros_poles_gain(library.delay_line(2))) == "ZerosPolesGain(p=1, m=1, poles=2)"
+    assert "1i) z" in transfer_function(library.diagonal([1j, 0.5]))._repr_latex_()
+
+
 def test_complex_systems():
     system = library.diagonal([0.5j, 0.25], [1, 1j])
     want = 1 / (CIRCLE - 0.5j) + 1j / (CIRCLE - 0.25)
