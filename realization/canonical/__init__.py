@@ -5,6 +5,7 @@ from realization.canonical.block_schur import block_diagonal_schur
 from realization.canonical.brunovsky import Brunovsky, brunovsky
 from realization.canonical.checks import Check, check_form
 from realization.canonical.companion import companion_system, controllable_companion, observable_companion
+from realization.canonical.feedback_row import feedback_register, feedback_row, gated_register, vandermonde
 from realization.canonical.form import FORMS, CanonicalForm, Conversion, conversion, convert, register
 from realization.canonical.hessenberg import Selection, hessenberg, popov_selection
 from realization.canonical.ho_kalman import era, ho_kalman
@@ -44,6 +45,9 @@ __all__ = [
     "conversion",
     "convert",
     "era",
+    "feedback_register",
+    "feedback_row",
+    "gated_register",
     "hessenberg",
     "ho_kalman",
     "input_normal",
@@ -59,4 +63,5 @@ __all__ = [
     "reachable_part",
     "real_modal",
     "register",
+    "vandermonde",
 ]
