@@ -6,6 +6,7 @@ from realization.canonical.companion import companion_system, controllable_compa
 from realization.canonical.feedback_row import feedback_register, feedback_row, gated_register, vandermonde
 from realization.canonical.form import FORMS, CanonicalForm, Conversion, conversion, convert, register
 from realization.canonical.hessenberg import Selection, hessenberg, popov_selection
+from realization.canonical.jordan import ExactConversion, exact_jordan, jordan
 from realization.canonical.luenberger import controllable_luenberger, observable_luenberger
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "CanonicalForm",
     "Check",
     "Conversion",
+    "ExactConversion",
     "Selection",
     "brunovsky",
     "check_form",
@@ -22,10 +24,12 @@ __all__ = [
     "controllable_luenberger",
     "conversion",
     "convert",
+    "exact_jordan",
     "feedback_register",
     "feedback_row",
     "gated_register",
     "hessenberg",
+    "jordan",
     "observable_companion",
     "observable_luenberger",
     "popov_selection",
