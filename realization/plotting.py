@@ -78,7 +78,7 @@ def pole_zero(poles: Any, zeros: Any = (), *, continuous: bool = False, ax: Any 
     ax.set(xlim=(-reach, reach), ylim=(-reach, reach), xlabel=f"Re ${_plane(continuous)}$")
     ax.set(ylabel=f"Im ${_plane(continuous)}$", aspect="equal")
     if len(poles) and len(zeros):
-        ax.legend(loc="best", frameon=True, framealpha=0.9, edgecolor="none")
+        _legend_above(ax)
     return ax
 
 
@@ -246,12 +246,12 @@ def spectrum(values: Any, *, decision: Decision | None = None, label: str | None
     ax = _axes(ax)
     largest = float(s.max(initial=0.0)) or 1.0
     colour = COLOURS[sum(line.get_marker() == "o" for line in ax.lines) % len(COLOURS)]
-    ax.axhline(EPS * largest, color="0.6", linewidth=1, linestyle=":")
+    if not any(line.get_linestyle() == ":" for line in ax.lines):
+        ax.axhline(EPS * largest, color="0.6", linewidth=1, linestyle=":")
     ax.semilogy(np.arange(1, len(s) + 1), np.maximum(s, EPS * largest), "o", color=colour, markersize=5, label=label)
     for rank, name, dark in _choices(decision):
         ax.axvline(rank + 0.5, color="black", alpha=1.0 if dark else 0.4, linewidth=1, linestyle="--")
         ax.annotate(name, (rank + 0.5, 1), (4, -12), xycoords=("data", "axes fraction"), textcoords="offset points")
-    ax.xaxis.get_major_locator().set_params(integer=True)
     return _finish(ax, xlabel="index $k$", ylabel=r"singular value $\sigma_k$")
 
 
@@ -308,9 +308,8 @@ def memory_decay(
             ax.semilogy(t, np.maximum(c * rate**t, bottom), "--", linewidth=1.2, label=label, **style)
     ax.set_ylim(bottom=bottom)
     _finish(ax, xlabel="steps since the input, $t$", ylabel="what remains")
-    # above the frame: a window fills it from edge to edge
     if curves:
-        ax.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2, ncols=2)
+        _legend_above(ax)
     return ax
 
 
@@ -370,7 +369,7 @@ def size_against_error(
     return _finish(ax, xlabel="size of the read-out", ylabel="error")
 
 
-def blocks(A: Any, sizes: Sequence[int] = (), *, ax: Any = None) -> Any:
+def blocks(A: Any, sizes: Sequence[int] = (), *, scale: bool = True, ax: Any = None) -> Any:
     """Draw the sizes of the entries of a matrix, and lines between the blocks of its structure.
 
     Parameters
@@ -379,6 +378,8 @@ def blocks(A: Any, sizes: Sequence[int] = (), *, ax: Any = None) -> Any:
         (k, n).
     sizes : sequence of int, optional
         Sizes of the diagonal blocks, from the upper left.
+    scale : bool
+        Whether the scale of colours is drawn beside it.
     ax : Axes, optional
         Where to draw.
 
@@ -410,7 +411,8 @@ def blocks(A: Any, sizes: Sequence[int] = (), *, ax: Any = None) -> Any:
     for edge in np.cumsum(sizes)[: None if sum(sizes) < min(A.shape) else -1] - 0.5:
         ax.axhline(edge, color="black", linewidth=0.8)
         ax.axvline(edge, color="black", linewidth=0.8)
-    ax.figure.colorbar(image, ax=ax, label=r"$\log_{10}$ of $|a_{ij}|$ / largest")
+    if scale:
+        ax.figure.colorbar(image, ax=ax, label=r"$\log_{10}$ of $|a_{ij}|$ / largest")
     return ax
 
 
@@ -424,12 +426,19 @@ def _axes(ax: Any, size: tuple[float, float] = SIZE) -> Any:
 
 
 def _finish(ax: Any, **labels: str) -> Any:
-    """Labels, a frame open to the upper right, and a legend where something has a name."""
+    """Labels, whole numbers of steps, a frame open to the upper right, and a legend where something has a name."""
     ax.set(**labels)
+    if ax.get_xscale() == "linear":
+        ax.xaxis.get_major_locator().set_params(integer=True)
     ax.spines[["top", "right"]].set_visible(False)
     if ax.get_legend_handles_labels()[0]:
         ax.legend(frameon=False)
     return ax
+
+
+def _legend_above(ax: Any) -> None:
+    """Where the numbers fill the frame from edge to edge."""
+    ax.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2, ncols=2)
 
 
 def _vector(name: str, x: Any) -> np.ndarray:

@@ -136,8 +136,8 @@ def spread(form: CanonicalForm, system: Any, kappa: float, rng: Any = None) -> f
 
     Rounding S A inv(S) is the same as moving A by c n u kappa^2 |A| first, and so for each
     column of B and row of C.  Three random moves of four times n u kappa^2 are tried; times
-    10, since a random direction is not the worst.
-    Infinite where such a move makes the form refuse or decide otherwise: nothing is comparable there.
+    10, since a random direction is not the worst.  Infinite where such a move makes the form
+    refuse or decide otherwise, or moves the result by a tenth: nothing is comparable there.
 
     Parameters
     ----------
@@ -162,7 +162,7 @@ def spread(form: CanonicalForm, system: Any, kappa: float, rng: Any = None) -> f
         if [d.choice for d in near.decisions] != [d.choice for d in base.decisions] or near.freedom:
             return np.inf
         largest = max(largest, distance(base.system, near.system))
-    return 10 * largest
+    return 10 * largest if 10 * largest < 0.1 else np.inf
 
 
 def _rounded(system: Any, step: float, rng: np.random.Generator) -> Any:

@@ -6,10 +6,13 @@ Its steps are computed, not scanned for: a reduction that keeps singular values 
 those below does the same for every tolerance in between.  An order is believed where
 
 * its transfer function is that of the given system, within what rounding the entries of the
-  given system does to it, and no smaller order has that property; and
-* it holds on a plateau of at least two decades.
+  given system does to it, and no smaller order has that property;
+* it holds on a plateau of at least two decades;
+* no plateau of a smaller order comes near to having that property.
 
-Otherwise the data do not decide the order, and the system comes back as it was, undecided.
+Observing first and reaching second gives another staircase, with other roundings; it is asked
+where the first leaves the order open.  Otherwise the data do not decide the order, and the
+system comes back as it was, undecided.
 """
 
 from __future__ import annotations
@@ -22,13 +25,17 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 
-from realization.canonical.reduction import UNIT, Reduction, Samples, project, sample, single
+from realization.canonical.form import one
+from realization.canonical.reduction import UNIT, Reduction, Samples, project, sample
 from realization.linalg.decision import Decision
+from realization.systems.compose import dual
 
 # nobody means a change of the entries by more than this when asking for the same behaviour
 CEILING = 1e-3
 # two decades: the staircase is backward stable to n u and not to u, and a plateau must outlast that
 LEAST = 1e2
+# times what rounding explains: a staircase has at most n steps, each of which may amplify what it dropped
+NEAR = 1e3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,6 +63,11 @@ class Plateau:
         """Width, log10(high / low)."""
         return float(np.log10(self.high / self.low))
 
+    @property
+    def wide(self) -> bool:
+        """Whether the order outlasts rounding."""
+        return self.high >= LEAST * self.low
+
 
 def plateaus(system: Any) -> tuple[Plateau, ...]:
     """Return the order as a function of the tolerance, from rounding level to 1e-3.
@@ -79,14 +91,14 @@ def plateaus(system: Any) -> tuple[Plateau, ...]:
     --------
     >>> from realization.systems import LinearSSM
     >>> system = LinearSSM(np.diag([0.5, 0.25]), [[1], [1e-9]], [[1, 1]], [[0]])
-    >>> [(plateau.order, round(np.log10(plateau.high), 1)) for plateau in plateaus(system)]
-    [(2, -9.0), (1, -3.0)]
+    >>> [(plateau.order, round(plateau.decades)) for plateau in plateaus(system)]
+    [(2, 7), (1, 6)]
     """
-    scaled, scale = _balance(single(system))
+    scaled, scale = _balance(one(system))
     runs = groupby(_runs(scaled.A, scaled.B, scaled.C), key=lambda run: run[0].shape[1])
     found = [(order, list(group)) for order, group in runs]
     return tuple(
-        Plateau(order, group[0][1], group[-1][2], group[0][0].T / scale, scale[:, None] * group[0][0])
+        Plateau(order, group[0][1], group[-1][2], group[0][0].conj().T / scale, scale[:, None] * group[0][0])
         for order, group in found
     )
 
@@ -125,48 +137,62 @@ def minimal_realization(system: Any) -> Reduction:
     >>> small.order, small.decided, small.system.A.round(12)
     (1, True, array([[0.1]]))
 
-    A second mode whose weight is that of rounding cannot be told from none, nor denied:
+    A second mode that enters at a few units of rounding leaves the order open:
 
-    >>> blurred = LinearSSM(np.diag([0.5, 0.25]), [[1], [3e-16]], [[1, 1]], [[0]])
+    >>> blurred = LinearSSM(np.diag([0.5, 0.25]), [[1], [1e-14]], [[1, 1]], [[0]])
     >>> minimal_realization(blurred).decided
-    True
+    False
     """
-    found = plateaus(system)
-    samples = sample(_balance(system)[0])
-    fitting = [plateau for plateau in found if _fits(samples, project(system, plateau.L, plateau.R))]
+    samples = sample(_balance(one(system))[0])
+    reached = _judge(system, samples, plateaus(system))
+    seen = reached if reached[1].decided else _judge(system, samples, _observed_first(system))
+    return _reduction(system, samples, *(seen if seen[1].decided else reached))
+
+
+def _observed_first(system: Any) -> tuple[Plateau, ...]:
+    return tuple(replace(plateau, L=plateau.R.T, R=plateau.L.T) for plateau in plateaus(dual(system)))
+
+
+def _judge(system: Any, samples: Samples, found: tuple[Plateau, ...]) -> tuple[Plateau, Decision]:
+    errors = [_error(system, samples, plateau) for plateau in found]
+    fitting = [plateau for plateau, error in zip(found, errors, strict=True) if error <= 1] or [_whole(system)]
     least = min(fitting, key=lambda plateau: (plateau.order, -plateau.decades))
-    decided = least.high >= LEAST * least.low and len(samples.z) > 0
-    return _reduction(system, samples, least, _decision(found, fitting, least, decided))
-
-
-def _decision(found: Any, fitting: list[Plateau], least: Plateau, decided: bool) -> Decision:
-    others = [plateau for plateau in fitting if plateau.order != least.order]
+    near = [p for p, e in zip(found, errors, strict=True) if 1 < e <= NEAR and p.order < least.order]
+    others = near or [plateau for plateau in fitting if plateau.order != least.order]
     rival = max(others, key=lambda plateau: plateau.decades, default=None)
+    decided = least.wide and not near and len(samples.z) > 0
     orders = np.array(sorted({plateau.order for plateau in found}, reverse=True), dtype=float)
     gap, rival_gap = least.high / least.low, rival.high / rival.low if rival else 1.0
-    return Decision("minimal order", least.order, gap, rival.order if rival else None, rival_gap, decided, orders)
+    order = rival.order if rival else None
+    return least, Decision("minimal order", least.order, gap, order, rival_gap, decided, orders)
+
+
+def _whole(system: Any) -> Plateau:
+    n = len(system.A)
+    return Plateau(n, UNIT, UNIT, np.eye(n), np.eye(n))
+
+
+def _error(system: Any, samples: Samples, plateau: Plateau) -> float:
+    """Largest distance of the transfer functions, over what rounding explains."""
+    distance = samples.distance(project(system, plateau.L, plateau.R))
+    return float((distance / np.maximum(samples.noise, np.finfo(float).tiny)).max(initial=0.0))
 
 
 def _reduction(system: Any, samples: Samples, least: Plateau, decision: Decision) -> Reduction:
     n = len(system.A)
     I = np.eye(n)
     small, L, R = (project(system, least.L, least.R), least.L, least.R) if decision.decided else (system, I, I)
-    residual = float(samples.distance(small).max(initial=0.0)) / samples.size
-    bound = float(samples.noise.max(initial=0.0)) / samples.size
+    residual, bound = (float(x.max(initial=0.0)) for x in (samples.distance(small), samples.noise))
     dropped = f"{n - len(L)} of {n} states: not reachable, or not observable"
     if not decision.decided:
-        dropped = f"nothing: {least.order} states would do for {least.high / least.low:.1f} of tolerance, not for 100"
-    return Reduction("minimal realization", small, L, R, residual, bound, (decision,), dropped)
-
-
-def _fits(samples: Samples, small: Any) -> bool:
-    return bool((samples.distance(small) <= samples.noise).all())
+        dropped = f"nothing: {least.order} states may do, or {decision.rival}; the data do not decide"
+    return Reduction("minimal realization", small, L, R, residual, bound, samples.size, (decision,), dropped)
 
 
 def _balance(system: Any) -> tuple[Any, np.ndarray]:
     """Scale the states by powers of 2, which costs no rounding, to even out the norms of rows and columns."""
     (n, m), p = system.B.shape, len(system.C)
-    M = np.zeros((n + m + p, n + m + p))
+    M = np.zeros((n + m + p, n + m + p), dtype=np.result_type(system.A, system.B, system.C))
     M[:n, : n + m] = np.hstack([system.A, system.B])
     M[n + m :, :n] = system.C
     # inputs have no row and outputs no column in M: LAPACK leaves their scale at 1
@@ -177,32 +203,34 @@ def _balance(system: Any) -> tuple[Any, np.ndarray]:
 
 def _runs(A: np.ndarray, B: np.ndarray, C: np.ndarray) -> Iterator[tuple[np.ndarray, float, float]]:
     """Yield the basis of the states kept (n, r) and the interval of tolerances, upwards from rounding."""
+    a, b, c = (_norm(X) for X in (A, B, C))
     low = max(len(A), 1) * UNIT
     while low < CEILING:
-        V, reached = _reachable(A, B, low)
-        W, seen = _reachable(V.T @ A.T @ V, V.T @ C.T, low)
+        V, reached = _reachable(A, B, a, b, low)
+        W, seen = _reachable(V.conj().T @ A.conj().T @ V, V.conj().T @ C.conj().T, a, c, low)
+        # the least step upwards keeps a tie of rounding from coming back to the same tolerance
         high = max(min(reached, seen, CEILING), low * (1 + 4 * UNIT))
         yield V @ W, low, high
         low = high
 
 
-def _reachable(A: np.ndarray, B: np.ndarray, rtol: float) -> tuple[np.ndarray, float]:
+def _reachable(A: np.ndarray, B: np.ndarray, a: float, b: float, rtol: float) -> tuple[np.ndarray, float]:
     """Return an orthonormal basis of what B reaches under A, and the first tolerance that would find less.
 
-    Singular values of B and of the blocks of A count where they exceed rtol |B| and rtol |A|.
+    Singular values of B and of the blocks of A count where they exceed rtol b and rtol a.
     """
     n = len(A)
-    Q, X, size, end, r = np.eye(n), B, _norm(B), np.inf, 0
-    A, whole = A.copy(), _norm(A)
+    A = A.astype(np.result_type(A, B))
+    Q, X, size, end, r = np.eye(n, dtype=A.dtype), B, b, np.inf, 0
     while r < n and X.size and size > 0:
         U, s, _ = scipy.linalg.svd(X)
         kept = s[s > rtol * size]
         if not len(kept):
             break
         end = min(end, kept[-1] / size)
-        A[r:], Q[:, r:] = U.T @ A[r:], Q[:, r:] @ U
+        A[r:], Q[:, r:] = U.conj().T @ A[r:], Q[:, r:] @ U
         A[:, r:] = A[:, r:] @ U
-        X, size, r = A[r + len(kept) :, r : r + len(kept)], whole, r + len(kept)
+        X, size, r = A[r + len(kept) :, r : r + len(kept)], a, r + len(kept)
     return Q[:, :r], end
 
 

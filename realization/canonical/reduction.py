@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.linalg import norm, solve
+from numpy.linalg import norm
 
-from realization.core.errors import ShapeError
 from realization.linalg.decision import Decision
+from realization.systems.responses import evaluate
 
 S = TypeVar("S")  # LinearSSM or ContinuousSSM: the algebra is the same
 
@@ -36,11 +36,13 @@ class Reduction:
     L, R : ndarray
         (r, n) and (n, r), with L R = I: z = L x, and R z is the x that z stands for.
     residual : float
-        Largest distance of the two transfer functions over sampled points, relative to the largest
-        value of the given one.
+        Largest distance of the two transfer functions over sampled points (of the two impulse
+        responses, where the data are one).
     bound : float
-        What the residual is judged by, on the same scale: what rounding the entries of the given
-        system could do, or the error that the method promises.
+        What the residual is judged by: what rounding the entries of the given system could do, or
+        the error that the method promises.
+    size : float
+        Largest value of what was sampled: residual / size is relative.
     decisions : tuple of Decision
         Every order or rank that was decided on the way, with its gap.
     dropped : str
@@ -53,6 +55,7 @@ class Reduction:
     R: np.ndarray
     residual: float
     bound: float
+    size: float
     decisions: tuple[Decision, ...]
     dropped: str
 
@@ -65,22 +68,6 @@ class Reduction:
     def decided(self) -> bool:
         """Whether no decision on the way was a close call."""
         return all(decision.decided for decision in self.decisions)
-
-
-def single(system: Any) -> Any:
-    """Return the system, refusing batches: a structure is decided for one system at a time.
-
-    Raises
-    ------
-    ShapeError
-        If A has batch axes.
-    """
-    if system.A.ndim != 2:
-        raise ShapeError(
-            f"A has shape {system.A.shape}, batch axes {system.A.shape[:-2]}; one system (n, n) is needed: "
-            "convert the systems of a batch one by one, their structures may differ"
-        )
-    return system
 
 
 def project(system: S, L: np.ndarray, R: np.ndarray) -> S:
@@ -121,12 +108,7 @@ class Samples:
 
     def distance(self, system: Any) -> np.ndarray:
         """Norms |G(z) - G2(z)| (k,) to the transfer function of another system, without its D."""
-        return np.array([norm(G - values(system, z)) for z, G in zip(self.z, self.G, strict=True)])
-
-
-def values(system: Any, z: complex) -> np.ndarray:
-    """Return C inv(zI - A) B, (p, m)."""
-    return system.C @ solve(z * np.eye(len(system.A)) - system.A, system.B)
+        return norm(evaluate(system, self.z) - system.D - self.G, axis=(1, 2))
 
 
 def sample(system: Any) -> Samples:
@@ -167,7 +149,7 @@ def _points(A: np.ndarray) -> Iterator[complex]:
 def _value(system: Any, z: complex) -> tuple[complex, np.ndarray, float] | None:
     A, B, C = system.A, system.B, system.C
     n = len(A)
-    F = solve(z * np.eye(n) - A, np.eye(n))
+    F = np.linalg.solve(z * np.eye(n) - A, np.eye(n))
     if n * UNIT * norm(A) * norm(F) > 1e-3:
         return None
     K, H = F @ B, C @ F

@@ -14,6 +14,7 @@ from realization.linalg.gramians import (
 from realization.linalg.hankel import block_hankel
 from realization.linalg.lyapunov import LyapunovSolution, continuous_lyapunov, discrete_lyapunov
 from realization.linalg.mean_square import bilinear_lyapunov, mean_square_radius
+from realization.linalg.riccati import RiccatiSolution, continuous_riccati, discrete_riccati
 from realization.linalg.staircase import (
     ControllabilityStaircase,
     NilpotentStaircase,
@@ -34,6 +35,7 @@ __all__ = [
     "Merge",
     "NilpotentStaircase",
     "ObservabilityStaircase",
+    "RiccatiSolution",
     "bilinear_lyapunov",
     "block_diagonal_schur",
     "block_hankel",
@@ -42,10 +44,12 @@ __all__ = [
     "continuous_hankel_singular_values",
     "continuous_lyapunov",
     "continuous_observability_factor",
+    "continuous_riccati",
     "controllability_factor",
     "controllability_staircase",
     "decide_rank",
     "discrete_lyapunov",
+    "discrete_riccati",
     "fitting_split",
     "fixed_rank",
     "hankel_singular_values",

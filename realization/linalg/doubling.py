@@ -87,3 +87,50 @@ def cayley(A: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
     I = np.eye(n)
     M = np.linalg.solve(s * I - A, I)
     return 2 * s * M - I, M, s
+
+
+def symplectic(A: np.ndarray, G: np.ndarray, H: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return the limits (X, Y) of the doubled Riccati map, or None where it breaks down.
+
+    X = A' X (I + G X)^-1 A + H   is the stabilizing solution,
+    Y = A Y (I + H Y)^-1 A' + G   that of the dual equation; -inv(Y) solves the first one.
+
+    A step composes (A, G, H) with itself:
+
+        A <- A W A,    G <- G + A W G A',    H <- H + A' H W A,      W = (I + G H)^-1.
+
+    With closed-loop eigenvalues on the unit circle the error halves in every step instead of
+    being squared; 2^-STEPS is below rounding.
+    """
+    I = np.eye(len(A))
+    for _ in range(STEPS):
+        try:
+            WA, WG = np.split(np.linalg.solve(I + G @ H, np.hstack([A, G])), 2, axis=1)
+        except np.linalg.LinAlgError:
+            return None
+        dG, dH = A @ WG @ adjoint(A), adjoint(A) @ H @ WA
+        A, G, H = A @ WA, G + (dG + adjoint(dG)) / 2, H + (dH + adjoint(dH)) / 2
+        left = np.linalg.norm(A)
+        if not left + np.linalg.norm(G) + np.linalg.norm(H) < HUGE:
+            return None
+        # quadratic convergence leaves |A|^2 out; on the unit circle A stays, and the changes tell
+        if left * left <= EPS / 4 or all(
+            np.linalg.norm(d) <= EPS / 4 * np.linalg.norm(X) for d, X in ((dG, G), (dH, H))
+        ):
+            break
+    return H, G
+
+
+def symplectic_of_hamiltonian(A: np.ndarray, G: np.ndarray, H: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return (A, G, H) of the discrete equation with the solutions of A'X + X A - X G X + H = 0.
+
+    The Cayley map of the Hamiltonian [[A, -G], [-H, -A']] with s > 0 (Chu, Fan and Lin 2005):
+
+        F = A - s,   W = (F' + H F^-1 G)^-1:    I + 2 s W',    2 s F^-1 G W,    2 s W H F^-1.
+    """
+    I = np.eye(len(A))
+    s = float(np.linalg.norm(np.block([[A, G], [H, A]])) / np.sqrt(max(2 * len(A), 1))) or 1.0
+    F = A - s * I
+    FG, HF = np.linalg.solve(F, G), adjoint(np.linalg.solve(adjoint(F), H))
+    W = np.linalg.solve(adjoint(F) + H @ FG, I)
+    return I + 2 * s * adjoint(W), 2 * s * FG @ W, 2 * s * W @ HF

@@ -129,7 +129,7 @@ def continuous_lyapunov(A: Any, Q: Any) -> LyapunovSolution:
         Q,
         terms=lambda X: (A @ X, X @ adjoint(A), Q),
         norm=2 * two_norm(A),
-        fast=_continuous_doubling(A, np.stack([Q, np.eye(len(A))])),
+        fast=continuous_doubling(A, np.stack([Q, np.eye(len(A))])),
         slow=lambda: _by_schur(A, _continuous_triangular, lambda e: -e[:, None] - e.conj(), "sum", 0),
     )
 
@@ -151,7 +151,7 @@ def _solve(Q: np.ndarray, *, terms: Any, norm: float, fast: np.ndarray | None, s
     return LyapunovSolution(X, relative_sum(terms(X)), condition, "schur")
 
 
-def _continuous_doubling(A: np.ndarray, Q: np.ndarray) -> np.ndarray | None:
+def continuous_doubling(A: np.ndarray, Q: np.ndarray) -> np.ndarray | None:
     try:
         Ad, M, s = cayley(A)
     except np.linalg.LinAlgError:  # s > 0 is an eigenvalue: A is not stable

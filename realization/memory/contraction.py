@@ -14,6 +14,7 @@ from below, by the spectral radius of a product: an input that repeats it does n
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -23,7 +24,9 @@ import scipy.linalg
 from realization.core.errors import RealizationError
 from realization.linalg.decision import decide_rank
 from realization.memory.certificate import U, certainly_below
+from realization.memory.eidetic import acyclic
 from realization.memory.fading import Decay, decay_envelope, in_rationals, proved_decay, real
+from realization.memory.modes import doubt
 
 WORDS = 1024  # products that are looked at
 
@@ -45,6 +48,8 @@ class Guarantee:
         The joint spectral radius is at least that, up to the rounding of eigenvalues.
     word : tuple of int
         The product that says so: its spectral radius to the power 1 / length is `lower`.
+    norm : float
+        No single step has a larger norm; infinite where that cannot be proved.
     decay : Decay or None
         The proved envelope of |A(t) ... A(1)|, where there is one.
     """
@@ -53,6 +58,7 @@ class Guarantee:
     number: float
     lower: float
     word: tuple[int, ...]
+    norm: float
     decay: Decay | None
 
     def __str__(self) -> str:
@@ -97,22 +103,70 @@ def guarantee(matrices: np.ndarray, *, precision: float = 2.0**-24) -> Guarantee
     """
     family = np.stack([real(F) for F in np.asarray(matrices)])
     if not family.size:  # no state, nothing to forget
-        return Guarantee("finite", 0, 0.0, (), None)
+        return Guarantee("finite", 0, 0.0, (), 0.0, None)
     family = np.unique(family, axis=0)
     index = nilpotent_algebra(family)
-    lower, word = growth(family)
-    decay = _proved(family, lower, precision)
-    if index is not None:
-        return Guarantee("finite", index, 0.0, (), decay)
-    norm = step_norm(family)
+    lower, word = (0.0, ()) if index is not None else growth(family)
+    decay, norm = _proved(family, lower, precision), step_norm(family)
+    # eigenvalues of a product are known up to its doubt
+    grows = lower >= 1 - doubt(word_product(family, word)) / max(len(word), 1)
+    kind: Kind = (
+        "finite" if index is not None
+        else "per step" if norm < 1
+        else "contraction" if decay is not None
+        else "none" if grows
+        else "undecided"
+    )  # fmt: skip
+    number = {
+        "finite": index, "per step": norm, "contraction": decay and decay.rate, "none": lower,
+        "undecided": upper_bound(family) if kind == "undecided" else None,
+    }[kind]  # fmt: skip
+    return Guarantee(kind, float(number or 0), lower, word, norm, decay)
+
+
+def whole(parts: Sequence[tuple[np.ndarray, Guarantee]], n: int) -> Guarantee:
+    """Return the guarantee of a system that consists of independent parts.
+
+    Parameters
+    ----------
+    parts : sequence of (ndarray, Guarantee)
+        The states of each part, and what is known of it.
+    n : int
+        States of the whole.
+
+    Returns
+    -------
+    Guarantee
+        That of the weakest part; the envelope is one for all.
+    """
+    known = [part for _, part in parts]
+    weak = [g for kind in ("none", "undecided") for g in known if g.kind == kind]
+    if weak:
+        worst = max((g for g in weak if g.kind == weak[0].kind), key=lambda g: g.number)
+        return replace(worst, norm=max(g.norm for g in known), decay=None)
+    norm = max((g.norm for g in known), default=0.0)
+    slowest = max(known, key=lambda g: g.lower, default=Guarantee("finite", 0, 0.0, (), 0.0, None))
+    decay = _joined([(states, g.decay) for states, g in parts], n)
+    lasting = [g for g in known if g.kind != "finite"]
+    if not lasting:
+        return replace(slowest, number=max((g.number for g in known), default=0), norm=norm, decay=decay)
     if norm < 1:
-        return Guarantee("per step", norm, lower, word, decay)
-    if decay is not None:
-        return Guarantee("contraction", decay.rate, lower, word, decay)
-    # eigenvalues of the product are known up to its rounding
-    if lower >= 1 - len(word) * family.shape[-1] * 2 * U * max(1.0, norm):
-        return Guarantee("none", lower, lower, word, None)
-    return Guarantee("undecided", upper_bound(family), lower, word, None)
+        return replace(slowest, kind="per step", number=norm, norm=norm, decay=decay)
+    rate = max(g.decay.rate for g in lasting if g.decay is not None)
+    return replace(slowest, kind="contraction", number=rate, norm=norm, decay=decay)
+
+
+def _joined(parts: Sequence[tuple[np.ndarray, Decay | None]], n: int) -> Decay | None:
+    """One envelope for independent parts: the norm of the whole is that of its largest part."""
+    decays = [decay for _, decay in parts if decay is not None]
+    if not decays or len(decays) < len(parts):
+        return None
+    P = np.zeros((n, n))
+    for (states, _), decay in zip(parts, decays, strict=True):
+        P[np.ix_(states, states)] = decay.P
+    proof = min((d.proof for d in decays), key="margin rational".index)
+    rate, c, entry, exit, word = np.max([(d.rate, d.c, d.entry, d.exit, d.word) for d in decays], axis=0).tolist()
+    return Decay(rate, c, entry, exit, P, proof, int(word))
 
 
 def nilpotent_algebra(family: np.ndarray) -> int | None:
@@ -132,9 +186,11 @@ def nilpotent_algebra(family: np.ndarray) -> int | None:
         None also where a rank on the way is undecided.
     """
     n = family.shape[-1]
-    pattern = (family != 0).any(axis=0)
+    exact = acyclic((family != 0).any(axis=0))  # then nothing is decided: products are 0 entry by entry
+    if n:  # by powers of two, which is exact: ranks do not see the units
+        units = np.diag(scipy.linalg.matrix_balance(np.abs(family).sum(axis=0), permute=False)[1])
+        family = family * units / units[:, None]
     V, scale = np.eye(n), float(np.abs(family).max(initial=0.0))
-    exact = _acyclic(pattern)  # then nothing is decided: products are 0 entry by entry
     for k in range(n + 1):
         if not V.size:
             return k
@@ -152,7 +208,8 @@ def nilpotent_algebra(family: np.ndarray) -> int | None:
 
 def growth(family: np.ndarray) -> tuple[float, tuple[int, ...]]:
     """Return the largest spectral radius(product)^(1/length) of short products, and the word (first step first)."""
-    best, word = 0.0, ()
+    best: float = 0.0
+    word: tuple[int, ...] = ()
     for length, products in enumerate(_products(family), start=1):
         sizes = np.abs(np.linalg.eigvals(products)).max(axis=-1, initial=0.0) ** (1 / length)
         i = int(sizes.argmax())
@@ -160,6 +217,14 @@ def growth(family: np.ndarray) -> tuple[float, tuple[int, ...]]:
             best = float(sizes[i])
             word = tuple(int(d) for d in np.unravel_index(i, (len(family),) * length))[::-1]
     return best, word
+
+
+def word_product(family: np.ndarray, word: tuple[int, ...]) -> np.ndarray:
+    """Return the product of a word, first step on the right."""
+    product = np.eye(family.shape[-1])
+    for i in word:
+        product = family[i] @ product
+    return product
 
 
 def step_norm(family: np.ndarray) -> float:
@@ -197,7 +262,8 @@ def common_norm(family: np.ndarray, *, rounds: int = 200) -> np.ndarray:
     ndarray
         (n, n), positive definite.
     """
-    n = family.shape[-1]
+    # P is the same for any multiple, and nothing overflows
+    family, n = family / max(float(np.abs(family).max(initial=0.0)), U), family.shape[-1]
     P, best, weights = np.eye(n), (math.inf, np.eye(n)), np.full(len(family), 1.0 / len(family))
     for _ in range(rounds):
         images = np.swapaxes(family, 1, 2) @ P @ family
@@ -299,11 +365,3 @@ def _words(family: np.ndarray, length: int) -> np.ndarray:
     for _ in range(length - 1):
         products = (products[:, None] @ family[None]).reshape(-1, *family.shape[1:])
     return products
-
-
-def _acyclic(pattern: np.ndarray) -> bool:
-    """Whether no state reaches itself: then every product of n steps is 0, in floating point as well."""
-    reach = pattern.astype(np.float64)
-    for _ in range(len(pattern).bit_length()):
-        reach = np.minimum(reach + reach @ reach, 1.0)
-    return not np.diag(reach).any()

@@ -188,7 +188,7 @@ def decay_envelope(
         raise StructureError(f"A has spectral radius {radius:.10g}, need < 1: its powers do not decay")
     if rate is not None and not radius < rate < 1:
         raise StructureError(f"rate {rate} given, but spectral radius {radius:.10g} < rate < 1 is needed")
-    tried = [rate] if rate is not None else [*max(radius, U) ** POWERS, *(r for r in RATES if r > radius)]
+    tried = [rate] if rate is not None else [*(max(radius, U) ** POWERS).tolist(), *(r for r in RATES if r > radius)]
     proved = [d for r in tried for P in _candidates(A, r) if (d := proved_decay(P, r, A, B, C)) is not None]
     if not proved:
         raise StructureError(

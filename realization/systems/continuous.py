@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
+
+from realization.core.errors import ShapeError
 from realization.core.frozen import describe, freeze
-from realization.systems.base import System
+from realization.systems.base import Response, System, initial, signal
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -25,10 +28,11 @@ class ContinuousSSM(System):
 
     Examples
     --------
-    An integrator:
+    An integrator of a held input, sampled every half second:
 
-    >>> ContinuousSSM(A=[[0]], B=[[1]], C=[[1]], D=[[0]])
-    ContinuousSSM(n=1, m=1, p=1)
+    >>> integrator = ContinuousSSM(A=[[0]], B=[[1]], C=[[1]], D=[[0]])
+    >>> integrator.simulate([[1], [1], [0], [0]], 0.5).y.ravel().tolist()
+    [0.0, 0.5, 1.0, 1.0]
     """
 
     A: Any
@@ -41,3 +45,44 @@ class ContinuousSSM(System):
 
     def __repr__(self) -> str:
         return describe("ContinuousSSM", {"n": self.A.shape[-1], "m": self.B.shape[-1], "p": self.C.shape[-2]})
+
+    def simulate(self, u: Any, h: float, x0: Any = None, *, hold: Literal["zero", "first"] = "zero") -> Response:
+        """Return outputs and states at the times 0, h, 2 h, ..., exactly, for an input known at those times.
+
+        Parameters
+        ----------
+        u : array_like
+            (*b, T, m): samples, held over a step or joined by straight lines.
+        h : float
+            Step, in the unit of time of A.
+        x0 : array_like, optional
+            State at time 0, (*b, n).  Default: 0.
+        hold : {"zero", "first"}
+            Whether the input is held, or linear in each step; it is held in the last one, whose
+            end is not given.
+
+        Returns
+        -------
+        Response
+            y (*b, T, p) and x (*b, T+1, n).
+
+        Raises
+        ------
+        ShapeError
+            If u or x0 does not fit, an entry is not finite, h is not positive, or hold is another word.
+        StructureError
+            If the response leaves the range of float64; the message gives the step.
+        """
+        from realization.systems.discretize import first_order_hold, ramped, zero_order_hold
+
+        u = signal("u", u, self.B.shape[-1])
+        x0 = initial(x0, self.A.shape[-1], self.A.shape[:-2], u.shape[:-2])
+        if hold not in ("zero", "first"):
+            raise ShapeError(f"hold is {hold!r}, but 'zero' or 'first' is needed")
+        if hold == "zero" or not u.shape[-2]:
+            return zero_order_hold(self, h).simulate(u, x0)
+        # the discrete state is z = x - G u, see `first_order_hold`
+        G = ramped(self.A, self.B, h)[2]
+        inputs = np.concatenate([u, u[..., -1:, :]], axis=-2) @ np.swapaxes(G, -1, -2)
+        y, z = first_order_hold(self, h).simulate(u, x0 - inputs[..., 0, :])
+        return Response(y, z + inputs)

@@ -60,3 +60,67 @@ def fraction(x: Fraction) -> str:
     if x.denominator == 1:
         return str(x.numerator)
     return f"{'-' if x < 0 else ''}\\tfrac{{{abs(x.numerator)}}}{{{x.denominator}}}"
+
+
+def number(x: Any) -> str:
+    r"""Return a number in LaTeX, to four digits.
+
+    Parameters
+    ----------
+    x : complex or float
+        The number.
+
+    Returns
+    -------
+    str
+        A power of ten where one is needed.
+
+    Examples
+    --------
+    >>> number(0.5), number(1e-9), number(1 - 2j)
+    ('0.5', '10^{-9}', '1 - 2i')
+    """
+    if isinstance(x, complex):
+        sign = "-" if x.imag < 0 else "+"
+        return f"{number(x.real)} {sign} {number(abs(x.imag))}i" if x.imag else number(x.real)
+    digits, _, power = f"{x + 0.0:.4g}".partition("e")
+    if not power:
+        return digits
+    digits = {"1": "", "-1": "-"}.get(digits, rf"{digits} \cdot ")
+    return rf"{digits}10^{{{int(power)}}}"
+
+
+STEPS = {
+    "LinearSSM": (r"x(t+1) &= A x(t) + B u(t)", r"y(t) &= C x(t) + D u(t)"),
+    "ContinuousSSM": (r"\dot x(t) &= A x(t) + B u(t)", r"y(t) &= C x(t) + D u(t)"),
+    "TimeVaryingSSM": (r"x(t+1) &= A(t) x(t) + B(t) u(t)", r"y(t) &= C(t) x(t) + D(t) u(t)"),
+    "BilinearSSM": (
+        r"x(t+1) &= A x(t) + \textstyle\sum_i u_i(t) N_i x(t) + B u(t)",
+        r"y(t) &= C x(t) + \textstyle\sum_i u_i(t) M_i x(t) + D u(t)",
+    ),
+}
+
+
+def equations(kind: str, n: int, m: int, p: int) -> str:
+    r"""Return the equations of a type of system, and where its signals live.
+
+    Parameters
+    ----------
+    kind : str
+        Name of the type.
+    n, m, p : int
+        States, inputs, outputs.
+
+    Returns
+    -------
+    str
+        In display mode.
+
+    Examples
+    --------
+    >>> r"x \in \mathbb{R}^{3}" in equations("LinearSSM", 3, 1, 1)
+    True
+    """
+    lines = " \\\\\n".join(STEPS[kind])
+    spaces = rf"x \in \mathbb{{R}}^{{{n}}},\; u \in \mathbb{{R}}^{{{m}}},\; y \in \mathbb{{R}}^{{{p}}}"
+    return f"$$\\begin{{aligned}}\n{lines}\n\\end{{aligned}}\\qquad {spaces}$$"

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from scipy.linalg import eig, matrix_balance
 
-from realization.core.errors import ShapeError, StructureError
-from realization.linalg.decision import Decision, decide_rank
+from realization.core.errors import ShapeError
+from realization.linalg.decision import Decision, decide_rank, require_decided
 
 Matrices = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
@@ -92,8 +92,7 @@ def scaled(A: np.ndarray, B: np.ndarray, C: np.ndarray) -> tuple[np.ndarray, np.
 def _rank(M: np.ndarray, scale: float, what: str) -> tuple[np.ndarray, np.ndarray, Decision]:
     """Left singular vectors, conjugated right ones as rows, and the rank of M beside entries of size `scale`."""
     U, s, V = np.linalg.svd(M)
-    # the appended zero makes "all count" a choice with a gap of its own, down to rounding
-    return U, V, decide_rank(np.append(s, 0.0), scale=scale, what=what)
+    return U, V, decide_rank(s, scale=scale, what=what)
 
 
 def _full_rows(system: Matrices, scale: float) -> tuple[Matrices, tuple[Decision, ...]]:
@@ -196,10 +195,5 @@ def zeros(system: Any) -> np.ndarray:
     [0.5, 0.25]
     """
     found = invariant_zeros(system)
-    for rank in found.decisions:
-        if not rank.decided:
-            raise StructureError(
-                f"{rank.what}: {rank.choice} by a gap of {rank.gap:.1e} and {rank.rival} by one of "
-                f"{rank.rival_gap:.1e} compete, so the number of zeros is undecided; ask invariant_zeros for both"
-            )
+    require_decided(found.decisions, "the number of zeros depends on it; invariant_zeros gives the choice as it stands")
     return found.zeros

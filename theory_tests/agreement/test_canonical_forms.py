@@ -8,7 +8,7 @@ import pytest
 
 from realization.canonical import FORMS, CanonicalForm, Conversion, check_form, conversion, convert, register
 from realization.core.errors import ShapeError, StructureError
-from realization.systems import ContinuousSSM, LinearSSM, similar
+from realization.systems import ContinuousSSM, LinearSSM, TimeVaryingSSM, similar
 from realization.systems.families import conditioned
 from realization.systems.library import NAMED
 
@@ -130,9 +130,11 @@ def test_bad_input():
     with pytest.raises(ShapeError, match=r"no form is named 'jordam'; there are .*hessenberg"):
         convert(random_system(2), "jordam")
     batch = LinearSSM(np.zeros((5, 2, 2)), np.zeros((5, 2, 1)), np.zeros((5, 1, 2)), np.zeros((5, 1, 1)))
-    for form in FORMS.values():
+    for form in FORMS:
         with pytest.raises(ShapeError, match="one system at a time"):
-            form.convert(batch)
+            convert(batch, form)
+    with pytest.raises(ShapeError, match="a TimeVaryingSSM came"):
+        convert(TimeVaryingSSM(*(M[None] for M in (np.eye(2), np.eye(2), np.eye(2), np.eye(2)))), "hessenberg")
     with pytest.raises(ShapeError, match="needs one input, 2 came"):
         convert(random_system(3, m=2), "controllable_companion")
     with pytest.raises(ShapeError, match="the name 'hessenberg' is taken"):

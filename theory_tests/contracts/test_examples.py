@@ -11,6 +11,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 ELSEWHERE = {"torch_scan", "jax_scan", "verify_from_python"}
 # for each example a line of it, and what it must not be changed into
 SABOTAGE = {
+    "adding_a_form": ("np.linalg.matrix_power(system.A, k)", "np.linalg.matrix_power(system.A.T, k)"),
     "delay_line": ("A=np.eye(w, k=1)", "A=np.diag(np.full(w - 1, 1 - 1e-15), k=1)"),
     "mamba_channel": ("np.exp(steps[:, None] * A)", "np.exp(1.0001 * steps[:, None] * A)"),
     "two_realizations": ("[[2.0, 1.0], [-1.0, 3.0]]", "[[2.0, 1.0], [-1.0, 3.1]]"),

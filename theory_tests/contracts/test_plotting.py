@@ -112,6 +112,7 @@ def test_poles_on_one_spot_are_counted():
 def test_blocks_tells_rounding_from_zero():
     image = plotting.blocks([[1, 1e-16], [0, 1]], (1, 1)).images[0]
     assert image.get_array().mask.tolist() == [[False, False], [True, False]]
+    assert [len(plotting.blocks(np.eye(2), scale=scale).figure.axes) for scale in (True, False)] == [2, 1]
 
 
 @pytest.mark.parametrize("shape", [(0,), (0, 1, 1), (0, 2, 2)])

@@ -1,0 +1,251 @@
+"""Modal forms: one coordinate for each eigenvalue.
+
+    complex     T A = diag(l_1, ..., l_n) T
+    real        T A = blkdiag(l_1, ..., [[s, -w], [w, s]], ...) T,    eigenvalues s +- i w
+
+A mode z_i = d_i w_i' x, with w_i' A = l_i w_i', keeps a scale d_i.  It is chosen such that the mode
+enters as strongly as it leaves, |B_i| = |C_i|, and such that the first large entry of B_i is positive.
+Modes come in the order of decreasing modulus, then of increasing angle.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import scipy.linalg
+
+from realization.canonical.form import (
+    LIMIT,
+    CanonicalForm,
+    Conversion,
+    condition,
+    conversion,
+    one,
+    register,
+    relative,
+    size,
+)
+from realization.core.errors import ShapeError, StructureError
+from realization.linalg.block_schur import order_eigenvalues
+
+UNIT = 2.0**-53
+# eigenvectors of an eigenvalue that rounding cannot tell from another are at an angle of sqrt(eps) or
+# less where it is defective, and of any size where it is not
+DEFECTIVE = 1e6
+
+
+class Modes(NamedTuple):
+    """Eigenvalues (n,), and T, B2, C2 of the complex form; what is left free, or None."""
+
+    eigenvalues: np.ndarray
+    T: np.ndarray
+    B: np.ndarray
+    C: np.ndarray
+    freedom: str | None
+
+
+def complex_modal(system: Any) -> Conversion:
+    """Return the system with A2 = diag(eigenvalues).
+
+    Parameters
+    ----------
+    system : LinearSSM or ContinuousSSM
+        With separated eigenvalues.
+
+    Returns
+    -------
+    Conversion
+        Complex.
+
+    Raises
+    ------
+    ShapeError
+        If the system is a batch.
+    StructureError
+        If eigenvectors are so close to each other that T is out of reach: a repeated eigenvalue.
+
+    Examples
+    --------
+    >>> from realization.systems import LinearSSM
+    >>> turn = LinearSSM(A=[[0, -1], [1, 0]], B=[[1], [0]], C=[[1, 0]], D=[[0]])
+    >>> complex_modal(turn).system.A.round(12)
+    array([[0.-1.j, 0.+0.j],
+           [0.+0.j, 0.+1.j]])
+    """
+    modes = _modes("complex_modal", one(system))
+    A = np.diag(modes.eigenvalues)
+    return conversion("complex_modal", system, modes.T, A=A, B=modes.B, C=modes.C, freedom=modes.freedom)
+
+
+def real_modal(system: Any) -> Conversion:
+    """Return the system with A2 = blkdiag of eigenvalues and of [[s, -w], [w, s]], w > 0, for pairs s +- i w.
+
+    Parameters
+    ----------
+    system : LinearSSM or ContinuousSSM
+        Real, with separated eigenvalues.
+
+    Returns
+    -------
+    Conversion
+        Real.  A pair has the coordinates sqrt(2) (Re z, Im z) of its complex mode z.
+
+    Raises
+    ------
+    ShapeError
+        If the system is a batch, or complex.
+    StructureError
+        As for `complex_modal`.
+
+    Examples
+    --------
+    >>> from realization.systems import LinearSSM
+    >>> turn = LinearSSM(A=[[0, -2], [0.5, 0]], B=[[1], [0]], C=[[1, 0]], D=[[0]])
+    >>> real_modal(turn).system.A.round(12) + 0
+    array([[ 0., -1.],
+           [ 1.,  0.]])
+    """
+    if any(np.iscomplexobj(X) for X in (one(system).A, system.B, system.C)):
+        raise ShapeError("the system has complex entries; the real modal form needs real ones, see complex_modal")
+    values, T, B, C, freedom = _modes("real_modal", system)
+    kept = [i for i, value in enumerate(values) if value.imag >= 0]
+    A = scipy.linalg.block_diag(np.zeros((0, 0)), *(_block(values[i]) for i in kept))
+    rows = [_rows(values[i], X[i]) for X in (T, B) for i in kept]
+    T2, B2 = (np.vstack([*part, X.real[:0]]) for part, X in ((rows[: len(kept)], T), (rows[len(kept) :], B)))
+    C2 = np.vstack([*(_rows(values[i], C[:, i].conj()) for i in kept), C.T.real[:0]]).T
+    return conversion("real_modal", system, T2, A=A, B=B2, C=C2, freedom=freedom)
+
+
+def _block(value: complex) -> np.ndarray:
+    s, w = value.real, value.imag
+    return np.array([[s, -w], [w, s]]) if w else np.array([[s]])
+
+
+def _rows(value: complex, z: np.ndarray) -> np.ndarray:
+    """Real coordinates of a mode; its conjugate is the other half of 2 Re, hence the sqrt(2)."""
+    return np.sqrt(2) * np.array([z.real, z.imag]) if value.imag else z.real[None]
+
+
+def _modes(form: str, system: Any) -> Modes:
+    values, V = np.linalg.eig(system.A)
+    order = order_eigenvalues(values)
+    values, V = values[order].astype(complex), V[:, order].astype(complex)
+    W, freedom = _left(form, system.A, values, V)
+    B, C = W @ system.B, system.C @ V
+    d, idle = _scales(W, B, C, size(system.B), size(system.C))
+    if idle and not freedom:
+        freedom = f"scale of mode {idle[0]}, which is neither reached nor seen"
+    return Modes(values, d[:, None] * W, d[:, None] * B, C / d, freedom)
+
+
+def _left(form: str, A: np.ndarray, values: np.ndarray, V: np.ndarray) -> tuple[np.ndarray, str | None]:
+    """Return inv(V), refusing eigenvectors that are out of reach; what is free where eigenvalues coincide."""
+    n, kappa = len(A), condition(V)
+    i, j = _closest(values)
+    pair = f"eigenvalues {values[i]:.10g} and {values[j]:.10g}" if n > 1 else "the eigenvalue"
+    if not kappa <= LIMIT:
+        raise StructureError(_refusal(form, kappa, LIMIT, pair))
+    W = np.linalg.solve(V, np.eye(n))
+    # to first order rounding of A moves an eigenvalue by n u |A| |w_i| |v_i|, |v_i| = 1
+    moved = n * UNIT * size(A) * np.linalg.norm(W, axis=1)
+    distance = np.abs(values[:, None] - values) + np.where(np.eye(n), np.inf, 0)
+    if not (distance <= moved[:, None] + moved).any():
+        return W, None
+    if kappa > DEFECTIVE:
+        raise StructureError(_refusal(form, kappa, DEFECTIVE, pair))
+    return W, f"the basis of a space of eigenvectors: {pair} agree to rounding"
+
+
+def _closest(values: np.ndarray) -> tuple[int, int]:
+    distance = np.abs(values[:, None] - values) + np.where(np.eye(len(values)), np.inf, 0)
+    i, j = np.unravel_index(np.argmin(distance), distance.shape) if len(values) > 1 else (0, 0)
+    return int(i), int(j)
+
+
+def _refusal(form: str, kappa: float, limit: float, pair: str) -> str:
+    return (
+        f"{form}: the eigenvectors have condition {kappa:.1e}, need <= {limit:.0e}: {pair} are not separated; "
+        "block_diagonal_schur keeps such eigenvalues in one block"
+    )
+
+
+def _scales(W: np.ndarray, B: np.ndarray, C: np.ndarray, b: float, c: float) -> tuple[np.ndarray, list[int]]:
+    """Return d with |d_i B_i| = |C_i / d_i|, and the modes that are neither reached nor seen."""
+    # what is less than its own rounding is 0
+    floor = 100 * len(W) * UNIT
+    enters, leaves = np.linalg.norm(B, axis=1), np.linalg.norm(C, axis=0)
+    reached, seen = enters > floor * b * np.linalg.norm(W, axis=1), leaves > floor * c
+    d = np.sqrt(np.where(seen, leaves, 1) / np.where(reached, enters, 1))
+    d = np.where(reached & ~seen, d**2, np.where(seen & ~reached, d**2, d))
+    return d * phases(B, C, reached), [int(i) for i in np.flatnonzero(~reached & ~seen)]
+
+
+def phases(B: np.ndarray, C: np.ndarray, reached: np.ndarray) -> np.ndarray:
+    """Return units d with d_i B_i, or C_i / d_i where mode i is not reached, positive in its first large entry.
+
+    Large is at least half of the largest, so that rounding does not choose the entry.
+
+    Parameters
+    ----------
+    B, C : ndarray
+        (n, m), (p, n).
+    reached : ndarray
+        (n,) bool.
+
+    Returns
+    -------
+    ndarray
+        (n,), of modulus 1; signs where B and C are real.
+    """
+    d = np.ones(len(B), dtype=np.result_type(B, C))
+    for i, row in enumerate(np.where(reached[:, None], B, 0) if B.size else [C[:, i].conj() for i in range(len(B))]):
+        v = row if row.any() else C[:, i].conj()
+        large = v[np.abs(v) >= 0.5 * np.abs(v).max(initial=0)]
+        if v.any():
+            d[i] = abs(large[0]) / large[0]
+    return d
+
+
+def _off_diagonal(A: np.ndarray) -> np.ndarray:
+    return A - np.diag(np.diag(A))
+
+
+def complex_modal_defect(system: Any) -> float:
+    """Return |A - diag(A)| / |A|."""
+    return relative(_off_diagonal(system.A), size(system.A))
+
+
+def real_modal_defect(system: Any) -> float:
+    """Return how far A is from blkdiag of numbers and of blocks [[s, -w], [w, s]], relative to |A|."""
+    A, i = np.array(system.A), 0
+    while i < len(A):
+        step = 2 if i + 1 < len(A) and A[i + 1, i] != 0 else 1
+        X = A[i : i + step, i : i + step]
+        # J X J' = [[d, -c], [-b, a]]: X commutes with the quarter turn J where it equals that
+        turned = X[::-1, ::-1] * [[1, -1], [-1, 1]] if step == 2 else X
+        A[i : i + step, i : i + step] = X - (X + turned) / 2
+        i += step
+    return relative(A, size(system.A))
+
+
+COMPLEX_MODAL = register(
+    CanonicalForm(
+        name="complex_modal",
+        convert=complex_modal,
+        defect=complex_modal_defect,
+        group="general",
+        title="complex modal: A diagonal",
+        reference="Kailath 1980, Linear Systems",
+    )
+)
+REAL_MODAL = register(
+    CanonicalForm(
+        name="real_modal",
+        convert=real_modal,
+        defect=real_modal_defect,
+        group="general",
+        title="real modal: numbers and 2 x 2 rotations on the diagonal",
+        reference="Kailath 1980, Linear Systems",
+    )
+)

@@ -1,0 +1,265 @@
+"""Eidetic memory: which past inputs a system holds exactly, and how well they can be read back.
+
+    x(t) = B u(t-1) + A B u(t-2) + ... + A^(k-1) B u(t-k) + A^k x(t-k)
+
+The part of A that is nilpotent, A^v = 0, forgets what is older than its index v completely.  Two
+conventions differ by one and mean the same: the register of the last w inputs, the current one
+included, has index w and is read after its update, y(t) = C x(t+1); the same map as
+x(t+1) = A x(t) + B u(t), y(t) = C x(t) + D u(t) has index w - 1 and the current input in D.  The
+*span* counts inputs that reach the output, the current one included: it is w in both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.linalg
+
+from realization.core.errors import ShapeError
+from realization.linalg.decision import EPS, Decision, decide_rank
+from realization.linalg.fitting import fitting_split
+from realization.systems import LinearSSM
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Eidetic:
+    """What a linear system holds exactly: its finite impulse response part.
+
+    Parameters
+    ----------
+    states : int
+        Dimension of the nilpotent part of A.
+    index : int
+        Smallest v with N^v = 0 for that part N; 0 where there is none.
+    finite : bool
+        Whether all of A is nilpotent: x(t) depends on the last `index` inputs and nothing else.
+    lags : tuple of int or None
+        The k for which u(t-k) reaches y(t) through this part, 0 through D; None where the part
+        cannot be decoupled from the rest in double precision.
+    condition : float
+        Of the change of basis that decouples it; 1 where nothing had to be.
+    exact : bool
+        Whether it vanishes entry by entry, so that nothing older leaves even a rounding error.
+    rest : ndarray
+        The invertible part of A, (n - states, n - states): what fades, holds for ever or grows.
+    decisions : tuple of Decision
+        Every rank that was decided on the way.
+    """
+
+    states: int
+    index: int
+    finite: bool
+    lags: tuple[int, ...] | None
+    condition: float
+    exact: bool
+    rest: np.ndarray
+    decisions: tuple[Decision, ...] = ()
+
+    @property
+    def span(self) -> int | None:
+        """Inputs, the current one included, from the newest to the oldest that reaches the output."""
+        return None if self.lags is None else max(self.lags, default=-1) + 1
+
+    @property
+    def decided(self) -> bool:
+        """Whether every rank was decided."""
+        return all(d.decided for d in self.decisions)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reconstruction:
+    """How the last k inputs are read back from a state: x = R (u(t-1), ..., u(t-k)).
+
+    Parameters
+    ----------
+    R : ndarray
+        (n, k m), [B, A B, ..., A^(k-1) B].
+    inverse : ndarray
+        (k m, n), the pseudo-inverse of R at the rank decided.
+    singular_values : ndarray
+        Those of R.
+    determined : ndarray of bool
+        (k,): whether the state determines the input of lag 1, ..., k.
+    amplification : ndarray
+        (k,): |error of u(t-j)| <= amplification[j-1] |error of x|; infinite where not determined.
+    decision : Decision
+        The rank of R.
+    """
+
+    R: np.ndarray
+    inverse: np.ndarray
+    singular_values: np.ndarray
+    determined: np.ndarray
+    amplification: np.ndarray
+    decision: Decision
+
+    @property
+    def condition(self) -> float:
+        """Largest over smallest singular value that counts; infinite where some input is lost."""
+        s = self.singular_values[: self.decision.choice]
+        return float(s[0] / s[-1]) if len(s) and self.determined.all() else 1.0 if not self.R.size else np.inf
+
+    def recover(self, x: np.ndarray) -> np.ndarray:
+        """Return the inputs of least norm that lead to states x.
+
+        Parameters
+        ----------
+        x : ndarray
+            (*b, n).
+
+        Returns
+        -------
+        ndarray
+            (*b, k, m), newest first; right where `determined`.
+        """
+        k = len(self.determined)
+        return (np.asarray(x) @ self.inverse.T).reshape(*np.shape(x)[:-1], k, len(self.inverse) // max(k, 1))
+
+
+def eidetic_memory(system: LinearSSM) -> Eidetic:
+    """Return what a system holds exactly: C (zI-A)^-1 B + D = sum over k of G_k z^-k + a part with nonzero poles.
+
+    Parameters
+    ----------
+    system : LinearSSM
+        Without batch axes.
+
+    Returns
+    -------
+    Eidetic
+        Lags are those k with G_k != 0, judged against the rounding of the products.
+
+    Raises
+    ------
+    ShapeError
+        If the system has batch axes.
+
+    Examples
+    --------
+    A window of three inputs beside a pole at 1/2; the window of a short convolution:
+
+    >>> beside = LinearSSM([[0, 1, 0], [0, 0, 0], [0, 0, 0.5]], [[0], [1], [1]], [[1, 1, 1]], [[1]])
+    >>> memory = eidetic_memory(beside)
+    >>> memory.span, memory.index, memory.finite
+    (3, 2, False)
+    """
+    A, B, C, D = unbatched(system)
+    n = len(A)
+    if acyclic(A != 0):
+        return Eidetic(n, _index(A), True, _lags(A, B, C, D, n, 1.0), 1.0, True, A[:0, :0])
+    A, D_ = scipy.linalg.matrix_balance(A, permute=False)  # by powers of two: exact, and ranks do not see the units
+    scale = np.diag(D_)
+    B, C = B / scale[:, None], C * scale
+    split = fitting_split(A)
+    k = len(split.N)
+    whole = k == n
+    lags: tuple[int, ...] | None = None
+    if whole or split.decoupled:
+        B_, C_ = split.Q.conj().T @ B, C @ split.Q
+        entering = B_[:k] if whole else B_[:k] - split.Y @ B_[k:]
+        lags = _lags(split.N, entering, C_[:, :k], D, split.index, split.condition)
+    return Eidetic(k, split.index, whole, lags, split.condition, False, split.M, split.decisions)
+
+
+def reconstruction(system: LinearSSM, steps: int) -> Reconstruction:
+    """Return how well the last inputs can be read back from the state, when older ones were 0 or are forgotten.
+
+    Parameters
+    ----------
+    system : LinearSSM
+        Without batch axes.
+    steps : int
+        k, the inputs that are asked for; for a nilpotent system its index leaves out nothing.
+
+    Returns
+    -------
+    Reconstruction
+        With the amplification of errors, lag by lag.
+
+    Raises
+    ------
+    ShapeError
+        If the system has batch axes, or steps < 0.
+
+    Examples
+    --------
+    A register gives every input back; four decays hold the same four inputs, under a magnifying glass.
+
+    >>> register = LinearSSM(np.eye(4, k=1), np.eye(4)[:, -1:], np.eye(4), np.zeros((4, 1)))
+    >>> reconstruction(register, 4).amplification
+    array([1., 1., 1., 1.])
+    >>> fading = LinearSSM(np.diag([0.9, 0.8, 0.7, 0.6]), np.ones((4, 1)), np.eye(4), np.zeros((4, 1)))
+    >>> reconstruction(fading, 4).amplification.round()
+    array([ 304., 1245., 1678.,  745.])
+    """
+    A, B, _, _ = unbatched(system)
+    if steps < 0:
+        raise ShapeError(f"steps={steps} given, need >= 0")
+    n, m = B.shape
+    blocks = [B]
+    for _ in range(steps - 1):
+        blocks.append(A @ blocks[-1])
+    R = np.concatenate(blocks[:steps], axis=1) if steps else np.zeros((n, 0))
+    U, s, V = np.linalg.svd(R, full_matrices=True)
+    decision = decide_rank(s, what="rank of the map from inputs to the state")
+    r = decision.choice
+    inverse = (V[:r].conj().T / s[:r]) @ U[:, :r].conj().T
+    lost = np.linalg.norm(V[r:].reshape(len(V) - r, steps, m), axis=(0, 2))
+    # the null space is known up to the rounding of R over its smallest singular value that counts
+    level = 10 * max(R.shape) * EPS * (s[0] / s[r - 1]) if r else 0.5
+    size = np.linalg.norm(inverse.reshape(steps, m, n), 2, axis=(1, 2)) if inverse.size else np.zeros(steps)
+    determined = lost <= level
+    return Reconstruction(R, inverse, s, determined, np.where(determined, size, np.inf), decision)
+
+
+def unbatched(system: LinearSSM) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return A, B, C, D of one system.
+
+    Raises
+    ------
+    ShapeError
+        If there are batch axes.
+    """
+    if system.A.ndim > 2:
+        raise ShapeError(f"a system with batch axes {system.A.shape[:-2]} given; take one of the batch")
+    return system.A, system.B, system.C, system.D
+
+
+def acyclic(pattern: np.ndarray) -> bool:
+    """Whether no state reaches itself: then every product of n steps is 0, in floating point as well.
+
+    Parameters
+    ----------
+    pattern : ndarray of bool
+        (n, n), where entries may differ from 0.
+
+    Returns
+    -------
+    bool
+        The answer, by powers of the pattern.
+    """
+    reach = pattern.astype(np.float64)
+    for _ in range(len(pattern).bit_length()):
+        reach = np.minimum(reach + reach @ reach, 1.0)
+    return not np.diag(reach).any()
+
+
+def _index(A: np.ndarray) -> int:
+    """The least v with A^v = 0 of a matrix without cycles."""
+    power, index = np.eye(len(A)), 0
+    while power.any():
+        power, index = power @ A, index + 1
+    return index
+
+
+def _lags(N: np.ndarray, B: np.ndarray, C: np.ndarray, D: np.ndarray, index: int, condition: float) -> tuple[int, ...]:
+    """The k with G_k != 0 for G_0 = D, G_k = C N^(k-1) B; an entry within the rounding of its products counts as 0."""
+    lags = [0] if D.any() else []
+    sizes = np.abs(B)
+    for k in range(1, index + 1):
+        level = 4 * (k + 1) * (len(N) + 1) * EPS * condition * (np.abs(C) @ sizes)
+        if (np.abs(C @ B) > level).any():
+            lags.append(k)
+        B, sizes = N @ B, np.abs(N) @ sizes
+    return tuple(lags)

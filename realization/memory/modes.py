@@ -1,0 +1,113 @@
+"""Modes of a linear system: how fast each fades, and which are integrators, with the doubt of each eigenvalue."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import scipy.linalg
+
+from realization.linalg.decision import EPS
+from realization.memory.fading import half_life, time_constant
+
+
+class Mode(NamedTuple):
+    """States that fade alike.
+
+    Parameters
+    ----------
+    rate : float
+        What is left after one step.
+    states : int
+        How many: 2 for a pair of conjugate eigenvalues.
+    period : float
+        Steps of one turn: infinite for a positive eigenvalue, 2 for a negative one.
+    """
+
+    rate: float
+    states: int
+    period: float = np.inf
+
+    @property
+    def time_constant(self) -> float:
+        """Steps until 1/e is left; infinite where nothing fades."""
+        return time_constant(self.rate)
+
+    @property
+    def half_life(self) -> float:
+        """Steps until 1/2 is left."""
+        return half_life(self.rate)
+
+
+class Modes(NamedTuple):
+    """The modes of a matrix, sorted by what their eigenvalues do.
+
+    Parameters
+    ----------
+    fading : tuple of Mode
+        Slowest first.
+    integrators : int
+        States whose eigenvalue is on the unit circle, within its doubt: they hold for ever.
+    growing : int
+        States whose eigenvalue is outside.
+    """
+
+    fading: tuple[Mode, ...]
+    integrators: int
+    growing: int
+
+
+def modes(A: np.ndarray) -> Modes:
+    """Return the modes of a matrix without eigenvalue 0.
+
+    Parameters
+    ----------
+    A : ndarray
+        (n, n), real or complex.
+
+    Returns
+    -------
+    Modes
+        Eigenvalues that differ by less than their doubt in rate and period share a mode.
+
+    Examples
+    --------
+    >>> found = modes(np.diag([1.0, 0.5, 0.25]))
+    >>> found.integrators, [mode.half_life for mode in found.fading]
+    (1, [1.0, 0.5])
+    """
+    values, doubts = eigenvalues(A)
+    size = np.abs(values)
+    circle = np.abs(size - 1) <= doubts
+    fading: list[Mode] = []
+    last = 0.0
+    for i in sorted(np.flatnonzero((size < 1) & ~circle), key=lambda i: (-size[i], abs(values[i].imag))):
+        angle = abs(float(np.angle(values[i])))
+        one = Mode(float(size[i]), 1, 2 * np.pi / angle if angle * size[i] > doubts[i] else np.inf)
+        same = fading and np.isclose(one.rate, fading[-1].rate, rtol=0, atol=doubts[i] + last)
+        if same and np.isclose(one.period, fading[-1].period, rtol=1e-6):
+            fading[-1] = fading[-1]._replace(states=fading[-1].states + 1)
+        else:
+            fading.append(one)
+        last = doubts[i]
+    return Modes(tuple(fading), int(circle.sum()), int(((size > 1) & ~circle).sum()))
+
+
+def eigenvalues(A: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the eigenvalues and by how much rounding may have moved each: 10 n u |A| / |y' x|, to first order.
+
+    x and y are its right and left eigenvectors of norm 1; at a defective eigenvalue y' x is as
+    small as rounding makes it, and the doubt is the root of u that such eigenvalues really move by.
+    """
+    if not A.size:
+        return np.zeros(0, np.complex128), np.zeros(0)
+    values, Y, X = scipy.linalg.eig(A, left=True, right=True)
+    overlap = np.maximum(np.abs((Y.conj() * X).sum(axis=0)), np.finfo(np.float64).tiny)
+    return values, 10 * len(A) * EPS * np.linalg.norm(A, 2) / overlap
+
+
+def doubt(A: np.ndarray) -> float:
+    """Return the doubt of the spectral radius: the largest among eigenvalues that may have that size."""
+    values, doubts = eigenvalues(A)
+    size = np.abs(values)
+    return float(doubts[size + doubts >= size.max(initial=0.0)].max(initial=0.0))
