@@ -189,7 +189,7 @@ def nilpotent_staircase(A: Any, *, rtol: float | None = None, error: float = ROU
     Raises
     ------
     ShapeError
-        If A is not square or not finite.
+        If A is not square or not finite, or rtol or error is negative or no number.
 
     References
     ----------
@@ -233,7 +233,7 @@ def controllability_staircase(
     Raises
     ------
     ShapeError
-        If the shapes do not fit, or an entry is not finite.
+        If the shapes do not fit, an entry is not finite, or rtol or error is negative or no number.
 
     References
     ----------

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-from realization.linalg.decision import CEILING, EPS, SAME_SIZE, Decision, decide_rank, fixed_rank
+from realization.linalg.decision import CEILING, EPS, SAME_SIZE, Decision, at_least, decide_rank, fixed_rank
 
 TWINS = 2
 # What a matrix that was computed is off by: Q A Q' has an error of 0.3 to 1.8 eps |A| for n = 4 to 50 (measured).
@@ -42,6 +42,7 @@ def clear_cut(found: Decided) -> bool:
 
 def with_twins(X: np.ndarray, error: float, twins: int) -> np.ndarray:
     """X, and copies that differ from it by its error."""
+    error = at_least(0.0, "error", error)
     if not X.size:
         return np.zeros((1 + twins, *X.shape), X.dtype)
     E = np.random.default_rng(0).standard_normal((twins, *X.shape))
