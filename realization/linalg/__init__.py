@@ -16,6 +16,9 @@ from realization.linalg.hankel import block_hankel
 from realization.linalg.jordan import ExactJordan, JordanGroup, RoundedJordan, jordan_form
 from realization.linalg.lyapunov import LyapunovSolution, continuous_lyapunov, discrete_lyapunov
 from realization.linalg.mean_square import bilinear_lyapunov, mean_square_radius
+from realization.linalg.product_svd import product_singular_values
+from realization.linalg.quadratic_norm import QuadraticNorm, common_quadratic_norm, contraction_bound
+from realization.linalg.radius import RadiusBounds, joint_spectral_radius
 from realization.linalg.riccati import RiccatiSolution, continuous_riccati, discrete_riccati
 from realization.linalg.staircase import (
     ControllabilityStaircase,
@@ -39,17 +42,21 @@ __all__ = [
     "Merge",
     "NilpotentStaircase",
     "ObservabilityStaircase",
+    "QuadraticNorm",
+    "RadiusBounds",
     "RiccatiSolution",
     "RoundedJordan",
     "bilinear_lyapunov",
     "block_diagonal_schur",
     "block_hankel",
+    "common_quadratic_norm",
     "conjugate_partition",
     "continuous_controllability_factor",
     "continuous_hankel_singular_values",
     "continuous_lyapunov",
     "continuous_observability_factor",
     "continuous_riccati",
+    "contraction_bound",
     "controllability_factor",
     "controllability_staircase",
     "decide_rank",
@@ -59,6 +66,7 @@ __all__ = [
     "fitting_split",
     "fixed_rank",
     "hankel_singular_values",
+    "joint_spectral_radius",
     "jordan_form",
     "mean_square_radius",
     "nilpotent_staircase",
@@ -66,5 +74,6 @@ __all__ = [
     "observability_staircase",
     "order_eigenvalues",
     "pbh_margin",
+    "product_singular_values",
     "require_decided",
 ]
