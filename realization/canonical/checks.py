@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from realization.canonical.form import CanonicalForm, Conversion, one, relative, residuals, size
+from realization.canonical.form import CanonicalForm, Conversion, condition, one, relative, residuals, size
 from realization.core.errors import StructureError
 from realization.linalg.arguments import spectral_abscissa, spectral_radius
 from realization.linalg.gramians import continuous_hankel_singular_values, hankel_singular_values
@@ -103,9 +103,12 @@ def check_form(form: CanonicalForm, system: Any, *, rng: Any = None) -> list[Che
 
 
 def _uniqueness(form: CanonicalForm, system: Any, found: Conversion, rng: np.random.Generator) -> list[Check]:
-    kappa = 1.0 if form.group == "orthogonal" else KAPPA
-    other = form.convert(similar(system, conditioned(len(system.A), kappa, rng=rng)))
-    again = form.convert(found.system)
+    kappa, moved = _elsewhere(form, system, rng)
+    try:
+        other, again = form.convert(moved), form.convert(found.system)
+    except StructureError:
+        # no fault where rounding alone is enough for a refusal
+        return [Check("taken in every basis", 1.0, 2.0 if np.isinf(spread(form, system, kappa, rng)) else 0.0)]
     if found.freedom or other.freedom or again.freedom:
         law = tolerance(len(system.A), (kappa * found.condition) ** 2)
         return [
@@ -118,6 +121,23 @@ def _uniqueness(form: CanonicalForm, system: Any, found: Conversion, rng: np.ran
         Check("the same from another basis", moves, law + spread(form, system, kappa, rng)),
         Check("idempotent", settles, law + spread(form, found.system, 1.0, rng)),
     ]
+
+
+def _elsewhere(form: CanonicalForm, system: Any, rng: np.random.Generator) -> tuple[float, Any]:
+    """Return the system in a random basis of the form's group, and the condition of that basis."""
+    n = len(system.A)
+    if form.group != "unimodular":
+        kappa = 1.0 if form.group == "orthogonal" else KAPPA
+        return kappa, similar(system, conditioned(n, kappa, rng=rng))
+    S, inverse = np.eye(n), np.eye(n)
+    for _ in range(n if n > 1 else 0):
+        i, j = rng.choice(n, 2, replace=False)
+        sign = rng.choice([-1, 1])
+        # integers: no rounding in either, as long as the entries stay below 2^53
+        S[i] += sign * S[j]
+        inverse[:, j] -= sign * inverse[:, i]
+    moved = dataclasses.replace(system, A=S @ system.A @ inverse, B=S @ system.B, C=system.C @ inverse)
+    return condition(S), moved
 
 
 def _invariants(form: CanonicalForm, one: Conversion, other: Conversion) -> float:
@@ -138,6 +158,7 @@ def spread(form: CanonicalForm, system: Any, kappa: float, rng: Any = None) -> f
     column of B and row of C.  Three random moves of four times n u kappa^2 are tried; times
     10, since a random direction is not the worst.  Infinite where such a move makes the form
     refuse or decide otherwise, or moves the result by a tenth: nothing is comparable there.
+    0 where the group is unimodular: its changes of basis are not rounded.
 
     Parameters
     ----------
@@ -151,6 +172,8 @@ def spread(form: CanonicalForm, system: Any, kappa: float, rng: Any = None) -> f
     float
         A distance of results, relative.
     """
+    if form.group == "unimodular":
+        return 0.0
     rng = np.random.default_rng(rng)
     step = 4 * max(len(system.A), 1) * U * kappa**2
     base, largest = form.convert(system), 0.0

@@ -71,8 +71,9 @@ class CanonicalForm:
     defect : callable
         System -> how far it is from having the shape of the form, relative to its size; 0 when
         it has it exactly.
-    group : {"general", "orthogonal"}
-        The similarities under which the result stays the same.
+    group : {"general", "orthogonal", "unimodular"}
+        The similarities under which the result stays the same; unimodular ones, of integers and
+        with an integer inverse, are for forms that need exact arithmetic.
     title, reference : str
         One line for lists; where the form is defined.
     """
@@ -80,7 +81,7 @@ class CanonicalForm:
     name: str
     convert: Callable[[Any], Conversion]
     defect: Callable[[Any], float]
-    group: Literal["general", "orthogonal"]
+    group: Literal["general", "orthogonal", "unimodular"]
     title: str
     reference: str
 

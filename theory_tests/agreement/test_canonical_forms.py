@@ -28,6 +28,12 @@ SYSTEMS = {name: entry.make() for name, entry in NAMED.items()} | {
     "no output": random_system(3, m=2, p=0),
     "dependent inputs": LinearSSM(np.diag([0.5, 0.2, -0.3]), [[1, 2, 0]] * 3, [[1, 2, 3]], [[0, 0, 0]]),
     "uncontrollable": LinearSSM(np.diag([0.5, 0.2, -0.3]), [[1], [0], [1]], [[1, 1, 1]], [[0]]),
+    "integers": LinearSSM(
+        [[2, -1, 1, 0, 3], [4, -2, 0, 1, 1], [0, 0, 0, 1, 1], [0, 0, 1, 0, 2], [0, 0, 0, 0, 3]],
+        [[1], [2], [0], [1], [1]],
+        [[1, 0, 2, 1, 1]],
+        [[1]],
+    ),
     "continuous": ContinuousSSM(np.diag([-1.0, -2, -3, -4]), np.ones((4, 1)), np.ones((1, 4)), [[0]]),
 }
 
@@ -57,9 +63,14 @@ def test_what_a_form_promises(form, system):
 
 @pytest.mark.parametrize("form", FORMS)
 def test_the_checks_decide(form):
-    """The control of the test above: at a plain system no tolerance is so wide that anything would pass."""
-    checks = check_form(FORMS[form], random_system(4, seed=3), rng=0)
-    assert all(check.allowed < 1e-6 for check in checks)
+    """The control of the test above: at some system of several states every tolerance is far below what is compared.
+
+    Results of two bases are compared there, unless the form leaves something free at every system.
+    """
+    taken = [system for system in SYSTEMS if len(SYSTEMS[system].A) > 1 and refusal(form, SYSTEMS[system]) is None]
+    unique = [system for system in taken if FORMS[form].convert(SYSTEMS[system]).freedom is None]
+    checks = [check_form(FORMS[form], SYSTEMS[system], rng=0) for system in unique or taken]
+    assert any(all(check.allowed < 1e-8 for check in each) for each in checks), taken
 
 
 def wrong(convert, group="general", defect=lambda system: 0.0):
@@ -95,7 +106,14 @@ def direct(system):
     return dataclasses.replace(found, system=dataclasses.replace(found.system, D=found.system.D + 1e-9))
 
 
+def choosy(system):
+    if abs(system.A[0, 0] - random_system(4, seed=3).A[0, 0]) > 1e-3:
+        raise StructureError("A[0, 0] is not the one number that is wanted")
+    return basis(system)
+
+
 MISTAKES = {
+    "refuses by the basis": (wrong(choosy), {"taken in every basis"}),
     "T leads the other way": (wrong(backwards), {"T A = A2 T, T B = B2, C = C2 T", "round trip"}),
     "depends on the basis": (wrong(basis), {"the same from another basis"}),
     "orthogonal only, said to be general": (
