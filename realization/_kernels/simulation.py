@@ -9,7 +9,7 @@ drive before; with out = y it is a read-out.  So one loop serves both, and no lo
 assume that out and x lie apart: the sum of a step is kept in a buffer of its own.
 
 Measured at m = p = 4 and 20 000 steps: loops are as fast as BLAS at n = 64 and faster
-below; blocks of steps as one product of matrices pay from about n = 200.
+below; products of matrices instead of products with vectors pay from about n = 200.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import numpy as np
 from realization._kernels.jit import jit
 
 LOOPS = 64  # states from which a step is left to BLAS
-LIFT = 200  # states from which blocks of BLOCK steps are
+LIFT = 200  # states from which blocks of BLOCK steps, or one step of several sequences, are one product of matrices
 BLOCK = 8
 SPARSE = 8  # entries for each one that is not zero, from which only those are visited
 

@@ -7,8 +7,10 @@ from realization.canonical.checks import Check, check_form
 from realization.canonical.companion import companion_system, controllable_companion, observable_companion
 from realization.canonical.feedback_row import feedback_register, feedback_row, gated_register, vandermonde
 from realization.canonical.form import FORMS, CanonicalForm, Conversion, conversion, convert, register
+from realization.canonical.from_transfer import from_entries, from_rational, from_zeros_poles
 from realization.canonical.hessenberg import Selection, hessenberg, popov_selection
 from realization.canonical.ho_kalman import era, ho_kalman
+from realization.canonical.invariants import Comparison, Invariants, invariants, same_behaviour
 from realization.canonical.kalman_decomposition import (
     KalmanDecomposition,
     kalman_decomposition,
@@ -27,7 +29,9 @@ __all__ = [
     "Brunovsky",
     "CanonicalForm",
     "Check",
+    "Comparison",
     "Conversion",
+    "Invariants",
     "KalmanDecomposition",
     "MemorySplit",
     "Plateau",
@@ -47,10 +51,14 @@ __all__ = [
     "era",
     "feedback_register",
     "feedback_row",
+    "from_entries",
+    "from_rational",
+    "from_zeros_poles",
     "gated_register",
     "hessenberg",
     "ho_kalman",
     "input_normal",
+    "invariants",
     "kalman_decomposition",
     "memory_split",
     "minimal_realization",
@@ -63,5 +71,6 @@ __all__ = [
     "reachable_part",
     "real_modal",
     "register",
+    "same_behaviour",
     "vandermonde",
 ]

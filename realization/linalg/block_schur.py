@@ -17,8 +17,8 @@ from scipy.linalg import block_diag, schur
 from scipy.linalg.lapack import get_lapack_funcs
 
 from realization.core.errors import ConvergenceError
+from realization.linalg.arguments import matrices
 from realization.linalg.fitting import LARGEST_CONDITION
-from realization.linalg.staircase import matrices
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,19 +7,16 @@ from realization.systems.continuous import ContinuousSSM
 from realization.systems.discretize import (
     RULES,
     Rule,
-    SampledNoise,
     backward_euler,
     discretize,
     first_order_hold,
     forward_euler,
     mamba,
-    sample_noise,
     tustin,
-    undo_tustin,
-    undo_zero_order_hold,
     zero_order_hold,
 )
 from realization.systems.linear import LinearSSM
+from realization.systems.noise import SampledNoise, sample_noise
 from realization.systems.responses import (
     evaluate,
     frequency_response,
@@ -28,6 +25,7 @@ from realization.systems.responses import (
     step_response,
     word_coefficients,
 )
+from realization.systems.undiscretize import undo_tustin, undo_zero_order_hold
 from realization.systems.varying import TimeVaryingSSM
 
 __all__ = [

@@ -1,8 +1,8 @@
 """Named systems, each good for something: what a lecture draws, and what a test has to survive.
 
-Time is discrete, x(t+1) = A x + B u; continuous ones are in `continuous_library`, families
-whose difficulty is a parameter in `families`.  `NAMED` and `NAMED_CONTINUOUS` list them all
-with their defaults, so that tests and pages go through every one.
+Time is discrete, x(t+1) = A x + B u; continuous ones are in `continuous_library`, bilinear ones
+in `bilinear_library`, families whose difficulty is a parameter in `families`.  `NAMED` and
+`NAMED_CONTINUOUS` list them with their defaults, so that tests and pages go through every one.
 """
 
 from __future__ import annotations
@@ -12,16 +12,33 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.linalg import block_diag, expm
+from scipy.linalg import block_diag
 
 from realization.core.errors import ShapeError
 from realization.systems import continuous_library, families
 from realization.systems.continuous_library import legs
+from realization.systems.discretize import zero_order_hold
 from realization.systems.linear import LinearSSM
 
 
-def _shift(steps: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """A = S (x) I, B = e_last (x) I: a register of inputs, the oldest first; S has ones above its diagonal."""
+def shift(steps: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """A = S (x) I, B = e_last (x) I: a register of inputs, the oldest first; S has ones above its diagonal.
+
+    Parameters
+    ----------
+    steps, width : int
+        Number of entries and size of one.
+
+    Returns
+    -------
+    tuple of ndarray
+        A (n, n) and B (n, width), n = steps width.
+
+    Examples
+    --------
+    >>> shift(2, 1)[0].tolist(), shift(2, 1)[1].ravel().tolist()
+    ([[0.0, 1.0], [0.0, 0.0]], [0.0, 1.0])
+    """
     eye = np.eye(width)
     return np.kron(np.eye(steps, k=1), eye), np.kron(np.eye(steps, 1, k=1 - steps), eye)
 
@@ -80,7 +97,7 @@ def moving_average(weights: Any = (0.4, 0.3, 0.2, 0.1)) -> LinearSSM:
     h = h[:, None, None] if h.ndim == 1 else h
     if h.ndim != 3 or not len(h):
         raise ShapeError(f"weights has shape {np.shape(weights)}; (w+1,) or (w+1, p, m) is needed, w at least 0")
-    A, B = _shift(len(h) - 1, h.shape[2])
+    A, B = shift(len(h) - 1, h.shape[2])
     return LinearSSM(A, B, C=np.hstack([*h[:0:-1], np.zeros((h.shape[1], 0))]), D=h[0])
 
 
@@ -106,7 +123,7 @@ def autoregression(coefficients: Any = (0.5, 0.3, -0.2)) -> LinearSSM:
     [1.0, 0.5, 0.25]
     """
     a = np.asarray(coefficients, dtype=np.float64)[None, ::-1]
-    S, e = _shift(a.shape[1], 1)
+    S, e = shift(a.shape[1], 1)
     return LinearSSM(A=S + e @ a, B=e, C=a, D=[[1]])
 
 
@@ -340,9 +357,7 @@ def sampled_legs(states: int = 6, delay: float = 0.5, step: float = 0.1) -> Line
     >>> np.linalg.eigvals(sampled_legs(3, step=1.0).A).round(4).tolist()
     [0.0498, 0.1353, 0.3679]
     """
-    continuous = legs(states, delay)
-    M = expm(step * np.block([[continuous.A, continuous.B], [np.zeros((1, states + 1))]]))
-    return LinearSSM(M[:states, :states], M[:states, states:], continuous.C, continuous.D)
+    return zero_order_hold(legs(states, delay), step)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
