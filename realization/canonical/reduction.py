@@ -84,8 +84,8 @@ class Samples:
 
         u ( |C| |K| + |H| |A| |K| + |H| |B| ),    K = inv(zI - A) B,  H = C inv(zI - A)
 
-    and 2n such changes are allowed for: a reduction by two staircases rounds the matrices once in
-    each of its at most 2n steps.
+    and n (n + 1) such changes are allowed for: a reduction by two staircases has at most n + 1 steps, each
+    of them an orthogonal similarity that rounds n times.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ class Samples:
     G : ndarray
         (k, p, m) values, without D.
     noise : ndarray
-        (k,) 2n times the bound above.
+        (k,) n (n + 1) times the bound above.
     """
 
     z: np.ndarray
@@ -105,6 +105,9 @@ class Samples:
     def size(self) -> float:
         """Largest norm of a value; 1 where all are zero, so that one can divide by it."""
         return float(norm(self.G, axis=(1, 2)).max(initial=0.0)) or 1.0
+
+    def __getitem__(self, part: slice) -> Samples:
+        return Samples(self.z[part], self.G[part], self.noise[part])
 
     def distance(self, system: Any) -> np.ndarray:
         """Norms |G(z) - G2(z)| (k,) to the transfer function of another system, without its D."""
@@ -153,4 +156,4 @@ def _value(system: Any, z: complex) -> tuple[complex, np.ndarray, float] | None:
     if n * UNIT * norm(A) * norm(F) > 1e-3:
         return None
     K, H = F @ B, C @ F
-    return z, C @ K, 2 * n * UNIT * float(norm(C) * norm(K) + norm(H) * norm(A) * norm(K) + norm(H) * norm(B))
+    return z, C @ K, n * (n + 1) * UNIT * float(norm(C) * norm(K) + norm(H) * norm(A) * norm(K) + norm(H) * norm(B))

@@ -3,9 +3,7 @@
     P = sum A^j B B' A'^j = L L',      Q = sum A'^j C' C A^j = M M',      sigma = singular values of M' L
 
 P and Q are never formed: their eigenvalues are squares, and a singular value below
-sqrt(eps) of the largest would drown in rounding.  The product M' L is not trusted to an
-ordinary singular value decomposition either, which is right to eps times the *largest*
-value: pivoted QR brings the grading out, one-sided Jacobi keeps it (Drmac 1998).
+sqrt(eps) of the largest would drown in rounding.
 """
 
 from __future__ import annotations
@@ -15,9 +13,10 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 
-from realization.core.errors import ConvergenceError, StructureError
+from realization.core.errors import StructureError
 from realization.linalg.arguments import matrices, spectral_abscissa, spectral_radius
 from realization.linalg.doubling import adjoint, cayley, factored_smith
+from realization.linalg.product_svd import product_singular_values
 
 
 def controllability_factor(A: Any, B: Any) -> np.ndarray:
@@ -118,7 +117,7 @@ def hankel_singular_values(A: Any, B: Any, C: Any) -> np.ndarray:
     array([1., 1.])
     """
     A, B, C = matrices("A: n n; B: n m; C: p n", A=A, B=B, C=C)
-    return _singular_values_of_product(_factor(adjoint(A), adjoint(C)), _factor(A, B))
+    return product_singular_values(_factor(adjoint(A), adjoint(C)), _factor(A, B))
 
 
 def continuous_controllability_factor(A: Any, B: Any) -> np.ndarray:
@@ -216,7 +215,7 @@ def continuous_hankel_singular_values(A: Any, B: Any, C: Any) -> np.ndarray:
     A, B, C = matrices("A: n n; B: n m; C: p n", A=A, B=B, C=C)
     Ad, M, s = _disc(A)
     scale = np.sqrt(2 * s)
-    return _singular_values_of_product(_factor(adjoint(Ad), scale * adjoint(C @ M)), _factor(Ad, scale * M @ B))
+    return product_singular_values(_factor(adjoint(Ad), scale * adjoint(C @ M)), _factor(Ad, scale * M @ B))
 
 
 def _factor(A: np.ndarray, B: np.ndarray) -> np.ndarray:
@@ -256,29 +255,3 @@ def _disc(A: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
             f"spectral abscissa of A is {abscissa:.17g}, need < 0: a Gramian exists for stable systems"
         )
     return Ad, M, s
-
-
-def _singular_values_of_product(M: np.ndarray, L: np.ndarray) -> np.ndarray:
-    """Singular values of M' L, (n, q)' (n, r), each to high relative accuracy, padded with zeros to n."""
-    n = len(L)
-    # M' L = (M / d)' (d L): rows of L of equal size, so that the product mixes nothing of different scale
-    d = np.linalg.norm(L, axis=1)
-    d[d == 0] = 1.0
-    R, order = scipy.linalg.qr(adjoint(M * d[:, None]), mode="r", pivoting=True)
-    graded = R[:n] @ (L / d[:, None])[order]
-    values = _graded_singular_values(graded)
-    return np.concatenate([values, np.zeros(n - len(values))])
-
-
-def _graded_singular_values(X: np.ndarray) -> np.ndarray:
-    """Singular values of X = D1 Y D2, each to the accuracy that Y allows, whatever the scales D1 and D2."""
-    if X.dtype.kind == "c":  # LAPACK has the routine for real matrices; here every value comes twice
-        return _graded_singular_values(np.block([[X.real, -X.imag], [X.imag, X.real]]))[::2]
-    if not X.any():
-        return np.zeros(min(X.shape))
-    X = X if X.shape[0] >= X.shape[1] else X.T
-    # joba=2: graded in rows and columns; jobr=0: no column is dropped for being small; no vectors
-    values, _, _, work, _, info = scipy.linalg.lapack.dgejsv(X, joba=2, jobu=3, jobv=3, jobr=0, jobt=1, jobp=1)
-    if info:
-        raise ConvergenceError(f"Jacobi rotations of LAPACK's gejsv did not settle: info = {info} after 30 sweeps")
-    return values * (work[1] / work[0])

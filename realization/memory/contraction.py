@@ -101,7 +101,7 @@ def guarantee(matrices: np.ndarray, *, precision: float = 2.0**-24) -> Guarantee
     >>> print(guarantee(np.array([up, down])))
     not guaranteed: a product of 2 steps has growth 1 a step, need < 1
     """
-    family = np.stack([real(F) for F in np.asarray(matrices)])
+    family = real(np.asarray(matrices))
     if not family.size:  # no state, nothing to forget
         return Guarantee("finite", 0, 0.0, (), 0.0, None)
     family = np.unique(family, axis=0)

@@ -16,6 +16,7 @@ from realization.linalg import (
     controllability_factor,
     hankel_singular_values,
     observability_factor,
+    product_singular_values,
 )
 
 mpmath = pytest.importorskip("mpmath")  # comes with SymPy
@@ -180,3 +181,21 @@ def test_no_states_are_legal_and_bad_input_is_refused():
         controllability_factor(np.eye(2), np.ones((3, 1)))
     with pytest.raises(ShapeError, match="NaN"):
         observability_factor([[np.inf]], [[1.0]])
+
+
+SHAPES = [((4, 2), (4, 3)), ((4, 6), (4, 1)), ((0, 2), (0, 3)), ((3, 0), (3, 2)), ((3, 5), (3, 7))]
+
+
+@pytest.mark.parametrize("M_shape, L_shape", SHAPES)
+def test_singular_values_of_products_of_every_shape(M_shape, L_shape):
+    rng = np.random.default_rng(0)
+    for unit in (0, 1j):
+        M, L = (rng.standard_normal(s) + unit * rng.standard_normal(s) for s in (M_shape, L_shape))
+        plain = np.linalg.svd(M.conj().T @ L, compute_uv=False)[: len(M)]
+        values = product_singular_values(M, L)
+        np.testing.assert_allclose(values, np.concatenate([plain, np.zeros(len(M) - len(plain))]), atol=1e-13)
+
+
+def test_singular_values_of_zeros_and_of_ties():
+    for M, values in ((np.zeros((3, 3)), 0), (np.eye(3), 1), (np.eye(3) + 0j, 1), (1e150 * np.eye(3), 1e300)):
+        np.testing.assert_allclose(product_singular_values(M, M), values, rtol=1e-15)
