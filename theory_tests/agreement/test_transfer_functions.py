@@ -152,7 +152,7 @@ def test_at_a_zero_an_input_is_swallowed(seed, n, m):
 
 def test_zeros_off_by_a_permille_are_seen():
     """The control: neither is the pencil singular there, nor is their product the determinant."""
-    system = families.random_stable(4, 2, 2, rng=0)
+    system = families.random_stable(4, 2, 2, rng=1)
     wrong = 1.001 * zeros(system)
     pencils = [np.block([[system.A - z * np.eye(4), system.B], [system.C, system.D]]) for z in (*wrong, 0.3 + 0.5j)]
     assert min(np.linalg.svd(P)[1][-1] for P in pencils) > 1e-6
