@@ -11,6 +11,7 @@ from realization.canonical.from_transfer import from_entries, from_rational, fro
 from realization.canonical.hessenberg import Selection, hessenberg, popov_selection
 from realization.canonical.ho_kalman import era, ho_kalman
 from realization.canonical.invariants import Comparison, Invariants, invariants, same_behaviour
+from realization.canonical.jordan import ExactConversion, exact_jordan, jordan
 from realization.canonical.kalman_decomposition import (
     KalmanDecomposition,
     kalman_decomposition,
@@ -31,6 +32,7 @@ __all__ = [
     "Check",
     "Comparison",
     "Conversion",
+    "ExactConversion",
     "Invariants",
     "KalmanDecomposition",
     "MemorySplit",
@@ -49,6 +51,7 @@ __all__ = [
     "conversion",
     "convert",
     "era",
+    "exact_jordan",
     "feedback_register",
     "feedback_row",
     "from_entries",
@@ -59,6 +62,7 @@ __all__ = [
     "ho_kalman",
     "input_normal",
     "invariants",
+    "jordan",
     "kalman_decomposition",
     "memory_split",
     "minimal_realization",

@@ -6,7 +6,7 @@
     idempotence    convert(convert(system)) = convert(system)
 
 Two kinds of tolerance.  What rounding under a T of condition k does to a behaviour, relative to
-|C| |A^k| |B| and its like, is 100 n u k^2, u = 2^-53: k enters once through T and once through
+|C| |A^i| |A| |A^j| |B| and its like, is 100 n u k^2, u = 2^-53: k enters once through T and once through
 inv(T), and only once into a matrix of the result.  The constant allows for sums in any order; the
 errors seen use less than a tenth of it.  A form that would lose more than all but four digits has to
 refuse, so nothing beyond LOST is allowed.  How far two results of one form may lie apart depends
@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from realization.canonical.form import CanonicalForm, Conversion, one, relative, residuals, size
+from realization.canonical.form import CanonicalForm, Conversion, condition, one, relative, residuals, size
 from realization.core.errors import StructureError
 from realization.linalg.arguments import spectral_abscissa, spectral_radius
 from realization.linalg.gramians import continuous_hankel_singular_values, hankel_singular_values
@@ -103,11 +103,16 @@ def check_form(form: CanonicalForm, system: Any, *, rng: Any = None) -> list[Che
 
 
 def _uniqueness(form: CanonicalForm, system: Any, found: Conversion, rng: np.random.Generator) -> list[Check]:
-    kappa = 1.0 if form.group == "orthogonal" else KAPPA
-    other = form.convert(similar(system, conditioned(len(system.A), kappa, rng=rng)))
-    again = form.convert(found.system)
+    kappa, moved = _elsewhere(form, system, rng)
+    try:
+        other, again = form.convert(moved), form.convert(found.system)
+    except StructureError:
+        # no fault where rounding alone is enough for a refusal
+        return [Check("taken in every basis", 1.0, 2.0 if np.isinf(spread(form, system, kappa, rng)) else 0.0)]
     if found.freedom or other.freedom or again.freedom:
-        law = tolerance(len(system.A), (kappa * found.condition) ** 2)
+        # where a basis leaves a choice, each result answers for the T that it chose
+        worst = max(found.condition, other.condition, again.condition)
+        law = tolerance(len(system.A), (kappa * worst) ** 2)
         return [
             Check("invariants in another basis", _invariants(form, found, other), law),
             Check("invariants, converted twice", _invariants(form, found, again), law),
@@ -118,6 +123,23 @@ def _uniqueness(form: CanonicalForm, system: Any, found: Conversion, rng: np.ran
         Check("the same from another basis", moves, law + spread(form, system, kappa, rng)),
         Check("idempotent", settles, law + spread(form, found.system, 1.0, rng)),
     ]
+
+
+def _elsewhere(form: CanonicalForm, system: Any, rng: np.random.Generator) -> tuple[float, Any]:
+    """Return the system in a random basis of the form's group, and the condition of that basis."""
+    n = len(system.A)
+    if form.group != "unimodular":
+        kappa = 1.0 if form.group == "orthogonal" else KAPPA
+        return kappa, similar(system, conditioned(n, kappa, rng=rng))
+    S, inverse = np.eye(n), np.eye(n)
+    for _ in range(n if n > 1 else 0):
+        i, j = rng.choice(n, 2, replace=False)
+        sign = rng.choice([-1, 1])
+        # integers: no rounding in either, as long as the entries stay below 2^53
+        S[i] += sign * S[j]
+        inverse[:, j] -= sign * inverse[:, i]
+    moved = dataclasses.replace(system, A=S @ system.A @ inverse, B=S @ system.B, C=system.C @ inverse)
+    return condition(S), moved
 
 
 def _invariants(form: CanonicalForm, one: Conversion, other: Conversion) -> float:
@@ -138,6 +160,7 @@ def spread(form: CanonicalForm, system: Any, kappa: float, rng: Any = None) -> f
     column of B and row of C.  Three random moves of four times n u kappa^2 are tried; times
     10, since a random direction is not the worst.  Infinite where such a move makes the form
     refuse or decide otherwise, or moves the result by a tenth: nothing is comparable there.
+    0 where the group is unimodular: its changes of basis are not rounded.
 
     Parameters
     ----------
@@ -151,6 +174,8 @@ def spread(form: CanonicalForm, system: Any, kappa: float, rng: Any = None) -> f
     float
         A distance of results, relative.
     """
+    if form.group == "unimodular":
+        return 0.0
     rng = np.random.default_rng(rng)
     step = 4 * max(len(system.A), 1) * U * kappa**2
     base, largest = form.convert(system), 0.0
@@ -188,10 +213,16 @@ def _back(found: Conversion) -> Any:
 
 
 def markov_distance(a: Any, b: Any) -> float:
-    """Return the largest |C A^k B - C2 A2^k B2| for k <= 2 n, relative to the largest |C| |A^k| |B| of a."""
+    """Return the largest |C A^k B - C2 A2^k B2| for k <= 2 n, relative to |C| |A^i| |A| |A^j| |B| of a, i + j < 2 n.
+
+    That is what an error of A does to a power of it, and more than the largest |A^k| where A is not normal.
+    """
     n = len(a.A)
-    powers = markov_parameters(dataclasses.replace(a, B=np.eye(n), C=np.eye(n), D=np.eye(n)), 2 * n + 1)
-    scale = size(a.C) * size(a.B) * max(size(X) for X in powers)
+    powers = markov_parameters(dataclasses.replace(a, B=np.eye(n), C=np.eye(n), D=np.eye(n)), 2 * n + 2)[1:]
+    sizes = np.array([size(X) for X in powers])
+    i, j = np.indices((2 * n, 2 * n))
+    through = (sizes[: 2 * n, None] * sizes[: 2 * n])[i + j < 2 * n].max(initial=0.0) * size(a.A)
+    scale = size(a.C) * size(a.B) * max(through, sizes[0])
     h, g = (markov_parameters(each, 2 * n + 2)[1:] for each in (a, b))
     return max(relative(X - Y, scale) for X, Y in zip(h, g, strict=True))
 

@@ -143,7 +143,7 @@ def _left(form: str, A: np.ndarray, values: np.ndarray, V: np.ndarray) -> tuple[
     """Return inv(V), refusing eigenvectors that are out of reach; what is free where eigenvalues coincide."""
     n, kappa = len(A), condition(V)
     i, j = _closest(values)
-    pair = f"eigenvalues {values[i]:.10g} and {values[j]:.10g}" if n > 1 else "the eigenvalue"
+    pair = " and ".join(f"{v:.10g}" if v.imag else f"{v.real:.10g}" for v in values[[i, j]]) if n > 1 else "the one"
     if not kappa <= LIMIT:
         raise StructureError(_refusal(form, kappa, LIMIT, pair))
     W = np.linalg.solve(V, np.eye(n))
@@ -154,7 +154,7 @@ def _left(form: str, A: np.ndarray, values: np.ndarray, V: np.ndarray) -> tuple[
         return W, None
     if kappa > DEFECTIVE:
         raise StructureError(_refusal(form, kappa, DEFECTIVE, pair))
-    return W, f"the basis of a space of eigenvectors: {pair} agree to rounding"
+    return W, f"the basis of a space of eigenvectors: eigenvalues {pair} agree to rounding"
 
 
 def _closest(values: np.ndarray) -> tuple[int, int]:
@@ -165,8 +165,8 @@ def _closest(values: np.ndarray) -> tuple[int, int]:
 
 def _refusal(form: str, kappa: float, limit: float, pair: str) -> str:
     return (
-        f"{form}: the eigenvectors have condition {kappa:.1e}, need <= {limit:.0e}: {pair} are not separated; "
-        "block_diagonal_schur keeps such eigenvalues in one block"
+        f"{form}: the eigenvectors have condition {kappa:.1e}, need <= {limit:.0e}: eigenvalues {pair} are not "
+        "separated; block_diagonal_schur keeps such eigenvalues in one block"
     )
 
 
