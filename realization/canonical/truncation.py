@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from realization.canonical.balanced import factors
+from realization.canonical.balanced import TIED, factors
 from realization.canonical.form import one
 from realization.canonical.reduction import Reduction, project
 from realization.core.errors import StructureError
@@ -39,7 +39,8 @@ def balanced_truncation(system: Any, order: int) -> Reduction:
     Reduction
         `residual` is the largest 2-norm of G - G_r over points of the circle (of the imaginary
         axis), `bound` is 2 (s_(r+1) + ... + s_n), `size` the largest 2-norm of G; the decision holds the
-        Hankel singular values, with `gap` = s_r / s_(r+1).
+        Hankel singular values, with `gap` = s_r / s_(r+1), and is open where the two agree: what is
+        kept is then left to rounding, although the bound holds.
 
     Raises
     ------
@@ -72,7 +73,7 @@ def balanced_truncation(system: Any, order: int) -> Reduction:
     small, exact = project(system, L, R), _values(system)
     residual, size = _distance(system, small)
     gap = float(exact[order - 1] / exact[order]) if 0 < order < n and exact[order] else np.inf
-    decision = Decision("order, given", order, gap, None, 1.0, True, exact)
+    decision = Decision("order, given", order, gap, None, 1.0, gap > 1 + TIED, exact)
     dropped = f"{n - order} of {n} states, with Hankel singular values up to {exact[order:].max(initial=0.0):.1e}"
     tail = 2 * float(exact[order:].sum())
     return Reduction("balanced truncation", small, L, R, residual, tail, size, (decision,), dropped)

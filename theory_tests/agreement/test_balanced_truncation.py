@@ -64,6 +64,14 @@ def test_equal_values_leave_a_rotation():
     assert balanced(random_stable(4, 2, 2)).freedom is None
 
 
+def test_a_cut_between_equal_values_is_open():
+    """Which two of three delays are kept is left to rounding; the bound holds all the same."""
+    small = balanced_truncation(delay_line(3), 2)
+    assert not small.decided
+    assert 1 <= small.residual <= small.bound == pytest.approx(2)
+    assert balanced_truncation(random_stable(4, 2, 2), 2).decided
+
+
 @given(st.integers(0, 2**32 - 1), st.integers(1, 8), st.integers(1, 3), st.integers(0, 3))
 def test_left_and_right(seed, n, m, decades):
     """L R = I, for any order within reach, in any basis."""
