@@ -6,7 +6,7 @@
     idempotence    convert(convert(system)) = convert(system)
 
 Two kinds of tolerance.  What rounding under a T of condition k does to a behaviour, relative to
-|C| |A^k| |B| and its like, is 100 n u k^2, u = 2^-53: k enters once through T and once through
+|C| |A^i| |A| |A^j| |B| and its like, is 100 n u k^2, u = 2^-53: k enters once through T and once through
 inv(T), and only once into a matrix of the result.  The constant allows for sums in any order; the
 errors seen use less than a tenth of it.  A form that would lose more than all but four digits has to
 refuse, so nothing beyond LOST is allowed.  How far two results of one form may lie apart depends
@@ -110,7 +110,9 @@ def _uniqueness(form: CanonicalForm, system: Any, found: Conversion, rng: np.ran
         # no fault where rounding alone is enough for a refusal
         return [Check("taken in every basis", 1.0, 2.0 if np.isinf(spread(form, system, kappa, rng)) else 0.0)]
     if found.freedom or other.freedom or again.freedom:
-        law = tolerance(len(system.A), (kappa * found.condition) ** 2)
+        # where a basis leaves a choice, each result answers for the T that it chose
+        worst = max(found.condition, other.condition, again.condition)
+        law = tolerance(len(system.A), (kappa * worst) ** 2)
         return [
             Check("invariants in another basis", _invariants(form, found, other), law),
             Check("invariants, converted twice", _invariants(form, found, again), law),
@@ -211,10 +213,16 @@ def _back(found: Conversion) -> Any:
 
 
 def markov_distance(a: Any, b: Any) -> float:
-    """Return the largest |C A^k B - C2 A2^k B2| for k <= 2 n, relative to the largest |C| |A^k| |B| of a."""
+    """Return the largest |C A^k B - C2 A2^k B2| for k <= 2 n, relative to |C| |A^i| |A| |A^j| |B| of a, i + j < 2 n.
+
+    That is what an error of A does to a power of it, and more than the largest |A^k| where A is not normal.
+    """
     n = len(a.A)
-    powers = markov_parameters(dataclasses.replace(a, B=np.eye(n), C=np.eye(n), D=np.eye(n)), 2 * n + 1)
-    scale = size(a.C) * size(a.B) * max(size(X) for X in powers)
+    powers = markov_parameters(dataclasses.replace(a, B=np.eye(n), C=np.eye(n), D=np.eye(n)), 2 * n + 2)[1:]
+    sizes = np.array([size(X) for X in powers])
+    i, j = np.indices((2 * n, 2 * n))
+    through = (sizes[: 2 * n, None] * sizes[: 2 * n])[i + j < 2 * n].max(initial=0.0) * size(a.A)
+    scale = size(a.C) * size(a.B) * max(through, sizes[0])
     h, g = (markov_parameters(each, 2 * n + 2)[1:] for each in (a, b))
     return max(relative(X - Y, scale) for X, Y in zip(h, g, strict=True))
 

@@ -16,7 +16,7 @@ import numpy as np
 from scipy.linalg import lu_factor, lu_solve
 
 from realization.linalg.arguments import matrices
-from realization.linalg.decision import CEILING, EPS, Decision
+from realization.linalg.decision import CEILING, EPS, Decision, at_least
 from realization.linalg.staircase import nilpotent_staircase
 from realization.linalg.twins import norm2
 
@@ -100,7 +100,7 @@ def fitting_split(A: Any, *, bound: float = LARGEST_CONDITION, rtol: float | Non
     Raises
     ------
     ShapeError
-        If A is not square or not finite.
+        If A is not square or not finite, or the bound is below 1.
 
     References
     ----------
@@ -121,6 +121,7 @@ def fitting_split(A: Any, *, bound: float = LARGEST_CONDITION, rtol: float | Non
     (False, '2e+13')
     """
     A = matrices("A: n n", A=A)[0]
+    bound = at_least(1.0, "bound", bound)
     s = nilpotent_staircase(A, rtol=rtol)
     k, n = sum(s.blocks), len(A)
     N, X, M = s.A2[:k, :k], s.A2[:k, k:], s.A2[k:, k:]
@@ -134,7 +135,7 @@ def fitting_split(A: Any, *, bound: float = LARGEST_CONDITION, rtol: float | Non
         A2 = np.block([[N, np.zeros_like(X)], [np.zeros((n - k, k)), M]])
         scale = norm2(T) * norm2(A)
         residual = max(residual, norm2(T @ A - A2 @ T) / scale if scale else 0.0)
-    return FittingSplit(N, X, M, s.Q, Y, T, float(condition), float(bound), s.index, s.decisions, residual, s.noise)
+    return FittingSplit(N, X, M, s.Q, Y, T, float(condition), bound, s.index, s.decisions, residual, s.noise)
 
 
 def _coupling(N: np.ndarray, X: np.ndarray, M: np.ndarray, index: int) -> np.ndarray:

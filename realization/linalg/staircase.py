@@ -8,7 +8,8 @@ Every step asks for the rank of a block.  It is decided by the largest gap among
 values, judged against their *measured* error: two twins of the data, perturbed by a few units of
 rounding, go through the same steps, and what differs between the twins is noise.  A fixed
 tolerance cannot do this, since an error grows from step to step by |A| / (smallest singular value
-kept), for instance by |mu|**-index beside an invertible part mu.
+kept), for instance by |mu|**-index beside an invertible part mu.  The noise is part of the result:
+it is the `error` of what a next staircase is given.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from realization.linalg.arguments import matrices
 from realization.linalg.decision import Decision
 from realization.linalg.twins import (
     ROUNDING,
+    TWINS,
+    clear_cut,
     measured_noise,
     norm2,
     rank_against,
@@ -186,7 +189,7 @@ def nilpotent_staircase(A: Any, *, rtol: float | None = None, error: float = ROU
     Raises
     ------
     ShapeError
-        If A is not square or not finite.
+        If A is not square or not finite, or rtol or error is negative or no number.
 
     References
     ----------
@@ -202,29 +205,8 @@ def nilpotent_staircase(A: Any, *, rtol: float | None = None, error: float = ROU
     ((1, 1, 1), 3, (3,), False, True)
     """
     A = matrices("A: n n", A=A)[0]
-    n, scale = len(A), norm2(A)
-    S, Q = with_twins(A, rtol, error), np.eye(n, dtype=A.dtype)
-    blocks: list[int] = []
-    decisions: list[Decision] = []
-    i, noise = 0, error
-    while i < n:
-        _, s, Vh = np.linalg.svd(S[:, i:, i:])
-        here = max(error, measured_noise(s, n, scale))
-        noise = max(noise, here)
-        decision = rank_against(s[0], scale, here, rtol, f"rank of A after {len(blocks)} steps")
-        rank = decision.choice
-        nullity = n - i - rank
-        if blocks and nullity > blocks[-1]:  # ker A^(k+1) / ker A^k embeds in ker A^k / ker A^(k-1)
-            decision = replace(decision, decided=False, rival=n - i - blocks[-1])
-        decisions.append(decision)
-        if nullity == 0:
-            break
-        turn(S, Q, reflector(Vh[:, rank:].conj().mT), i)
-        S[:, i:, i : i + nullity] = 0
-        blocks.append(nullity)
-        i += nullity
-    residual = relative(A @ Q - Q @ S[0], A)
-    return NilpotentStaircase(Q, S[0], tuple(blocks), tuple(decisions), residual, noise)
+    plain = _nilpotent(A, rtol, error, 0)
+    return plain if rtol is not None or clear_cut(plain) else _nilpotent(A, None, error, TWINS)
 
 
 def controllability_staircase(
@@ -251,7 +233,7 @@ def controllability_staircase(
     Raises
     ------
     ShapeError
-        If the shapes do not fit, or an entry is not finite.
+        If the shapes do not fit, an entry is not finite, or rtol or error is negative or no number.
 
     References
     ----------
@@ -267,29 +249,8 @@ def controllability_staircase(
     (2, (2,), [0.0, 0.0])
     """
     A, B = matrices("A: n n; B: n m", A=A, B=B)
-    n = len(A)
-    S, T, Q = with_twins(A, rtol, error), with_twins(B, rtol, error), np.eye(n, dtype=A.dtype)
-    blocks: list[int] = []
-    decisions: list[Decision] = []
-    i, noise, reached, scale, size = 0, error, T, norm2(B), norm2(A)
-    while i < n:
-        U, s, _ = np.linalg.svd(reached[:, i:], full_matrices=False)
-        here = max(error, measured_noise(s, n, scale))
-        noise = max(noise, here)
-        decisions.append(rank_against(s[0], scale, here, rtol, f"rank of what step {len(blocks) + 1} reaches"))
-        rank = decisions[-1].choice
-        if rank:
-            V = reflector(U[:, :, :rank])
-            turn(S, Q, V, i)
-            T[:, i:] -= V @ (V.conj().mT @ T[:, i:])
-        reached[:, i + rank :] = 0
-        if rank == 0:
-            break
-        blocks.append(rank)
-        reached, scale = S[:, :, i : i + rank], size
-        i += rank
-    residual = max(relative(A @ Q - Q @ S[0], A), relative(B - Q @ T[0], B))
-    return ControllabilityStaircase(Q, S[0], T[0], tuple(blocks), tuple(decisions), residual, noise)
+    plain = _controllability(A, B, rtol, error, 0)
+    return plain if rtol is not None or clear_cut(plain) else _controllability(A, B, None, error, TWINS)
 
 
 def observability_staircase(
@@ -389,3 +350,57 @@ def conjugate_partition(sizes: Sequence[int]) -> tuple[int, ...]:
     ((4, 3, 3, 1, 1), (5, 3, 3, 1))
     """
     return tuple(sum(size > k for size in sizes) for k in range(max(sizes, default=0)))
+
+
+def _nilpotent(A: np.ndarray, rtol: float | None, error: float, twins: int) -> NilpotentStaircase:
+    n, scale = len(A), norm2(A)
+    S, Q = with_twins(A, error, twins), np.eye(n, dtype=A.dtype)
+    blocks: list[int] = []
+    decisions: list[Decision] = []
+    i, noise = 0, error
+    while i < n:
+        _, s, Vh = np.linalg.svd(S[:, i:, i:])
+        here = max(error, measured_noise(s, n, scale))
+        noise = max(noise, here)
+        decision = rank_against(s[0], scale, here, rtol, f"rank of A after {len(blocks)} steps")
+        rank = decision.choice
+        nullity = n - i - rank
+        if blocks and nullity > blocks[-1]:  # ker A^(k+1) / ker A^k embeds in ker A^k / ker A^(k-1)
+            decision = replace(decision, decided=False, rival=n - i - blocks[-1])
+        decisions.append(decision)
+        if nullity == 0:
+            break
+        turn(S, Q, reflector(Vh[:, rank:].conj().mT), i)
+        S[:, i:, i : i + nullity] = 0
+        blocks.append(nullity)
+        i += nullity
+    residual = relative(A @ Q - Q @ S[0], A)
+    return NilpotentStaircase(Q, S[0], tuple(blocks), tuple(decisions), residual, noise)
+
+
+def _controllability(
+    A: np.ndarray, B: np.ndarray, rtol: float | None, error: float, twins: int
+) -> ControllabilityStaircase:
+    n = len(A)
+    S, T, Q = with_twins(A, error, twins), with_twins(B, error, twins), np.eye(n, dtype=A.dtype)
+    blocks: list[int] = []
+    decisions: list[Decision] = []
+    i, noise, reached, scale, size = 0, error, T, norm2(B), norm2(A)
+    while i < n:
+        U, s, _ = np.linalg.svd(reached[:, i:], full_matrices=False)
+        here = max(error, measured_noise(s, n, scale))
+        noise = max(noise, here)
+        decisions.append(rank_against(s[0], scale, here, rtol, f"rank of what step {len(blocks) + 1} reaches"))
+        rank = decisions[-1].choice
+        if rank:
+            V = reflector(U[:, :, :rank])
+            turn(S, Q, V, i)
+            T[:, i:] -= V @ (V.conj().mT @ T[:, i:])
+        reached[:, i + rank :] = 0
+        if rank == 0:
+            break
+        blocks.append(rank)
+        reached, scale = S[:, :, i : i + rank], size
+        i += rank
+    residual = max(relative(A @ Q - Q @ S[0], A), relative(B - Q @ T[0], B))
+    return ControllabilityStaircase(Q, S[0], T[0], tuple(blocks), tuple(decisions), residual, noise)

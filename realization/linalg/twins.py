@@ -8,26 +8,50 @@ the worst cases of all steps.
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 
-from realization.linalg.decision import EPS, SAME_SIZE, Decision, decide_rank, fixed_rank
+from realization.linalg.decision import CEILING, EPS, SAME_SIZE, Decision, at_least, decide_rank, fixed_rank
 
 TWINS = 2
 # What a matrix that was computed is off by: Q A Q' has an error of 0.3 to 1.8 eps |A| for n = 4 to 50 (measured).
 ROUNDING = 4 * EPS
 
 
-def with_twins(X: np.ndarray, rtol: float | None, error: float) -> np.ndarray:
-    """X, and where ranks are judged by their noise, copies that differ from it by its error."""
-    if rtol is not None or not X.size:
-        return X[None].copy()
-    E = np.random.default_rng(0).standard_normal((TWINS, *X.shape))
+class Decided(Protocol):
+    """What a staircase says about its ranks."""
+
+    @property
+    def decisions(self) -> tuple[Decision, ...]:
+        """One rank for each step."""
+
+    @property
+    def noise(self) -> float:
+        """Error of the blocks, relative to the norm of the matrix."""
+
+
+def clear_cut(found: Decided) -> bool:
+    """Whether a staircase without twins needs none: all it keeps exceeds CEILING, all it drops is of the size of u.
+
+    Then the error of a step is at most 1 / CEILING times that of the one before, which was seen to be small: what
+    is kept in the next step cannot be noise.
+    """
+    return all(d.decided and d.gap * found.noise >= CEILING for d in found.decisions)
+
+
+def with_twins(X: np.ndarray, error: float, twins: int) -> np.ndarray:
+    """X, and copies that differ from it by its error."""
+    error = at_least(0.0, "error", error)
+    if not X.size:
+        return np.zeros((1 + twins, *X.shape), X.dtype)
+    E = np.random.default_rng(0).standard_normal((twins, *X.shape))
     E /= np.linalg.norm(E, 2, axis=(1, 2))[:, None, None]
     return np.concatenate([X[None], X + error * norm2(X) * E])
 
 
 def measured_noise(s: np.ndarray, n: int, scale: float) -> float:
-    """Relative error of a block, from the singular values (1 + TWINS, k) of it and of its twins."""
+    """Relative error of a block, from the singular values (1 + twins, k) of it and of its twins."""
     # By Weyl's inequality values differ by no more than the blocks do; n rotations round to some n eps.
     measured = float(np.abs(s - s[0]).max(initial=0.0)) / scale if scale else 0.0
     return max(n * EPS, measured)

@@ -76,7 +76,7 @@ class Reconstruction:
     R : ndarray
         (n, k m), [B, A B, ..., A^(k-1) B].
     inverse : ndarray
-        (k m, n), the pseudo-inverse of R at the rank decided.
+        (k, m, n), the pseudo-inverse of R at the rank decided, lag by lag.
     singular_values : ndarray
         Those of R.
     determined : ndarray of bool
@@ -113,8 +113,7 @@ class Reconstruction:
         ndarray
             (*b, k, m), newest first; right where `determined`.
         """
-        k = len(self.determined)
-        return (np.asarray(x) @ self.inverse.T).reshape(*np.shape(x)[:-1], k, len(self.inverse) // max(k, 1))
+        return np.einsum("kmn,...n->...km", self.inverse, np.asarray(x))
 
 
 def eidetic_memory(system: LinearSSM) -> Eidetic:
@@ -204,11 +203,11 @@ def reconstruction(system: LinearSSM, steps: int) -> Reconstruction:
     U, s, V = np.linalg.svd(R, full_matrices=True)
     decision = decide_rank(s, what="rank of the map from inputs to the state")
     r = decision.choice
-    inverse = (V[:r].conj().T / s[:r]) @ U[:, :r].conj().T
+    inverse = ((V[:r].conj().T / s[:r]) @ U[:, :r].conj().T).reshape(steps, m, n)
     lost = np.linalg.norm(V[r:].reshape(len(V) - r, steps, m), axis=(0, 2))
     # the null space is known up to the rounding of R over its smallest singular value that counts
     level = 10 * max(R.shape) * EPS * (s[0] / s[r - 1]) if r else 0.5
-    size = np.linalg.norm(inverse.reshape(steps, m, n), 2, axis=(1, 2)) if inverse.size else np.zeros(steps)
+    size = np.linalg.norm(inverse, 2, axis=(1, 2)) if inverse.size else np.zeros(steps)
     determined = lost <= level
     return Reconstruction(R, inverse, s, determined, np.where(determined, size, np.inf), decision)
 

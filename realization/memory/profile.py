@@ -229,7 +229,7 @@ def _corners(system: BilinearSSM, inputs: Any) -> Callable[[np.ndarray], np.ndar
                 f"{len(gates)} inputs change the transition of one part of the system, need <= {GATES}: a box has "
                 f"2^{len(gates)} corners; give those that can occur"
             )
-        return np.array(list(itertools.product(*ends[gates]))).reshape(-1, len(gates))
+        return np.array(list(itertools.product(*ends[gates]))).reshape(2 ** len(gates), len(gates))
 
     return of
 

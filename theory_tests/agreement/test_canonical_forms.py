@@ -5,12 +5,14 @@ import re
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from realization.canonical import FORMS, CanonicalForm, Conversion, check_form, conversion, convert, register
 from realization.core.errors import ShapeError, StructureError
-from realization.systems import ContinuousSSM, LinearSSM, TimeVaryingSSM, similar
+from realization.systems import LinearSSM, TimeVaryingSSM, similar
 from realization.systems.families import conditioned
-from realization.systems.library import NAMED
+from realization.systems.library import NAMED, NAMED_CONTINUOUS
 
 
 def random_system(n, m=1, p=1, seed=0):
@@ -20,7 +22,7 @@ def random_system(n, m=1, p=1, seed=0):
     return LinearSSM(A, rng.standard_normal((n, m)), rng.standard_normal((p, n)), rng.standard_normal((p, m)))
 
 
-SYSTEMS = {name: entry.make() for name, entry in NAMED.items()} | {
+SYSTEMS = {name: entry.make() for name, entry in [*NAMED.items(), *NAMED_CONTINUOUS.items()]} | {
     "no state": random_system(0),
     "one state": random_system(1),
     "many inputs": random_system(6, m=3, p=2),
@@ -34,7 +36,6 @@ SYSTEMS = {name: entry.make() for name, entry in NAMED.items()} | {
         [[1, 0, 2, 1, 1]],
         [[1]],
     ),
-    "continuous": ContinuousSSM(np.diag([-1.0, -2, -3, -4]), np.ones((4, 1)), np.ones((1, 4)), [[0]]),
 }
 
 
@@ -59,6 +60,20 @@ def test_what_a_form_promises(form, system):
         assert failed(FORMS[form], SYSTEMS[system]) == []
     else:
         assert re.search(r"\d", message)
+
+
+@pytest.mark.parametrize("form", [form for form in FORMS if FORMS[form].group != "unimodular"])
+@settings(max_examples=10)
+@given(
+    st.integers(1, 6), st.integers(1, 3), st.integers(1, 3), st.sampled_from([1, 10, 100]), st.integers(0, 2**32 - 1)
+)
+def test_what_it_promises_at_random_systems(form, n, m, p, kappa, seed):
+    """In a basis of condition kappa; one input and one output where the form asks for them."""
+    m, p = (1 if f"needs one {side}" in (refusal(form, random_system(2, m=2, p=2)) or "") else k for side, k in
+            (("input", m), ("output", p)))  # fmt: skip
+    system = similar(random_system(n, m, p, seed), conditioned(n, kappa, rng=seed))
+    if refusal(form, system) is None:
+        assert [check for check in check_form(FORMS[form], system, rng=seed) if not check.passed] == []
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -157,6 +172,14 @@ def test_bad_input():
         convert(random_system(3, m=2), "controllable_companion")
     with pytest.raises(ShapeError, match="the name 'hessenberg' is taken"):
         register(dataclasses.replace(wrong(basis), name="hessenberg"))
+
+
+def test_a_singular_t_is_refused_with_its_condition():
+    for T in (np.zeros((2, 2)), np.full((2, 2), np.nan), np.diag([1, 1e-13])):
+        with pytest.raises(StructureError, match=r"T has condition (inf|1\.0e\+13), need <= 1e\+12"):
+            conversion("mine", random_system(2), T)
+    with pytest.raises(ShapeError, match="NaN"):
+        LinearSSM([[np.nan]], [[1]], [[1]], [[0]])
 
 
 def test_a_cell_may_be_run_twice():

@@ -312,21 +312,37 @@ def fifty(kappa, seed):
     A = np.block([[a, couple[0], np.zeros((20, 15))], [np.zeros((15, 20)), b, np.zeros((15, 15))],
                   [couple[1], couple[2], c]])  # fmt: skip
     B = np.vstack([rng.standard_normal((20, 2)), np.zeros((15, 2)), rng.standard_normal((15, 2))])
+    C = np.hstack([rng.standard_normal((2, 35)), np.zeros((2, 15))])
     T = change(50, kappa, rng)
-    return similar(A, T), T @ B
+    return similar(A, T), T @ B, np.linalg.solve(T.T, C.T).T
 
 
 @pytest.mark.parametrize("kappa", [1, 1e3])
 def test_the_controllable_part_of_fifty_states(kappa):
     for seed in range(5):
-        s = controllability_staircase(*fifty(kappa, seed))
+        s = controllability_staircase(*fifty(kappa, seed)[:2])
         assert s.rank == 35
         assert s.decided
+
+
+def test_one_staircase_tells_the_next_how_far_it_is_off():
+    """What is seen of what is reached: 20 of 50, decided; the control, which takes it for exact, stays open."""
+    open_without = 0
+    for seed in range(5):
+        A, B, C = fifty(1, seed)
+        first = controllability_staircase(A, B)
+        k = first.rank
+        reached = first.A2[:k, :k], (C @ first.Q)[:, :k]
+        second = observability_staircase(*reached, error=first.noise)
+        assert second.rank == 20
+        assert second.decided
+        open_without += not observability_staircase(*reached).decided
+    assert open_without
 
 
 def test_in_a_hopeless_basis_it_stays_open():
     """The control: at condition 1e6 the data themselves cannot tell, and a fixed tolerance finds any rank."""
     for seed in range(3):
-        A, B = fifty(1e6, seed)
+        A, B, _ = fifty(1e6, seed)
         assert not controllability_staircase(A, B).decided
         assert len({controllability_staircase(A, B, rtol=10.0**-k).rank for k in range(5, 12)}) > 2
