@@ -366,7 +366,10 @@ def size_against_error(
         style = {"textcoords": "offset points", "color": "0.35", "fontsize": "small", "annotation_clip": False}
         ax.annotate(name, (end, roundoff * end), (4, 0) if end == right else (0, 3), **place, **style)
     ax.set_ylim(low, high)
-    return _finish(ax, xlabel="size of the read-out", ylabel="error")
+    _finish(ax, xlabel="size of the read-out", ylabel="error")
+    if curves:
+        _legend_above(ax, gap=1.5)
+    return ax
 
 
 def blocks(A: Any, sizes: Sequence[int] = (), *, scale: bool = True, ax: Any = None) -> Any:
@@ -436,9 +439,9 @@ def _finish(ax: Any, **labels: str) -> Any:
     return ax
 
 
-def _legend_above(ax: Any) -> None:
+def _legend_above(ax: Any, gap: float = 0.2) -> None:
     """Where the numbers fill the frame from edge to edge."""
-    ax.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2, ncols=2)
+    ax.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=gap, ncols=2)
 
 
 def _vector(name: str, x: Any) -> np.ndarray:

@@ -37,7 +37,8 @@ from realization.systems.compose import dual
 def companion_system(system: Any) -> Any:
     """Return A = S_n - e_n a', B = e_n, C = c, D with the transfer function of a system of one input.
 
-    No T is formed: this is accurate where the T that leads here has no digit left.
+    No T is formed: this is accurate where the T that leads here has no digit left.  For one
+    output it is `dual(companion_system(dual(system)))`.
 
     Parameters
     ----------

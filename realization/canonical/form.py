@@ -233,7 +233,9 @@ def right_solve(X: np.ndarray, T: np.ndarray) -> np.ndarray:
 
 
 def condition(T: np.ndarray) -> float:
-    """Return the 2-norm condition of T, infinite if T is singular, 1 if it is empty."""
+    """Return the 2-norm condition of T, infinite if T is singular or not finite, 1 if it is empty."""
+    if not np.isfinite(T).all():
+        return np.inf
     s = np.linalg.svd(T, compute_uv=False)
     if not len(s):
         return 1.0

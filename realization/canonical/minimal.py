@@ -10,9 +10,9 @@ those below does the same for every tolerance in between.  An order is believed 
 * it holds on a plateau of at least two decades;
 * no plateau of a smaller order comes near to having that property.
 
-Observing first and reaching second gives another staircase, with other roundings; it is asked
-where the first leaves the order open, or finds a plateau of a smaller order that does not fit.  Otherwise the data do not decide the order, and the
-system comes back as it was, undecided.
+Observing first and reaching second gives another staircase, with other roundings; it is asked where the
+first leaves the order open, or finds a plateau of a smaller order that does not fit.  Where neither
+decides, the system comes back as it was, undecided.
 """
 
 from __future__ import annotations

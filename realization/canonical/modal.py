@@ -133,8 +133,12 @@ def _modes(form: str, system: Any) -> Modes:
     values, V = values[order].astype(complex), V[:, order].astype(complex)
     W, freedom = _left(form, system.A, values, V)
     B, C = W @ system.B, system.C @ V
-    d, idle = _scales(W, B, C, size(system.B), size(system.C))
-    if idle and not freedom:
+    reached, seen = _coupled(W, B, C, size(system.B), size(system.C))
+    # 0 in place of its own rounding, which another basis would take for a weak coupling
+    B[~reached], C[:, ~seen] = 0.0, 0.0
+    d = _scales(B, C, reached, seen)
+    idle = np.flatnonzero(~reached & ~seen)
+    if len(idle) and not freedom:
         freedom = f"scale of mode {idle[0]}, which is neither reached nor seen"
     return Modes(values, d[:, None] * W, d[:, None] * B, C / d, freedom)
 
@@ -143,7 +147,7 @@ def _left(form: str, A: np.ndarray, values: np.ndarray, V: np.ndarray) -> tuple[
     """Return inv(V), refusing eigenvectors that are out of reach; what is free where eigenvalues coincide."""
     n, kappa = len(A), condition(V)
     i, j = _closest(values)
-    pair = f"eigenvalues {values[i]:.10g} and {values[j]:.10g}" if n > 1 else "the eigenvalue"
+    pair = " and ".join(f"{v:.10g}" if v.imag else f"{v.real:.10g}" for v in values[[i, j]]) if n > 1 else "the one"
     if not kappa <= LIMIT:
         raise StructureError(_refusal(form, kappa, LIMIT, pair))
     W = np.linalg.solve(V, np.eye(n))
@@ -154,7 +158,7 @@ def _left(form: str, A: np.ndarray, values: np.ndarray, V: np.ndarray) -> tuple[
         return W, None
     if kappa > DEFECTIVE:
         raise StructureError(_refusal(form, kappa, DEFECTIVE, pair))
-    return W, f"the basis of a space of eigenvectors: {pair} agree to rounding"
+    return W, f"the basis of a space of eigenvectors: eigenvalues {pair} agree to rounding"
 
 
 def _closest(values: np.ndarray) -> tuple[int, int]:
@@ -165,20 +169,27 @@ def _closest(values: np.ndarray) -> tuple[int, int]:
 
 def _refusal(form: str, kappa: float, limit: float, pair: str) -> str:
     return (
-        f"{form}: the eigenvectors have condition {kappa:.1e}, need <= {limit:.0e}: {pair} are not separated; "
-        "block_diagonal_schur keeps such eigenvalues in one block"
+        f"{form}: the eigenvectors have condition {kappa:.1e}, need <= {limit:.0e}: eigenvalues {pair} are not "
+        "separated; block_diagonal_schur keeps such eigenvalues in one block"
     )
 
 
-def _scales(W: np.ndarray, B: np.ndarray, C: np.ndarray, b: float, c: float) -> tuple[np.ndarray, list[int]]:
-    """Return d with |d_i B_i| = |C_i / d_i|, and the modes that are neither reached nor seen."""
+def _coupled(W: np.ndarray, B: np.ndarray, C: np.ndarray, b: float, c: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return which modes are reached and which are seen: (n,) each, bool."""
     # what is less than its own rounding is 0
     floor = 100 * len(W) * UNIT
+    return (
+        np.linalg.norm(B, axis=1) > floor * b * np.linalg.norm(W, axis=1),
+        np.linalg.norm(C, axis=0) > floor * c,
+    )
+
+
+def _scales(B: np.ndarray, C: np.ndarray, reached: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Return d with |d_i B_i| = |C_i / d_i|."""
     enters, leaves = np.linalg.norm(B, axis=1), np.linalg.norm(C, axis=0)
-    reached, seen = enters > floor * b * np.linalg.norm(W, axis=1), leaves > floor * c
     d = np.sqrt(np.where(seen, leaves, 1) / np.where(reached, enters, 1))
     d = np.where(reached & ~seen, d**2, np.where(seen & ~reached, d**2, d))
-    return d * phases(B, C, reached), [int(i) for i in np.flatnonzero(~reached & ~seen)]
+    return d * phases(B, C, reached)
 
 
 def phases(B: np.ndarray, C: np.ndarray, reached: np.ndarray) -> np.ndarray:

@@ -89,7 +89,7 @@ def discrete_lyapunov(A: Any, Q: Any) -> LyapunovSolution:
         terms=lambda X: (-X, A @ X @ adjoint(A), Q),
         norm=1 + two_norm(A) ** 2,
         fast=smith(A, np.stack([Q, np.eye(len(A))])),
-        slow=lambda: _by_schur(A, _discrete_triangular, lambda e: 1 - np.outer(e, e.conj()), "product", 1),
+        slow=lambda: _by_schur(A, _discrete_triangular, lambda e: 1 - np.outer(e, e.conj()), "a conj(b) = 1"),
     )
 
 
@@ -130,7 +130,7 @@ def continuous_lyapunov(A: Any, Q: Any) -> LyapunovSolution:
         terms=lambda X: (A @ X, X @ adjoint(A), Q),
         norm=2 * two_norm(A),
         fast=continuous_doubling(A, np.stack([Q, np.eye(len(A))])),
-        slow=lambda: _by_schur(A, _continuous_triangular, lambda e: -e[:, None] - e.conj(), "sum", 0),
+        slow=lambda: _by_schur(A, _continuous_triangular, lambda e: -e[:, None] - e.conj(), "a + conj(b) = 0"),
     )
 
 
@@ -145,7 +145,8 @@ def _solve(Q: np.ndarray, *, terms: Any, norm: float, fast: np.ndarray | None, s
             return LyapunovSolution(symmetric_as(Q, X), residual, norm * two_norm(H), "doubling")
     solve, transposed = slow()
     X = symmetric_as(Q, solve(Q))
-    condition = norm * _power_iteration(solve, transposed, n)
+    stable = fast is not None
+    condition = norm * (two_norm(solve(np.eye(n))) if stable else _power_iteration(solve, transposed, n))
     if not condition * EPS < 1:
         raise StructureError(f"the Lyapunov equation has condition {condition:.1e}, need < {1 / EPS:.1e}")
     return LyapunovSolution(X, relative_sum(terms(X)), condition, "schur")
@@ -160,16 +161,17 @@ def continuous_doubling(A: np.ndarray, Q: np.ndarray) -> np.ndarray | None:
 
 
 def _by_schur(
-    A: np.ndarray, triangular: Callable[..., np.ndarray], gaps: Operator, what: str, critical: int
+    A: np.ndarray, triangular: Callable[..., np.ndarray], spectrum: Operator, law: str
 ) -> tuple[Operator, Operator]:
     """Solvers of L(X) = Q and of its adjoint, after A = U T U' with T upper triangular."""
     T, U = scipy.linalg.schur(A, output="complex")
-    gap = np.abs(gaps(np.diag(T))).min(initial=np.inf)
-    size = np.abs(gaps(np.diag(T))).max(initial=1.0)
-    if gap <= EPS * size:
+    # the eigenvalues of L, each known to about eps times the largest of them
+    eigenvalues = np.abs(spectrum(np.diag(T)))
+    gap, need = eigenvalues.min(initial=np.inf), EPS * eigenvalues.max(initial=1.0)
+    if gap <= need:
         raise StructureError(
-            f"two eigenvalues a, b of A have the {what} {'a conj(b)' if critical else 'a + conj(b)'} = {critical} "
-            f"up to {gap:.1e}, need more than {EPS * size:.1e}: the Lyapunov equation has no unique solution"
+            f"two eigenvalues a, b of A satisfy {law} up to {gap:.1e}, need more than {need:.1e}: "
+            "the Lyapunov equation has no unique solution"
         )
     # the adjoint equation has A' = U T' U', where T' is lower triangular: read backwards it is upper triangular
     V, S = U[:, ::-1], adjoint(T)[::-1, ::-1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from realization.systems.bilinear import BilinearSSM
-from realization.systems.library import Named, shift
+from realization.systems.library import shift, table
 
 
 def gated_register(slots: int = 3, width: int = 1) -> BilinearSSM:
@@ -67,10 +67,7 @@ def selective_channel(states: int = 2) -> BilinearSSM:
     return BilinearSSM(A=np.zeros((n, n)), N=gates, B=write, **rest)
 
 
-NAMED_BILINEAR: dict[str, Named] = {
-    make.__name__: Named(make.__name__, make, shows, frozenset())
-    for make, shows in (
-        (gated_register, "nilpotent in writes, not in time"),
-        (selective_channel, "decays chosen at every step"),
-    )
-}
+NAMED_BILINEAR = table(
+    (gated_register, "nilpotent in writes, not in time", ""),
+    (selective_channel, "decays chosen at every step", ""),
+)

@@ -394,67 +394,54 @@ TRAITS = {
 }
 
 
-def _entry(name: str, make: Callable[..., Any], shows: str, traits: str) -> tuple[str, Named]:
-    return name, Named(name, make, shows, frozenset(traits.split()))
+def table(*rows: tuple[Callable[..., Any], str, str]) -> dict[str, Named]:
+    """Return entries by the names of their functions.
+
+    Parameters
+    ----------
+    *rows : tuple
+        Function, what it shows, its traits separated by blanks.
+
+    Returns
+    -------
+    dict
+        In the order given.
+
+    Examples
+    --------
+    >>> table((delay_line, "exact memory", "stable"))["delay_line"].shows
+    'exact memory'
+    """
+    return {make.__name__: Named(make.__name__, make, shows, frozenset(traits.split())) for make, shows, traits in rows}
 
 
-NAMED: dict[str, Named] = dict(
-    [
-        _entry("delay_line", delay_line, "exact memory that ends", "stable minimal nilpotent defective exact"),
-        _entry("moving_average", moving_average, "a window, read linearly", "stable minimal nilpotent defective"),
-        _entry("autoregression", autoregression, "companion matrix, infinite memory", "stable minimal separated"),
-        _entry(
-            "autoregression_predictor",
-            autoregression_predictor,
-            "an autoregressive model is a window",
-            "stable minimal nilpotent defective",
-        ),
-        _entry("oscillator", oscillator, "complex poles in real arithmetic", "stable minimal separated"),
-        _entry("diagonal", diagonal, "fading modes side by side", "stable minimal separated"),
-        _entry("mamba_channel", mamba_channel, "a Mamba channel at one step size", "stable minimal separated"),
-        _entry("window_and_fading", window_and_fading, "exact and fading memory", "stable minimal defective"),
-        _entry("integrators", integrators, "memory that neither ends nor fades", "minimal defective exact"),
-        _entry("unstable", unstable, "a pole outside the circle", "minimal separated"),
-        _entry("static_gain", static_gain, "no state at all", "stable minimal nilpotent separated exact"),
-        _entry("sampled_legs", sampled_legs, "HiPPO-LegS, far from normal", "stable minimal separated hard"),
-        _entry(
-            "random_stable", families.random_stable, "poles and basis of known condition", "stable minimal separated"
-        ),
-        _entry(
-            "hidden_jordan",
-            families.hidden_jordan,
-            "Jordan blocks that no eigenvalue shows",
-            "stable minimal defective",
-        ),
-        _entry(
-            "nearly_uncontrollable",
-            families.nearly_uncontrollable,
-            "one mode that the input hardly reaches",
-            "stable minimal separated hard",
-        ),
-        _entry(
-            "badly_scaled", families.badly_scaled, "units that differ by many powers of ten", "stable minimal separated"
-        ),
-        _entry("redundant", families.redundant, "30 of 50 states do nothing", "stable redundant"),
-        _entry("with_indices", families.with_indices, "several inputs, known indices", "stable minimal"),
-        _entry(
-            "close_poles", families.close_poles, "poles closer than a companion's basis bears", "stable minimal hard"
-        ),
-    ]
+NAMED = table(
+    (delay_line, "exact memory that ends", "stable minimal nilpotent defective exact"),
+    (moving_average, "a window, read linearly", "stable minimal nilpotent defective"),
+    (autoregression, "companion matrix, infinite memory", "stable minimal separated"),
+    (autoregression_predictor, "an autoregressive model is a window", "stable minimal nilpotent defective"),
+    (oscillator, "complex poles in real arithmetic", "stable minimal separated"),
+    (diagonal, "fading modes side by side", "stable minimal separated"),
+    (mamba_channel, "a Mamba channel at one step size", "stable minimal separated"),
+    (window_and_fading, "exact and fading memory", "stable minimal defective"),
+    (integrators, "memory that neither ends nor fades", "minimal defective exact"),
+    (unstable, "a pole outside the circle", "minimal separated"),
+    (static_gain, "no state at all", "stable minimal nilpotent separated exact"),
+    (sampled_legs, "HiPPO-LegS, far from normal", "stable minimal separated hard"),
+    (families.random_stable, "poles and basis of known condition", "stable minimal separated"),
+    (families.hidden_jordan, "Jordan blocks that no eigenvalue shows", "stable minimal defective"),
+    (families.nearly_uncontrollable, "one mode that the input hardly reaches", "stable minimal separated hard"),
+    (families.badly_scaled, "units that differ by many powers of ten", "stable minimal separated"),
+    (families.redundant, "30 of 50 states do nothing", "stable redundant"),
+    (families.with_indices, "several inputs, known indices", "stable minimal"),
+    (families.close_poles, "poles closer than a companion's basis bears", "stable minimal hard"),
 )
 
-NAMED_CONTINUOUS: dict[str, Named] = dict(
-    [
-        _entry("legs", continuous_library.legs, "HiPPO-LegS, far from normal", "stable minimal separated hard"),
-        _entry("modes", continuous_library.modes, "fading modes side by side", "stable minimal separated exact"),
-        _entry("resonator", continuous_library.resonator, "a resonance", "stable minimal separated"),
-        _entry(
-            "integrator_chain",
-            continuous_library.integrator_chain,
-            "nilpotent, and yet it does not forget",
-            "minimal nilpotent defective exact",
-        ),
-        _entry("slow_and_fast", continuous_library.slow_and_fast, "a stiff system", "stable minimal separated"),
-        _entry("close_rates", continuous_library.close_rates, "poles closer than a basis bears", "stable minimal hard"),
-    ]
+NAMED_CONTINUOUS = table(
+    (legs, "HiPPO-LegS, far from normal", "stable minimal separated hard"),
+    (continuous_library.modes, "fading modes side by side", "stable minimal separated exact"),
+    (continuous_library.resonator, "a resonance", "stable minimal separated"),
+    (continuous_library.integrator_chain, "nilpotent, and yet it does not forget", "minimal nilpotent defective exact"),
+    (continuous_library.slow_and_fast, "a stiff system", "stable minimal separated"),
+    (continuous_library.close_rates, "poles closer than a basis bears", "stable minimal hard"),
 )
