@@ -202,9 +202,6 @@ def test_the_ends_of_the_range():
             nilpotent_staircase(bad)
 
 
-# --- what an input reaches --------------------------------------------------------------------
-
-
 def krylov(A, B):
     return np.hstack([np.linalg.matrix_power(A, k) @ B for k in range(len(A))])
 
