@@ -135,8 +135,12 @@ def _modes(form: str, system: Any) -> Modes:
     values, V = values[order].astype(complex), V[:, order].astype(complex)
     W, freedom = _left(form, system.A, values, V)
     B, C = W @ system.B, system.C @ V
-    d, idle = _scales(W, B, C, size(system.B), size(system.C))
-    if idle and not freedom:
+    reached, seen = _coupled(W, B, C, size(system.B), size(system.C))
+    # 0 in place of its own rounding, which another basis would take for a weak coupling
+    B[~reached], C[:, ~seen] = 0.0, 0.0
+    d = _scales(B, C, reached, seen)
+    idle = np.flatnonzero(~reached & ~seen)
+    if len(idle) and not freedom:
         freedom = f"scale of mode {idle[0]}, which is neither reached nor seen"
     return Modes(values, d[:, None] * W, d[:, None] * B, C / d, freedom)
 
@@ -172,16 +176,23 @@ def _refusal(form: str, kappa: float, limit: float, pair: str) -> str:
     )
 
 
-def _scales(W: np.ndarray, B: np.ndarray, C: np.ndarray, b: float, c: float) -> tuple[np.ndarray, list[int]]:
-    """Return d with |d_i B_i| = |C_i / d_i|, and the modes that are neither reached nor seen."""
+def _coupled(W: np.ndarray, B: np.ndarray, C: np.ndarray, b: float, c: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return which modes are reached and which are seen: (n,) each, bool."""
     # what is less than its own rounding is 0
     floor = 100 * len(W) * UNIT
+    return (
+        np.linalg.norm(B, axis=1) > floor * b * np.linalg.norm(W, axis=1),
+        np.linalg.norm(C, axis=0) > floor * c,
+    )
+
+
+def _scales(B: np.ndarray, C: np.ndarray, reached: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Return d with |d_i B_i| = |C_i / d_i|."""
     enters, leaves = np.linalg.norm(B, axis=1), np.linalg.norm(C, axis=0)
-    reached, seen = enters > floor * b * np.linalg.norm(W, axis=1), leaves > floor * c
     ratio = np.where(seen, leaves, 1) / np.where(reached, enters, 1)
     # with one side only, that side has norm 1
     d = np.where(reached & seen, np.sqrt(ratio), ratio)
-    return d * phases(B, C, reached), [int(i) for i in np.flatnonzero(~reached & ~seen)]
+    return d * phases(B, C, reached)
 
 
 def phases(B: np.ndarray, C: np.ndarray, reached: np.ndarray) -> np.ndarray:
