@@ -210,7 +210,8 @@ def _balance(system: Any) -> tuple[Any, np.ndarray]:
     M[:n, : n + m] = np.hstack([system.A, system.B])
     M[n + m :, :n] = system.C
     # inputs have no row and outputs no column in M: LAPACK leaves their scale at 1
-    _, (scale, _) = scipy.linalg.matrix_balance(M, permute=False, separate=True)
+    with np.errstate(invalid="ignore"):  # SciPy also reads the scales as indices, which large ones are not
+        _, (scale, _) = scipy.linalg.matrix_balance(M, permute=False, separate=True)
     scale = scale[:n]
     return replace(system, A=system.A * scale / scale[:, None], B=system.B / scale[:, None], C=system.C * scale), scale
 

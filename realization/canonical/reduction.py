@@ -140,10 +140,11 @@ def sample(system: Any) -> Samples:
 def _points(A: np.ndarray) -> Iterator[complex]:
     eigenvalues = np.linalg.eigvals(A)
     sizes = np.sort(np.abs(eigenvalues))
-    outer = sizes.max(initial=0.0) or 1.0
+    # a nilpotent A has no eigenvalue to go by
+    outer = sizes.max(initial=0.0) or (norm(A, 2) if A.size else 0.0) or 1.0
     # an eigenvalue below sqrt(eps) of the largest is one of size 0 for all that double precision knows
     sizes = sizes[sizes > 1.5e-8 * outer]
-    radii = [sizes[int(q * (len(sizes) - 1))] for q in (0.0, 0.5, 1.0)] if len(sizes) else []
+    radii = [sizes[int(q * (len(sizes) - 1))] for q in (0.0, 0.5, 1.0)] if len(sizes) else [outer]
     right = eigenvalues.real.max(initial=-np.inf) if len(A) else 0.0
     for i, radius in enumerate([*radii, 2.0 * outer]):
         for k in range(4):

@@ -126,9 +126,9 @@ def twins(unit):
     )
 
 
-@pytest.mark.parametrize("unit", [0, 1, 2])
+@pytest.mark.parametrize("unit", [0, 1, 2, 8])
 def test_units_do_not_matter(unit):
-    """Entries from 1e-18 to 1e14 at the last unit: scaling by powers of two comes first, and costs nothing."""
+    """Entries from 1e-8 to 1e14 at unit 2: scaling by powers of two comes first, and costs nothing."""
     small = minimal_realization(twins(unit))
     assert (small.order, small.decided) == (4, True)
 
