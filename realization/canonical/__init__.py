@@ -23,7 +23,7 @@ from realization.canonical.memory_split import MemorySplit, memory_split
 from realization.canonical.minimal import Plateau, minimal_realization, plateaus
 from realization.canonical.modal import complex_modal, real_modal
 from realization.canonical.reduction import Reduction
-from realization.canonical.truncation import balanced_truncation
+from realization.canonical.truncation import balanced_truncation, singular_perturbation
 
 __all__ = [
     "FORMS",
@@ -76,5 +76,6 @@ __all__ = [
     "real_modal",
     "register",
     "same_behaviour",
+    "singular_perturbation",
     "vandermonde",
 ]

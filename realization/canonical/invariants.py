@@ -20,12 +20,11 @@ from typing import Any
 import numpy as np
 
 from realization.canonical.form import one
+from realization.canonical.reduction import UNIT
 from realization.linalg.gramians import continuous_hankel_singular_values, hankel_singular_values
 from realization.linalg.staircase import controllability_staircase, observability_staircase
 from realization.systems.continuous import ContinuousSSM
 from realization.systems.responses import markov_parameters
-
-UNIT = 2.0**-53
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -237,7 +237,7 @@ def _reachable(A: np.ndarray, B: np.ndarray, a: float, b: float, rtol: float) ->
     A = A.astype(np.result_type(A, B))
     Q, X, size, end, r = np.eye(n, dtype=A.dtype), B, b, np.inf, 0
     while r < n and X.size and size > 0:
-        U, s, _ = scipy.linalg.svd(X)
+        U, s, _ = np.linalg.svd(X)
         kept = s[s > rtol * size]
         if not len(kept):
             break

@@ -2,6 +2,7 @@
 
     z = L x,  x ~ R z,    A2 = L A R,  B2 = L B,  C2 = C R,  D2 = D,    L R = I
 
+(Singular perturbation alone lets the states that it leaves out follow, and has other matrices.)
 Unlike a canonical form, which only changes coordinates, a reduction drops something; each says
 what, by how much the transfer function has moved, and how much it was allowed to move.
 """

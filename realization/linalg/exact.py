@@ -39,7 +39,15 @@ __all__ = [
 
 
 class ElementaryDivisor(NamedTuple):
-    """An irreducible factor of the characteristic polynomial, and the sizes of its Jordan blocks, largest first."""
+    """An irreducible factor of the characteristic polynomial, and the sizes of its Jordan blocks.
+
+    Parameters
+    ----------
+    polynomial : tuple of Fraction
+        Monic, coefficients highest first.
+    sizes : tuple of int
+        The same for each of its roots, largest first.
+    """
 
     polynomial: tuple[Fraction, ...]
     sizes: tuple[int, ...]

@@ -149,10 +149,12 @@ def fractions(M: Any) -> np.ndarray:
 
 
 def fraction(x: Any) -> Fraction:
+    """An element of SymPy's field of rationals as a Fraction."""
     return Fraction(int(x.numerator), int(x.denominator))
 
 
 def matrix(name: str, M: Any) -> np.ndarray:
+    """Return a matrix of Fractions, refusing other shapes by name."""
     M = rationals(name, M)
     if M.ndim != 2:
         raise ShapeError(f"{name} has shape {M.shape}, but a matrix is needed")
@@ -186,4 +188,5 @@ def square(name: str, A: Any) -> np.ndarray:
 
 
 def eye(n: int) -> np.ndarray:
+    """The identity, in Fractions."""
     return rationals("I", np.eye(n, dtype=int))

@@ -84,6 +84,11 @@ class DiagonalDelay:
             As for `response`.
         steps : int, optional
             Length that is compared.  Default: 8 w + 8.
+
+        Returns
+        -------
+        float
+            In exact arithmetic it would be `error`, up to what comes after these steps.
         """
         h = self.response(8 * self.w + 8 if steps is None else steps, form)
         return float(np.linalg.norm(h - (np.arange(1, len(h) + 1) == self.w)))

@@ -12,9 +12,12 @@ x(t+1) = A x(t) + B u(t), y(t) = C x(t) + D u(t) has index w - 1 and the current
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.linalg
+from scipy.sparse import csr_array, eye_array
+from scipy.sparse.csgraph import connected_components
 
 from realization.core.errors import ShapeError
 from realization.linalg.decision import EPS, Decision, decide_rank
@@ -146,7 +149,9 @@ def eidetic_memory(system: LinearSSM) -> Eidetic:
     A, B, C, D = unbatched(system)
     n = len(A)
     if acyclic(A != 0):
-        return Eidetic(n, _index(A), True, _lags(A, B, C, D, n, 1.0), 1.0, True, A[:0, :0])
+        N, read = csr_array(A), csr_array(C)  # registers have one entry a row, and thousands of rows
+        index = _index(N)
+        return Eidetic(n, index, True, _lags(N, B, read, D, index, 1.0), 1.0, True, A[:0, :0])
     A, D_ = scipy.linalg.matrix_balance(A, permute=False)  # by powers of two: exact, and ranks do not see the units
     scale = np.diag(D_)
     B, C = B / scale[:, None], C * scale
@@ -236,18 +241,16 @@ def acyclic(pattern: np.ndarray) -> bool:
     Returns
     -------
     bool
-        The answer, by powers of the pattern.
+        The answer: every strong component is a single state without a loop.
     """
-    reach = pattern.astype(np.float64)
-    for _ in range(len(pattern).bit_length()):
-        reach = np.minimum(reach + reach @ reach, 1.0)
-    return not np.diag(reach).any()
+    strong = connected_components(csr_array(pattern), connection="strong", return_labels=False)
+    return bool(strong == len(pattern) and not pattern.diagonal().any())
 
 
-def _index(A: np.ndarray) -> int:
-    """The least v with A^v = 0 of a matrix without cycles."""
-    power, index = np.eye(len(A)), 0
-    while power.any():
+def _index(A: Any) -> int:
+    """The least v with A^v = 0 of a sparse matrix without cycles."""
+    power, index = eye_array(A.shape[0], format="csr"), 0
+    while power.count_nonzero():
         power, index = power @ A, index + 1
     return index
 
@@ -257,8 +260,8 @@ def _lags(N: np.ndarray, B: np.ndarray, C: np.ndarray, D: np.ndarray, index: int
     lags = [0] if D.any() else []
     sizes = np.abs(B)
     for k in range(1, index + 1):
-        level = 4 * (k + 1) * (len(N) + 1) * EPS * condition * (np.abs(C) @ sizes)
+        level = 4 * (k + 1) * (N.shape[0] + 1) * EPS * condition * (abs(C) @ sizes)
         if (np.abs(C @ B) > level).any():
             lags.append(k)
-        B, sizes = N @ B, np.abs(N) @ sizes
+        B, sizes = N @ B, abs(N) @ sizes
     return tuple(lags)

@@ -91,12 +91,27 @@ class Decay:
         ----------
         precision : float
             Positive.
+
+        Returns
+        -------
+        int
+            Steps.
         """
         return window(precision / self.c, self.rate) if self.c > 0 else 0
 
 
 def time_constant(rate: float) -> float:
-    """Return -1 / log(rate): steps in which rate^t falls to 1/e; 0 at rate 0, infinite from 1 on.
+    """Return -1 / log(rate): steps in which rate^t falls to 1/e.
+
+    Parameters
+    ----------
+    rate : float
+        What is left after one step, >= 0.
+
+    Returns
+    -------
+    float
+        0 at rate 0, infinite from 1 on.
 
     Examples
     --------
@@ -107,12 +122,33 @@ def time_constant(rate: float) -> float:
 
 
 def half_life(rate: float) -> float:
-    """Return log(2) / -log(rate): steps in which rate^t halves."""
+    """Return log(2) / -log(rate): steps in which rate^t halves.
+
+    Parameters
+    ----------
+    rate : float
+        What is left after one step, >= 0.
+
+    Returns
+    -------
+    float
+        0 at rate 0, infinite from 1 on.
+    """
     return math.log(2) * time_constant(rate)
 
 
 def window(fraction: float, rate: float) -> int:
     """Return the first t with rate^t <= fraction.
+
+    Parameters
+    ----------
+    fraction, rate : float
+        What may be left, and what is left after one step.
+
+    Returns
+    -------
+    int
+        Steps.
 
     Raises
     ------

@@ -334,7 +334,7 @@ def mamba(system: ContinuousSSM, h: float) -> LinearSSM:
     """
     of_kind("mamba", system, ContinuousSSM)
     h = positive_step(h)
-    return LinearSSM(exponential(h * system.A), h * system.B, system.C, system.D)
+    return LinearSSM(exponential(system.A, h), h * system.B, system.C, system.D)
 
 
 RULES = {

@@ -71,24 +71,26 @@ def sample_noise(A: Any, Q: Any, h: float) -> SampledNoise:
     n = A.shape[-1] if A.ndim else 0
     if A.shape[-2:] != (n, n) or Q.shape[-2:] != (n, n):
         raise ShapeError(f"A and Q have shapes {A.shape} and {Q.shape}, but (..., n, n) is needed for both")
-    skew = np.abs(Q - np.swapaxes(Q, -1, -2).conj()).max(initial=0.0)
+    skew = np.abs(Q - _adjoint(Q)).max(initial=0.0)
     if skew > n * EPS * np.abs(Q).max(initial=0.0):
         raise StructureError(f"Q differs from its transpose by {skew:.1e}; a covariance is symmetric")
-    size = h * np.abs(A).sum(-1).max(initial=0.0)
+    with np.errstate(over="ignore"):
+        size = h * np.abs(A).sum(-1).max(initial=0.0)
+    in_range("h A", size)
     doublings = max(0, int(np.ceil(np.log2(size)))) if size else 0
     A2, Q2 = _van_loan(A, Q, h / 2**doublings)
     with np.errstate(over="ignore", invalid="ignore"):
         for _ in range(doublings):
-            Q2 = Q2 + A2 @ Q2 @ np.swapaxes(A2, -1, -2).conj()
+            Q2 = Q2 + A2 @ Q2 @ _adjoint(A2)
             A2 = A2 @ A2
-    return SampledNoise(in_range("exp(h A)", exponential(h * A)), in_range("Q2", (Q2 + _adjoint(Q2)) / 2))
+    return SampledNoise(exponential(A, h), in_range("Q2", (Q2 + _adjoint(Q2)) / 2))
 
 
 def _van_loan(A: np.ndarray, Q: np.ndarray, h: float) -> tuple[np.ndarray, np.ndarray]:
     n = A.shape[-1]
     A, Q = np.broadcast_arrays(A, Q)
     top, bottom = np.concatenate([-A, Q], axis=-1), np.concatenate([np.zeros_like(A), _adjoint(A)], axis=-1)
-    F = exponential(h * np.concatenate([top, bottom], axis=-2))
+    F = exponential(np.concatenate([top, bottom], axis=-2), h)
     A2 = _adjoint(F[..., n:, n:])
     return A2, A2 @ F[..., :n, n:]
 

@@ -145,7 +145,7 @@ def impulse_response(system: LinearSSM | ContinuousSSM, times: Any) -> np.ndarra
     if isinstance(system, LinearSSM):
         return markov_parameters(system, _count("times", times))
     A, B, C = (X[..., None, :, :] for X in (system.A, system.B, system.C))
-    return C @ exponential(A * _times(times)) @ B
+    return C @ exponential(A, _times(times)) @ B
 
 
 def step_response(system: LinearSSM | ContinuousSSM, times: Any) -> np.ndarray:
@@ -180,9 +180,7 @@ def step_response(system: LinearSSM | ContinuousSSM, times: Any) -> np.ndarray:
     if isinstance(system, LinearSSM):
         return np.cumsum(markov_parameters(system, _count("times", times)), axis=-3)
     A, B, C, D = (X[..., None, :, :] for X in (system.A, system.B, system.C, system.D))
-    t = _times(times)
-    # int_0^t exp(A s) B ds = int_0^1 exp(t A s) t B ds
-    return D + C @ held(A * t, B * t, 1.0)[1]
+    return D + C @ held(A, B, _times(times))[1]
 
 
 def frequency_response(system: LinearSSM | ContinuousSSM, omega: Any) -> np.ndarray:

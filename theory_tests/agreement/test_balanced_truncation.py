@@ -6,10 +6,17 @@ import scipy.linalg
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realization.canonical import balanced, balanced_truncation, input_normal, minimal_realization, output_normal
+from realization.canonical import (
+    balanced,
+    balanced_truncation,
+    input_normal,
+    minimal_realization,
+    output_normal,
+    singular_perturbation,
+)
 from realization.core.errors import ShapeError, StructureError
 from realization.linalg import hankel_singular_values
-from realization.systems import ContinuousSSM, LinearSSM, similar
+from realization.systems import ContinuousSSM, LinearSSM, evaluate, similar
 from realization.systems.discretize import tustin
 from realization.systems.families import conditioned, random_stable
 from realization.systems.library import delay_line, unstable
@@ -64,6 +71,14 @@ def test_equal_values_leave_a_rotation():
     assert balanced(random_stable(4, 2, 2)).freedom is None
 
 
+def test_a_cut_between_equal_values_is_open():
+    """Which two of three delays are kept is left to rounding; the bound holds all the same."""
+    small = balanced_truncation(delay_line(3), 2)
+    assert not small.decided
+    assert 1 <= small.residual <= small.bound == pytest.approx(2)
+    assert balanced_truncation(random_stable(4, 2, 2), 2).decided
+
+
 @given(st.integers(0, 2**32 - 1), st.integers(1, 8), st.integers(1, 3), st.integers(0, 3))
 def test_left_and_right(seed, n, m, decades):
     """L R = I, for any order within reach, in any basis."""
@@ -86,6 +101,27 @@ def test_a_system_that_is_not_minimal_is_truncated_to_its_minimal_part():
     assert small.residual <= 1e-12 * small.size
     with pytest.raises(StructureError, match=r"order 4: 3 of 4 Hankel singular values"):
         balanced_truncation(system, 4)
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_what_each_reduction_keeps(system):
+    """Truncation keeps D, singular perturbation the gain of constant inputs; the other one is off by percents."""
+    system, still = SYSTEMS[system], 1.0 if system == "discrete" else 0.0
+    cut, rest = balanced_truncation(system, 2), singular_perturbation(system, 2)
+    off = [np.abs(evaluate(small.system, still) - evaluate(system, still)).max() for small in (cut, rest)]
+    assert off[1] <= 1e-12 * cut.size < 1e-3 * cut.size < off[0]
+    assert np.array_equal(cut.system.D, system.D)
+    assert np.abs(rest.system.D - system.D).max() > 1e-3
+    assert rest.bound == cut.bound >= rest.residual
+    np.testing.assert_allclose(rest.L @ rest.R, np.eye(2), atol=1e-12)
+
+
+def test_at_rest_with_everything_or_nothing():
+    """All states kept is the balanced system, none is the static gain G(1)."""
+    system = random_stable(4, 2, 2, rng=4)
+    assert singular_perturbation(system, 4).residual <= 1e-12
+    gain = singular_perturbation(system, 0).system
+    np.testing.assert_allclose(gain.D, evaluate(system, 1.0).real)
 
 
 def test_time_and_its_cayley_image_are_truncated_alike():

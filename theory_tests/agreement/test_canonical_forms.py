@@ -22,6 +22,15 @@ def random_system(n, m=1, p=1, seed=0):
     return LinearSSM(A, rng.standard_normal((n, m)), rng.standard_normal((p, n)), rng.standard_normal((p, m)))
 
 
+def partly_reached(kappa):
+    """Three states that the input reaches beside two that it does not, in a basis of condition kappa."""
+    rng = np.random.default_rng(5)
+    reached, rest = random_system(3, seed=5), np.diag([0.3, -0.6])
+    A = np.block([[reached.A, rng.standard_normal((3, 2))], [np.zeros((2, 3)), rest]])
+    C = np.hstack([reached.C, rng.standard_normal((1, 2))])
+    return similar(LinearSSM(A, np.vstack([reached.B, np.zeros((2, 1))]), C, reached.D), conditioned(5, kappa, rng=rng))
+
+
 SYSTEMS = {name: entry.make() for name, entry in [*NAMED.items(), *NAMED_CONTINUOUS.items()]} | {
     "no state": random_system(0),
     "one state": random_system(1),
@@ -29,6 +38,9 @@ SYSTEMS = {name: entry.make() for name, entry in [*NAMED.items(), *NAMED_CONTINU
     "no input": random_system(3, m=0, p=2),
     "no output": random_system(3, m=2, p=0),
     "dependent inputs": LinearSSM(np.diag([0.5, 0.2, -0.3]), [[1, 2, 0]] * 3, [[1, 2, 3]], [[0, 0, 0]]),
+    "partly reached": partly_reached(1),
+    "partly reached, hidden": partly_reached(100),
+    "complex": LinearSSM([[0.5j, 0.2, 0], [0, 0.4, 0.1j], [0.3, 0, -0.2]], [[1], [2j], [1]], [[1, 1j, 0]], [[1j]]),
     "uncontrollable": LinearSSM(np.diag([0.5, 0.2, -0.3]), [[1], [0], [1]], [[1, 1, 1]], [[0]]),
     "integers": LinearSSM(
         [[2, -1, 1, 0, 3], [4, -2, 0, 1, 1], [0, 0, 0, 1, 1], [0, 0, 1, 0, 2], [0, 0, 0, 0, 3]],
@@ -54,12 +66,12 @@ def refusal(form, system):
 @pytest.mark.parametrize("system", SYSTEMS)
 @pytest.mark.parametrize("form", FORMS)
 def test_what_a_form_promises(form, system):
-    """A refusal gives the number that it rests on, or says which size does not fit."""
+    """A refusal gives the number that it rests on, a size that does not fit, or says that real entries are needed."""
     message = refusal(form, SYSTEMS[system])
     if message is None:
         assert failed(FORMS[form], SYSTEMS[system]) == []
     else:
-        assert re.search(r"\d", message)
+        assert re.search(r"\d|needs real", message)
 
 
 @pytest.mark.parametrize("form", [form for form in FORMS if FORMS[form].group != "unimodular"])

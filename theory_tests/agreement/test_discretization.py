@@ -241,6 +241,10 @@ def test_what_cannot_be_discretized_is_refused_with_the_number():
         tustin(system, 1.0, prewarp=4.0)
     with pytest.raises(StructureError, match="the matrix exponential leaves the range of float64"):
         zero_order_hold(system, 1000.0)
+    huge = ContinuousSSM([[1e10]], [[1]], [[1]], [[0]])
+    for ask in (zero_order_hold, lambda system, h: sample_noise(system.A, system.A, h)):
+        with pytest.raises(StructureError, match="h A leaves the range of float64; a shorter step"):
+            ask(huge, 1e300)
     with pytest.raises(StructureError, match=r"A has the eigenvalue -0\.5"):
         undo_zero_order_hold(LinearSSM([[-0.5]], [[1]], [[1]], [[0]]), 1.0)
     with pytest.raises(StructureError, match="A has the eigenvalue 0,"):

@@ -131,19 +131,33 @@ def test_random_systems(seed, n, m, p, digits):
 
 @given(seeds, st.integers(1, 6), st.integers(1, 3))
 def test_at_a_zero_an_input_is_swallowed(seed, n, m):
-    """[A - z I, B; C, D] is singular at every zero, and is not beside it."""
+    """[A - z I, B; C, D] is singular at every zero; elsewhere its determinant is det D prod(zero - z)."""
     system = families.random_stable(n, m, m, rng=seed)
     found = invariant_zeros(system)
     assert found.normal_rank == m
     assert len(found.zeros) == n  # D is invertible
 
-    def least(z):
-        pencil = np.block([[system.A - z * np.eye(n), system.B], [system.C, system.D]])
-        s = np.linalg.svd(pencil)[1]
-        return s[-1] / s[0]
+    def pencil(z):
+        return np.block([[system.A - z * np.eye(n), system.B], [system.C, system.D]])
 
-    assert max(least(z) for z in found.zeros) < 1e-12
-    assert least(found.zeros[np.argmin(np.abs(found.zeros))] + 0.5 + 0.5j) > 1e-8
+    for z in found.zeros:
+        s = np.linalg.svd(pencil(z))[1]
+        assert s[-1] < 1e-12 * s[0]
+    z = 0.3 + 0.5j
+    want = np.linalg.det(system.D) * np.prod(found.zeros - z)
+    # Hadamard: no determinant is larger than the product of the columns, and rounding is relative to that
+    size = np.prod(np.linalg.norm(pencil(z), axis=0))
+    assert abs(np.linalg.det(pencil(z)) - want) <= 1e-12 * size
+
+
+def test_zeros_off_by_a_permille_are_seen():
+    """The control: neither is the pencil singular there, nor is their product the determinant."""
+    system = families.random_stable(4, 2, 2, rng=1)
+    wrong = 1.001 * zeros(system)
+    pencils = [np.block([[system.A - z * np.eye(4), system.B], [system.C, system.D]]) for z in (*wrong, 0.3 + 0.5j)]
+    assert min(np.linalg.svd(P)[1][-1] for P in pencils) > 1e-6
+    want = np.linalg.det(system.D) * np.prod(wrong - (0.3 + 0.5j))
+    assert abs(np.linalg.det(pencils[-1]) / want - 1) > 1e-4
 
 
 @given(seeds, st.integers(1, 5), st.integers(1, 4))

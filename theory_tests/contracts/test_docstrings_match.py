@@ -27,9 +27,8 @@ def faults(name, obj):
 
 
 def public_names():
-    modules = [importlib.import_module(f"realization{front}") for front in FRONTS]
-    for module, name in ((module, name) for module in modules for name in module.__all__):
-        obj = getattr(module, name)
+    fronts = [importlib.import_module(f"realization{front}") for front in FRONTS]
+    for obj in [getattr(front, name) for front in fronts for name in front.__all__]:
         is_ours = (getattr(obj, "__module__", None) or "").startswith("realization")
         if is_ours and (inspect.isroutine(obj) or inspect.isclass(obj)):
             yield f"{obj.__module__}.{obj.__qualname__}", obj
