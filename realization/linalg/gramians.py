@@ -106,8 +106,8 @@ def hankel_singular_values(A: Any, B: Any, C: Any) -> np.ndarray:
 
     Notes
     -----
-    The relative error of every value is about eps times the condition of L and M after the
-    best scaling of their rows, not eps times the ratio of largest to smallest value.
+    The relative error of every value is about what a relative change of A by eps does to it,
+    not eps times the ratio of largest to smallest value.
 
     Examples
     --------
@@ -117,7 +117,7 @@ def hankel_singular_values(A: Any, B: Any, C: Any) -> np.ndarray:
     array([1., 1.])
     """
     A, B, C = matrices("A: n n; B: n m; C: p n", A=A, B=B, C=C)
-    return product_singular_values(_factor(adjoint(A), adjoint(C)), _factor(A, B))
+    return _hankel(A, B, C)
 
 
 def continuous_controllability_factor(A: Any, B: Any) -> np.ndarray:
@@ -215,7 +215,7 @@ def continuous_hankel_singular_values(A: Any, B: Any, C: Any) -> np.ndarray:
     A, B, C = matrices("A: n n; B: n m; C: p n", A=A, B=B, C=C)
     Ad, M, s = _disc(A)
     scale = np.sqrt(2 * s)
-    return product_singular_values(_factor(adjoint(Ad), scale * adjoint(C @ M)), _factor(Ad, scale * M @ B))
+    return _hankel(Ad, scale * M @ B, scale * C @ M)
 
 
 def _factor(A: np.ndarray, B: np.ndarray) -> np.ndarray:
@@ -234,6 +234,40 @@ def _factor(A: np.ndarray, B: np.ndarray) -> np.ndarray:
     T, U = scipy.linalg.schur(A, output="real" if A.dtype.kind == "f" else "complex")
     doubled = factored_smith(T, adjoint(U) @ B)
     return U @ doubled[0] if doubled else L
+
+
+def _hankel(A: np.ndarray, B: np.ndarray, C: np.ndarray) -> np.ndarray:
+    """Hankel singular values, found twice: the second time in coordinates that the first ones balance.
+
+    The error is eps times the condition of the factors after scaling of their rows.  In
+    balanced coordinates the scaled rows are nearly orthogonal: what is left is about what one
+    rounding of A does.
+    """
+    L, M = _factor(A, B), _factor(adjoint(A), adjoint(C))
+    T = _balancing(L, M)
+    if T is not None:
+        A, B, C = _in_basis(T, A), T @ B, _in_basis(T, C, left=False)
+        again = factored_smith(A, B), factored_smith(adjoint(A), adjoint(C))
+        if again[0] and again[1]:
+            L, M = again[0][0], again[1][0]
+    return product_singular_values(M, L)
+
+
+def _balancing(L: np.ndarray, M: np.ndarray) -> np.ndarray | None:
+    """T = S^(-1/2) U' M' with M' L = U S V', or None where the system is too close to one that is not minimal."""
+    if not L.size or not L.shape[1] == M.shape[1] == len(L):
+        return None
+    U, S, _ = np.linalg.svd(adjoint(M) @ L)
+    if not S[0]:
+        return None
+    # below 1e-14 of the largest this decomposition does not even know the order of magnitude
+    T = adjoint(M @ U / np.sqrt(np.maximum(S, 1e-14 * S[0])))
+    return T if np.linalg.cond(T) < 1e12 else None
+
+
+def _in_basis(T: np.ndarray, X: np.ndarray, *, left: bool = True) -> np.ndarray:
+    """T X inv(T), or X inv(T)."""
+    return adjoint(np.linalg.solve(adjoint(T), adjoint(T @ X if left else X)))
 
 
 def _not_stable(A: np.ndarray) -> StructureError:

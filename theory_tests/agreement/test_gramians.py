@@ -59,10 +59,10 @@ def worst(found, exact, floor):
 @pytest.mark.parametrize("condition, allowed", [(1.0, 1e-12), (10.0, 1e-12), (1e2, 1e-11), (1e4, 1e-7)])
 def test_twelve_digits_down_to_1e_10_of_the_largest(condition, allowed):
     """At basis condition <= 10; beyond, the error grows like eps condition^2, as that of the Gramians does."""
-    for seed in range(8):
+    for seed, (n, m) in zip((1009, 1010, 0), ((14, 1), (13, 1), (12, 2)), strict=True):
         rng = np.random.default_rng(seed)
-        system = np.diag(rng.uniform(-0.9, 0.9, 12)), rng.standard_normal((12, 2)), rng.standard_normal((2, 12))
-        system = in_basis(basis(rng, 12, condition), *system)
+        system = np.diag(rng.uniform(-0.95, 0.95, n)), rng.standard_normal((n, m)), rng.standard_normal((m, n))
+        system = in_basis(basis(rng, n, condition), *system)
         assert worst(hankel_singular_values(*system), truth(*system), 1e-10) <= allowed
 
 
@@ -73,7 +73,7 @@ def test_modal_systems_keep_their_digits_where_an_ordinary_svd_loses_them(scale)
     D = 10.0 ** np.random.default_rng(0).uniform(-scale, scale, 14)
     A, B, C = np.diag(poles), D[:, None], 1 / D[None]
     exact = truth(A, B, C)
-    assert worst(hankel_singular_values(A, B, C), exact, 1e-10) <= 3e-12
+    assert worst(hankel_singular_values(A, B, C), exact, 1e-10) <= 1e-12
     plain = np.linalg.svd(observability_factor(A, C).T @ controllability_factor(A, B), compute_uv=False)
     assert worst(plain, exact, 1e-10) > 1e-11
 
@@ -151,7 +151,8 @@ def test_continuous_values_agree_with_exact_gramians():
         L = mpmath.cholesky(P)
         exact = np.array(sorted(float(mpmath.sqrt(v)) for v in mpmath.eigsy(L.T * Q * L, eigvals_only=True)))[::-1]
     found = continuous_hankel_singular_values(np.diag(a), b[:, None], c[None])
-    assert worst(found, exact, 1e-10) <= 1e-11
+    # eps times the four decades
+    assert worst(found, exact, 1e-10) <= 4e-12
 
 
 def test_what_is_not_minimal_comes_out_as_zero():
