@@ -6,7 +6,8 @@
                                                  checkout of awslabs/hybrid-model-factory, whose layer they then judge
     python3 dev.py check                         ruff, mypy, docstrings, direction of imports
     python3 dev.py docs                          build the documentation into docs/_build/html
-    python3 dev.py bench                         ratios of run times; first installs what is compared with
+    python3 dev.py bench [--write]               run times and answers beside those of others, which it first installs;
+                                                 --write puts the tables into docs/peers.md
 
 The first run installs with your own pip or uv configuration; later runs need no network.
 """
@@ -143,14 +144,15 @@ def perform(task: str, rest: list[str]) -> int:
     contracts = ["test_imports_point_one_way.py", "test_docstrings_match.py"]
     commands = {
         "verify": [["-m", "realization", "verify", *rest]],
-        "test": [["-m", "pytest", *rest]],
+        # the whole suite on all cores, a file staying with one of them: its tests share what they have computed
+        "test": [["-m", "pytest", *(rest or ["-n", "auto", "--dist", "loadfile"])]],
         "check": [
             ["-m", "ruff", "check", "."],
             ["-m", "mypy"],
             ["-m", "pytest", "-q", *(f"theory_tests/contracts/{name}" for name in contracts)],
         ],
         "docs": [["-m", "sphinx", "-W", "--keep-going", "-q", "docs", html], ["docs/_external.py", html]],
-        "bench": [["benchmarks/scan.py", *rest]],
+        "bench": [["benchmarks/scan.py", *rest], ["benchmarks/linear.py", *rest]],
     }[task]
     # verify names files of its caller; every other task is about this folder
     folder = None if task == "verify" else ROOT

@@ -5,7 +5,7 @@
 
 import numpy as np
 
-from realization.linalg.gramians import hankel_singular_values
+from realization.linalg import hankel_singular_values
 from realization.systems import LinearSSM, markov_parameters
 
 W = 5

@@ -3,7 +3,10 @@
     realization.layers     the operations: definition, certified value, bound, gradient of each
     realization.verify     judge a kernel: cases, verdict, properties, report
     realization.certify    the number types Err, Tape, DD, Rounded and the certified truth
-    realization.systems    LinearSSM, TimeVaryingSSM, BilinearSSM
+    realization.memory     what a system holds exactly, what fades, how long; and of a checkpoint
+    realization.canonical  canonical forms, and reductions to fewer states
+    realization.systems    linear, continuous, time-varying and bilinear systems; named ones
+    realization.linalg     equations and decisions that all of these rest on
     realization.core       shapes, formats and roundings, claims, the Op record
 
 The names below are loaded when they are first used.
@@ -24,8 +27,21 @@ _HOME = {
     "StructureError": "core.errors",
     "ConvergenceError": "core.errors",
     "LinearSSM": "systems",
+    "ContinuousSSM": "systems",
     "TimeVaryingSSM": "systems",
     "BilinearSSM": "systems",
+    "ExactSSM": "systems",
+    "NAMED": "systems",
+    "discretize": "systems",
+    "markov_parameters": "systems",
+    "transfer_function": "systems",
+    "FORMS": "canonical",
+    "CanonicalForm": "canonical",
+    "convert": "canonical",
+    "minimal_realization": "canonical",
+    "register": "canonical",
+    "same_behaviour": "canonical",
+    "profile": "memory",
     "OPS": "layers",
     "BMOJO_F": "layers",
     "CAUSAL_CONV1D": "layers",

@@ -9,7 +9,7 @@ drive before; with out = y it is a read-out.  So one loop serves both, and no lo
 assume that out and x lie apart: the sum of a step is kept in a buffer of its own.
 
 Measured at m = p = 4 and 20 000 steps: loops are as fast as BLAS at n = 64 and faster
-below; blocks of steps as one product of matrices pay from about n = 200.
+below; products of matrices instead of products with vectors pay from about n = 200.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ import numpy as np
 from realization._kernels.jit import jit
 
 LOOPS = 64  # states from which a step is left to BLAS
-LIFT = 200  # states from which blocks of BLOCK steps are
+LIFT = 200  # states from which blocks of BLOCK steps, or one step of several sequences, are one product of matrices
 BLOCK = 8
+AT_ONCE = 128  # blocks
 SPARSE = 8  # entries for each one that is not zero, from which only those are visited
 
 
@@ -150,13 +151,17 @@ def lifted(x: np.ndarray, A: np.ndarray, B: np.ndarray, u: np.ndarray) -> None:
     for i in range(L):
         for j in range(i + 1):
             driven[j, :, i] = (powers[i - j] @ B).T
+    driven, carried = driven.reshape(L * m, L * n), np.concatenate([P.T for P in powers[1:]], axis=1)
     whole = T - T % L
-    blocks = x[1 : whole + 1].reshape(-1, L * n)
-    np.matmul(u[:whole].reshape(-1, L * m), driven.reshape(L * m, L * n), out=blocks)
-    starts = np.empty((len(blocks) + 1, n), A.dtype)
-    starts[0], starts[1:] = x[0], blocks[:, -n:]
-    linear_blas(starts[1:], powers[L], starts)
-    blocks += starts[:-1] @ np.concatenate([P.T for P in powers[1:]], axis=1)
+    # by so many blocks at a time that the states of all of them stay in the cache
+    for first in range(0, whole, L * AT_ONCE):
+        last = min(first + L * AT_ONCE, whole)
+        blocks = x[first + 1 : last + 1].reshape(-1, L * n)
+        np.matmul(u[first:last].reshape(-1, L * m), driven, out=blocks)
+        starts = np.empty((len(blocks) + 1, n), A.dtype)
+        starts[0], starts[1:] = x[first], blocks[:, -n:]
+        linear_blas(starts[1:], powers[L], starts)
+        blocks += starts[:-1] @ carried
     np.matmul(u[whole:], B.T, out=x[whole + 1 :])
     linear_blas(x[whole + 1 :], np.array(A, order="C"), x[whole:])
 

@@ -7,8 +7,11 @@ from realization.canonical.checks import Check, check_form
 from realization.canonical.companion import companion_system, controllable_companion, observable_companion
 from realization.canonical.feedback_row import feedback_register, feedback_row, gated_register, vandermonde
 from realization.canonical.form import FORMS, CanonicalForm, Conversion, conversion, convert, register
+from realization.canonical.from_transfer import from_entries, from_rational, from_zeros_poles
 from realization.canonical.hessenberg import Selection, hessenberg, popov_selection
 from realization.canonical.ho_kalman import era, ho_kalman
+from realization.canonical.invariants import Comparison, Invariants, invariants, same_behaviour
+from realization.canonical.jordan import ExactConversion, exact_jordan, jordan
 from realization.canonical.kalman_decomposition import (
     KalmanDecomposition,
     kalman_decomposition,
@@ -20,14 +23,17 @@ from realization.canonical.memory_split import MemorySplit, memory_split
 from realization.canonical.minimal import Plateau, minimal_realization, plateaus
 from realization.canonical.modal import complex_modal, real_modal
 from realization.canonical.reduction import Reduction
-from realization.canonical.truncation import balanced_truncation
+from realization.canonical.truncation import balanced_truncation, singular_perturbation
 
 __all__ = [
     "FORMS",
     "Brunovsky",
     "CanonicalForm",
     "Check",
+    "Comparison",
     "Conversion",
+    "ExactConversion",
+    "Invariants",
     "KalmanDecomposition",
     "MemorySplit",
     "Plateau",
@@ -45,12 +51,18 @@ __all__ = [
     "conversion",
     "convert",
     "era",
+    "exact_jordan",
     "feedback_register",
     "feedback_row",
+    "from_entries",
+    "from_rational",
+    "from_zeros_poles",
     "gated_register",
     "hessenberg",
     "ho_kalman",
     "input_normal",
+    "invariants",
+    "jordan",
     "kalman_decomposition",
     "memory_split",
     "minimal_realization",
@@ -63,5 +75,7 @@ __all__ = [
     "reachable_part",
     "real_modal",
     "register",
+    "same_behaviour",
+    "singular_perturbation",
     "vandermonde",
 ]

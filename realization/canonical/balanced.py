@@ -18,7 +18,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from realization.canonical.form import CanonicalForm, Conversion, conversion, one, register, relative, size
-from realization.canonical.modal import UNIT, phases
+from realization.canonical.modal import phases
+from realization.canonical.reduction import UNIT
 from realization.core.errors import StructureError
 from realization.linalg.gramians import (
     continuous_controllability_factor,
@@ -193,13 +194,9 @@ def _normalised(form: str, system: Any, power: float) -> Conversion:
     T = S[:, None] ** (power - 0.5) * (U[:, :n].conj().T @ M.conj().T)
     inverse = L @ V[:, :n] * S ** (-power - 0.5)
     B, C = T @ system.B, system.C @ inverse
-    d = phases(B, C, size_of_rows(B) > 1e-8 * size(B))
+    # a row of half the digits or less is no sign to go by
+    d = phases(B, C, np.linalg.norm(B, axis=1) > 1e-8 * size(B))
     return conversion(form, system, d[:, None] * T, freedom=_free(S))
-
-
-def size_of_rows(X: np.ndarray) -> np.ndarray:
-    """Return the norm of each row, (n,)."""
-    return np.linalg.norm(X, axis=1)
 
 
 def _free(S: np.ndarray) -> str | None:

@@ -18,9 +18,12 @@ from realization.canonical.modal import phases
 from realization.linalg.block_schur import BlockDiagonalSchur
 from realization.linalg.block_schur import block_diagonal_schur as split
 
+# a behaviour is kept to u cond(T)^2, here to ten digits
+BOUND = 1e3
+
 
 def block_diagonal_schur(system: Any) -> Conversion:
-    """Return the system with A2 = blkdiag of real Schur forms, T within the bound 1e-6 / eps.
+    """Return the system with A2 = blkdiag of real Schur forms, the condition of T at most 1e3.
 
     Parameters
     ----------
@@ -31,7 +34,8 @@ def block_diagonal_schur(system: Any) -> Conversion:
     -------
     Conversion
         Unique where no block holds more than one eigenvalue or one pair and none agree; inside larger
-        blocks the order is that of LAPACK.  `realization.linalg.block_diagonal_schur` has their sizes.
+        blocks the order is that of LAPACK.  `realization.linalg.block_diagonal_schur` takes other bounds, and has the
+        sizes of the blocks.
 
     Raises
     ------
@@ -53,7 +57,7 @@ def block_diagonal_schur(system: Any) -> Conversion:
            [0. , 0.5, 0. ],
            [0. , 0. , 0.2]])
     """
-    found = split(one(system).A)
+    found = split(one(system).A, bound=BOUND)
     first = np.cumsum([0, *found.blocks])
     T, B, C = found.T, found.T @ system.B, system.C @ found.inverse
     # one sign for each block: a pair is rotated as one

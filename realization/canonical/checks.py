@@ -6,7 +6,7 @@
     idempotence    convert(convert(system)) = convert(system)
 
 Two kinds of tolerance.  What rounding under a T of condition k does to a behaviour, relative to
-|C| |A^k| |B| and its like, is 100 n u k^2, u = 2^-53: k enters once through T and once through
+|C| |A^i| |A| |A^j| |B| and its like, is 100 n u k^2, u = 2^-53: k enters once through T and once through
 inv(T), and only once into a matrix of the result.  The constant allows for sums in any order; the
 errors seen use less than a tenth of it.  A form that would lose more than all but four digits has to
 refuse, so nothing beyond LOST is allowed.  How far two results of one form may lie apart depends
@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from realization.canonical.form import CanonicalForm, Conversion, one, relative, residuals, size
+from realization.canonical.form import CanonicalForm, Conversion, condition, one, relative, residuals, size
 from realization.core.errors import StructureError
 from realization.linalg.arguments import spectral_abscissa, spectral_radius
 from realization.linalg.gramians import continuous_hankel_singular_values, hankel_singular_values
@@ -89,7 +89,11 @@ def check_form(form: CanonicalForm, system: Any, *, rng: Any = None) -> list[Che
     n, n2 = len(system.A), len(found.system.A)
     if n2 != n or found.T.shape != (n, n):
         return [Check("same number of states", float(max(abs(n2 - n), *np.abs(np.subtract(found.T.shape, n)))), 0.0)]
-    once, twice = tolerance(n, found.condition), tolerance(n, found.condition**2)
+    # what was decided to be 0 is 0 in the result
+    dropped = max(
+        (d.values[d.choice] / d.values[0] for d in found.decisions if 0 < d.choice < len(d.values)), default=0
+    )
+    once, twice = (tolerance(n, k) + dropped * k for k in (found.condition, found.condition**2))
     return [
         Check("shape of the form", form.defect(found.system), once),
         Check("D stays", size(found.system.D - system.D), 0.0),
@@ -103,11 +107,16 @@ def check_form(form: CanonicalForm, system: Any, *, rng: Any = None) -> list[Che
 
 
 def _uniqueness(form: CanonicalForm, system: Any, found: Conversion, rng: np.random.Generator) -> list[Check]:
-    kappa = 1.0 if form.group == "orthogonal" else KAPPA
-    other = form.convert(similar(system, conditioned(len(system.A), kappa, rng=rng)))
-    again = form.convert(found.system)
+    kappa, moved = _elsewhere(form, system, rng)
+    try:
+        other, again = form.convert(moved), form.convert(found.system)
+    except StructureError:
+        # no fault where rounding alone is enough for a refusal
+        return [Check("taken in every basis", 1.0, 2.0 if np.isinf(spread(form, system, kappa, rng)) else 0.0)]
     if found.freedom or other.freedom or again.freedom:
-        law = tolerance(len(system.A), (kappa * found.condition) ** 2)
+        # where a basis leaves a choice, each result answers for the T that it chose
+        worst = max(found.condition, other.condition, again.condition)
+        law = tolerance(len(system.A), (kappa * worst) ** 2)
         return [
             Check("invariants in another basis", _invariants(form, found, other), law),
             Check("invariants, converted twice", _invariants(form, found, again), law),
@@ -118,6 +127,23 @@ def _uniqueness(form: CanonicalForm, system: Any, found: Conversion, rng: np.ran
         Check("the same from another basis", moves, law + spread(form, system, kappa, rng)),
         Check("idempotent", settles, law + spread(form, found.system, 1.0, rng)),
     ]
+
+
+def _elsewhere(form: CanonicalForm, system: Any, rng: np.random.Generator) -> tuple[float, Any]:
+    """Return the system in a random basis of the form's group, and the condition of that basis."""
+    n = len(system.A)
+    if form.group != "unimodular":
+        kappa = 1.0 if form.group == "orthogonal" else KAPPA
+        return kappa, similar(system, conditioned(n, kappa, rng=rng))
+    S, inverse = np.eye(n), np.eye(n)
+    for _ in range(n if n > 1 else 0):
+        i, j = rng.choice(n, 2, replace=False)
+        sign = rng.choice([-1, 1])
+        # integers: no rounding in either, as long as the entries stay below 2^53
+        S[i] += sign * S[j]
+        inverse[:, j] -= sign * inverse[:, i]
+    moved = dataclasses.replace(system, A=S @ system.A @ inverse, B=S @ system.B, C=system.C @ inverse)
+    return condition(S), moved
 
 
 def _invariants(form: CanonicalForm, one: Conversion, other: Conversion) -> float:
@@ -138,6 +164,7 @@ def spread(form: CanonicalForm, system: Any, kappa: float, rng: Any = None) -> f
     column of B and row of C.  Three random moves of four times n u kappa^2 are tried; times
     10, since a random direction is not the worst.  Infinite where such a move makes the form
     refuse or decide otherwise, or moves the result by a tenth: nothing is comparable there.
+    0 where the group is unimodular: its changes of basis are not rounded.
 
     Parameters
     ----------
@@ -151,6 +178,8 @@ def spread(form: CanonicalForm, system: Any, kappa: float, rng: Any = None) -> f
     float
         A distance of results, relative.
     """
+    if form.group == "unimodular":
+        return 0.0
     rng = np.random.default_rng(rng)
     step = 4 * max(len(system.A), 1) * U * kappa**2
     base, largest = form.convert(system), 0.0
@@ -188,10 +217,16 @@ def _back(found: Conversion) -> Any:
 
 
 def markov_distance(a: Any, b: Any) -> float:
-    """Return the largest |C A^k B - C2 A2^k B2| for k <= 2 n, relative to the largest |C| |A^k| |B| of a."""
+    """Return the largest |C A^k B - C2 A2^k B2| for k <= 2 n, relative to |C| |A^i| |A| |A^j| |B| of a, i + j < 2 n.
+
+    That is what an error of A does to a power of it, and more than the largest |A^k| where A is not normal.
+    """
     n = len(a.A)
-    powers = markov_parameters(dataclasses.replace(a, B=np.eye(n), C=np.eye(n), D=np.eye(n)), 2 * n + 1)
-    scale = size(a.C) * size(a.B) * max(size(X) for X in powers)
+    powers = markov_parameters(dataclasses.replace(a, B=np.eye(n), C=np.eye(n), D=np.eye(n)), 2 * n + 2)[1:]
+    sizes = np.array([size(X) for X in powers])
+    i, j = np.indices((2 * n, 2 * n))
+    through = (sizes[: 2 * n, None] * sizes[: 2 * n])[i + j < 2 * n].max(initial=0.0) * size(a.A)
+    scale = size(a.C) * size(a.B) * max(through, sizes[0])
     h, g = (markov_parameters(each, 2 * n + 2)[1:] for each in (a, b))
     return max(relative(X - Y, scale) for X, Y in zip(h, g, strict=True))
 
@@ -221,7 +256,11 @@ def _hankel(system: Any, found: Conversion) -> list[Check]:
         return []
     values = continuous_hankel_singular_values if continuous else hankel_singular_values
     lyapunov = continuous_lyapunov if continuous else discrete_lyapunov
-    reached, seen = (lyapunov(A, X @ X.conj().T) for A, X in ((system.A, system.B), (system.A.T, system.C.T)))
+    try:
+        reached, seen = (lyapunov(A, X @ X.conj().T) for A, X in ((system.A, system.B), (system.A.T, system.C.T)))
+    except StructureError:
+        # the Gramians are beyond double precision in this basis
+        return []
     sigma = values(system.A, system.B, system.C)
     # |L| |M| bounds sigma; the Gramians move by the condition of their equations
     scale = np.sqrt(size(reached.X) * size(seen.X)) * max(reached.condition, seen.condition)

@@ -71,8 +71,9 @@ class CanonicalForm:
     defect : callable
         System -> how far it is from having the shape of the form, relative to its size; 0 when
         it has it exactly.
-    group : {"general", "orthogonal"}
-        The similarities under which the result stays the same.
+    group : {"general", "orthogonal", "unimodular"}
+        The similarities under which the result stays the same; unimodular ones, of integers and
+        with an integer inverse, are for forms that need exact arithmetic.
     title, reference : str
         One line for lists; where the form is defined.
     """
@@ -80,7 +81,7 @@ class CanonicalForm:
     name: str
     convert: Callable[[Any], Conversion]
     defect: Callable[[Any], float]
-    group: Literal["general", "orthogonal"]
+    group: Literal["general", "orthogonal", "unimodular"]
     title: str
     reference: str
 
@@ -232,7 +233,9 @@ def right_solve(X: np.ndarray, T: np.ndarray) -> np.ndarray:
 
 
 def condition(T: np.ndarray) -> float:
-    """Return the 2-norm condition of T, infinite if T is singular, 1 if it is empty."""
+    """Return the 2-norm condition of T, infinite if T is singular or not finite, 1 if it is empty."""
+    if not np.isfinite(T).all():
+        return np.inf
     s = np.linalg.svd(T, compute_uv=False)
     if not len(s):
         return 1.0

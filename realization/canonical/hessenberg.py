@@ -17,6 +17,7 @@ import numpy as np
 
 from realization.canonical.form import CanonicalForm, Conversion, conversion, one, register, relative, size
 from realization.core.errors import StructureError
+from realization.linalg.arguments import matrices
 from realization.linalg.decision import EPS, Decision, decide_rank
 
 
@@ -47,7 +48,7 @@ class Selection:
         return tuple(len(chain) for chain in self.chains)
 
 
-def popov_selection(A: np.ndarray, B: np.ndarray) -> Selection:
+def popov_selection(A: Any, B: Any) -> Selection:
     """Return the directions in which an input reaches the state, one after the other, by the largest gap.
 
     Every remainder is first kept unless it is at rounding level.  Where the gap decides that kept
@@ -56,14 +57,31 @@ def popov_selection(A: np.ndarray, B: np.ndarray) -> Selection:
 
     Parameters
     ----------
-    A, B : ndarray
+    A, B : array_like
         (n, n), (n, m).
 
     Returns
     -------
     Selection
         With `decision.decided` False where two cuts compete.
+
+    Raises
+    ------
+    ShapeError
+        If the shapes do not fit, or an entry is not finite.
+
+    References
+    ----------
+    Popov 1972, Invariant description of linear, time-invariant controllable systems.
+
+    Examples
+    --------
+    The first input reaches two directions, the second what the first has left:
+
+    >>> popov_selection([[0, 0, 0], [1, 0, 0], [0, 0, 0]], [[1, 0], [0, 0], [0, 1]]).indices
+    (2, 1)
     """
+    A, B = matrices("A: n n; B: n m", A=A, B=B)
     drop = 4 * max(len(A), 1) * EPS
     while True:
         Q, chains, seen = _orthogonalise(A, B, drop)
@@ -178,7 +196,7 @@ def hessenberg_defect(system: Any) -> float:
         if row == n or j >= m + row:
             break
         tail = R[row:, j]
-        off = max(off, size(tail[1:]), -tail[0])
+        off = max(off, size(tail[1:]), float(abs(tail[0] - abs(tail[0]))))
         row += int(tail[0] != 0)
     return relative(np.array(off), size(R))
 

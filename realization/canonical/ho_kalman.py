@@ -33,7 +33,7 @@ def ho_kalman(markov: Any) -> Reduction:
     Parameters
     ----------
     markov : array_like
-        h(0) = D, h(1) = C B, ..., (T, p, m).  An order n needs T >= 2 n + 2 where m = p = 1, fewer
+        h(0) = D, h(1) = C B, ..., (T, p, m).  An order n needs T >= 2 n + 1 where m = p = 1, fewer
         where the controllability and observability indices are smaller.
 
     Returns
@@ -134,7 +134,7 @@ def _realize(method: str, h: np.ndarray, H: np.ndarray, svd: Any, decision: Deci
     O, R = U[:, :r] * root, root[:, None] * Vh[:r]
     later = block_hankel(h[2:], rows, columns)
     left, right = (U[:, :r] / root).conj().T, Vh[:r].conj().T / root
-    system = LinearSSM(left @ later @ right, R[:, :m], O[:p], h[0])
+    system = LinearSSM(left @ later @ right, R[:, :m].reshape(r, m), O[:p].reshape(p, r), h[0])
     found = markov_parameters(system, len(h))
     residual = float(np.linalg.norm((found - h)[1:], axis=(1, 2)).max(initial=0.0))
     size = float(np.linalg.norm(h[1:], axis=(1, 2)).max(initial=0.0)) or 1.0

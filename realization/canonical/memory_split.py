@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 
+from realization.canonical.block_schur import BOUND
 from realization.canonical.form import CanonicalForm, Conversion, conversion, one, register, relative, size
 from realization.linalg.block_schur import block_diagonal_schur
 from realization.linalg.decision import EPS, Decision, require_decided
@@ -92,7 +93,7 @@ def memory_split(system: Any) -> MemorySplit:
     require_decided(split.decisions, "what is remembered exactly and what fades are not to be told apart")
     k = len(split.N)
     T = split.Q.conj().T if split.T is None else split.T
-    modes = block_diagonal_schur(split.M)
+    modes = block_diagonal_schur(split.M, bound=BOUND)
     S = scipy.linalg.block_diag(np.eye(k), modes.T)
     X = split.X @ modes.inverse if split.T is None else np.zeros_like(split.X)
     A = np.block([[split.N, X], [np.zeros_like(X).T, modes.A2]])

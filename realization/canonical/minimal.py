@@ -10,9 +10,9 @@ those below does the same for every tolerance in between.  An order is believed 
 * it holds on a plateau of at least two decades;
 * no plateau of a smaller order comes near to having that property.
 
-Observing first and reaching second gives another staircase, with other roundings; it is asked
-where the first leaves the order open.  Otherwise the data do not decide the order, and the
-system comes back as it was, undecided.
+Observing first and reaching second gives another staircase, with other roundings; it is asked where the
+first leaves the order open, or finds a plateau of a smaller order that does not fit.  Where neither
+decides, the system comes back as it was, undecided.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ from realization.systems.compose import dual
 CEILING = 1e-3
 # two decades: the staircase is backward stable to n u and not to u, and a plateau must outlast that
 LEAST = 1e2
-# times what rounding explains: a staircase has at most n steps, each of which may amplify what it dropped
-NEAR = 1e3
+# a smaller order that misses by no more than this competes: the bound of rounding is of first order
+NEAR = 10.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -144,9 +144,18 @@ def minimal_realization(system: Any) -> Reduction:
     False
     """
     samples = sample(_balance(one(system))[0])
-    reached = _judge(system, samples, plateaus(system))
-    seen = reached if reached[1].decided else _judge(system, samples, _observed_first(system))
-    return _reduction(system, samples, *(seen if seen[1].decided else reached))
+    found = plateaus(system)
+    answers = [_judge(system, samples, found)]
+    if not (answers[0][1].decided and _settled(found, answers[0][0])):
+        answers.append(_judge(system, samples, _observed_first(system)))
+    # an order that fits in one of the ways is enough: a smaller one that decides wins
+    decided = [answer for answer in answers if answer[1].decided]
+    return _reduction(system, samples, *min(decided or answers[:1], key=lambda answer: answer[0].order))
+
+
+def _settled(found: tuple[Plateau, ...], least: Plateau) -> bool:
+    """Whether no smaller order holds over decades at all."""
+    return not any(plateau.wide and plateau.order < least.order for plateau in found)
 
 
 def _observed_first(system: Any) -> tuple[Plateau, ...]:
@@ -174,8 +183,13 @@ def _whole(system: Any) -> Plateau:
 
 def _error(system: Any, samples: Samples, plateau: Plateau) -> float:
     """Largest distance of the transfer functions, over what rounding explains."""
-    distance = samples.distance(project(system, plateau.L, plateau.R))
-    return float((distance / np.maximum(samples.noise, np.finfo(float).tiny)).max(initial=0.0))
+    small, tiny, worst = project(system, plateau.L, plateau.R), np.finfo(float).tiny, 0.0
+    # a few points are enough to see that an order does not do
+    for part in (samples[::4], samples):
+        worst = float((part.distance(small) / np.maximum(part.noise, tiny)).max(initial=0.0))
+        if worst > NEAR:
+            break
+    return worst
 
 
 def _reduction(system: Any, samples: Samples, least: Plateau, decision: Decision) -> Reduction:
@@ -196,7 +210,8 @@ def _balance(system: Any) -> tuple[Any, np.ndarray]:
     M[:n, : n + m] = np.hstack([system.A, system.B])
     M[n + m :, :n] = system.C
     # inputs have no row and outputs no column in M: LAPACK leaves their scale at 1
-    _, (scale, _) = scipy.linalg.matrix_balance(M, permute=False, separate=True)
+    with np.errstate(invalid="ignore"):  # SciPy also reads the scales as indices, which large ones are not
+        _, (scale, _) = scipy.linalg.matrix_balance(M, permute=False, separate=True)
     scale = scale[:n]
     return replace(system, A=system.A * scale / scale[:, None], B=system.B / scale[:, None], C=system.C * scale), scale
 
@@ -223,7 +238,7 @@ def _reachable(A: np.ndarray, B: np.ndarray, a: float, b: float, rtol: float) ->
     A = A.astype(np.result_type(A, B))
     Q, X, size, end, r = np.eye(n, dtype=A.dtype), B, b, np.inf, 0
     while r < n and X.size and size > 0:
-        U, s, _ = scipy.linalg.svd(X)
+        U, s, _ = np.linalg.svd(X)
         kept = s[s > rtol * size]
         if not len(kept):
             break

@@ -26,10 +26,10 @@ from realization.canonical.form import (
     relative,
     size,
 )
+from realization.canonical.reduction import UNIT
 from realization.core.errors import ShapeError, StructureError
 from realization.linalg.block_schur import order_eigenvalues
 
-UNIT = 2.0**-53
 # eigenvectors of an eigenvalue that rounding cannot tell from another are at an angle of sqrt(eps) or
 # less where it is defective, and of any size where it is not
 DEFECTIVE = 1e6
@@ -110,11 +110,13 @@ def real_modal(system: Any) -> Conversion:
         raise ShapeError("the system has complex entries; the real modal form needs real ones, see complex_modal")
     values, T, B, C, freedom = _modes("real_modal", system)
     kept = [i for i, value in enumerate(values) if value.imag >= 0]
+
+    def rows(X: np.ndarray) -> np.ndarray:
+        return np.vstack([X.real[:0], *(_rows(values[i], X[i]) for i in kept)])
+
     A = scipy.linalg.block_diag(np.zeros((0, 0)), *(_block(values[i]) for i in kept))
-    rows = [_rows(values[i], X[i]) for X in (T, B) for i in kept]
-    T2, B2 = (np.vstack([*part, X.real[:0]]) for part, X in ((rows[: len(kept)], T), (rows[len(kept) :], B)))
-    C2 = np.vstack([*(_rows(values[i], C[:, i].conj()) for i in kept), C.T.real[:0]]).T
-    return conversion("real_modal", system, T2, A=A, B=B2, C=C2, freedom=freedom)
+    # C z + conj(C z) = 2 (Re C Re z - Im C Im z): the conjugate of C is what stands beside (Re z, Im z)
+    return conversion("real_modal", system, rows(T), A=A, B=rows(B), C=rows(C.conj().T).T, freedom=freedom)
 
 
 def _block(value: complex) -> np.ndarray:
@@ -133,8 +135,12 @@ def _modes(form: str, system: Any) -> Modes:
     values, V = values[order].astype(complex), V[:, order].astype(complex)
     W, freedom = _left(form, system.A, values, V)
     B, C = W @ system.B, system.C @ V
-    d, idle = _scales(W, B, C, size(system.B), size(system.C))
-    if idle and not freedom:
+    reached, seen = _coupled(W, B, C, size(system.B), size(system.C))
+    # 0 in place of its own rounding, which another basis would take for a weak coupling
+    B[~reached], C[:, ~seen] = 0.0, 0.0
+    d = _scales(B, C, reached, seen)
+    idle = np.flatnonzero(~reached & ~seen)
+    if len(idle) and not freedom:
         freedom = f"scale of mode {idle[0]}, which is neither reached nor seen"
     return Modes(values, d[:, None] * W, d[:, None] * B, C / d, freedom)
 
@@ -143,7 +149,7 @@ def _left(form: str, A: np.ndarray, values: np.ndarray, V: np.ndarray) -> tuple[
     """Return inv(V), refusing eigenvectors that are out of reach; what is free where eigenvalues coincide."""
     n, kappa = len(A), condition(V)
     i, j = _closest(values)
-    pair = f"eigenvalues {values[i]:.10g} and {values[j]:.10g}" if n > 1 else "the eigenvalue"
+    pair = " and ".join(f"{v:.10g}" if v.imag else f"{v.real:.10g}" for v in values[[i, j]]) if n > 1 else ""
     if not kappa <= LIMIT:
         raise StructureError(_refusal(form, kappa, LIMIT, pair))
     W = np.linalg.solve(V, np.eye(n))
@@ -154,7 +160,7 @@ def _left(form: str, A: np.ndarray, values: np.ndarray, V: np.ndarray) -> tuple[
         return W, None
     if kappa > DEFECTIVE:
         raise StructureError(_refusal(form, kappa, DEFECTIVE, pair))
-    return W, f"the basis of a space of eigenvectors: {pair} agree to rounding"
+    return W, f"the basis of a space of eigenvectors: eigenvalues {pair} agree to rounding"
 
 
 def _closest(values: np.ndarray) -> tuple[int, int]:
@@ -165,20 +171,28 @@ def _closest(values: np.ndarray) -> tuple[int, int]:
 
 def _refusal(form: str, kappa: float, limit: float, pair: str) -> str:
     return (
-        f"{form}: the eigenvectors have condition {kappa:.1e}, need <= {limit:.0e}: {pair} are not separated; "
-        "block_diagonal_schur keeps such eigenvalues in one block"
+        f"{form}: the eigenvectors have condition {kappa:.1e}, need <= {limit:.0e}: eigenvalues {pair} are not "
+        "separated; block_diagonal_schur keeps such eigenvalues in one block"
     )
 
 
-def _scales(W: np.ndarray, B: np.ndarray, C: np.ndarray, b: float, c: float) -> tuple[np.ndarray, list[int]]:
-    """Return d with |d_i B_i| = |C_i / d_i|, and the modes that are neither reached nor seen."""
+def _coupled(W: np.ndarray, B: np.ndarray, C: np.ndarray, b: float, c: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return which modes are reached and which are seen: (n,) each, bool."""
     # what is less than its own rounding is 0
     floor = 100 * len(W) * UNIT
+    return (
+        np.linalg.norm(B, axis=1) > floor * b * np.linalg.norm(W, axis=1),
+        np.linalg.norm(C, axis=0) > floor * c,
+    )
+
+
+def _scales(B: np.ndarray, C: np.ndarray, reached: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Return d with |d_i B_i| = |C_i / d_i|."""
     enters, leaves = np.linalg.norm(B, axis=1), np.linalg.norm(C, axis=0)
-    reached, seen = enters > floor * b * np.linalg.norm(W, axis=1), leaves > floor * c
-    d = np.sqrt(np.where(seen, leaves, 1) / np.where(reached, enters, 1))
-    d = np.where(reached & ~seen, d**2, np.where(seen & ~reached, d**2, d))
-    return d * phases(B, C, reached), [int(i) for i in np.flatnonzero(~reached & ~seen)]
+    ratio = np.where(seen, leaves, 1) / np.where(reached, enters, 1)
+    # with one side only, that side has norm 1
+    d = np.where(reached & seen, np.sqrt(ratio), ratio)
+    return d * phases(B, C, reached)
 
 
 def phases(B: np.ndarray, C: np.ndarray, reached: np.ndarray) -> np.ndarray:
@@ -199,10 +213,10 @@ def phases(B: np.ndarray, C: np.ndarray, reached: np.ndarray) -> np.ndarray:
         (n,), of modulus 1; signs where B and C are real.
     """
     d = np.ones(len(B), dtype=np.result_type(B, C))
-    for i, row in enumerate(np.where(reached[:, None], B, 0) if B.size else [C[:, i].conj() for i in range(len(B))]):
-        v = row if row.any() else C[:, i].conj()
+    for i in range(len(B)):
+        v = B[i] if reached[i] else C[:, i].conj()
         large = v[np.abs(v) >= 0.5 * np.abs(v).max(initial=0)]
-        if v.any():
+        if large.any():
             d[i] = abs(large[0]) / large[0]
     return d
 

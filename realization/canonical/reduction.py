@@ -2,6 +2,7 @@
 
     z = L x,  x ~ R z,    A2 = L A R,  B2 = L B,  C2 = C R,  D2 = D,    L R = I
 
+(Singular perturbation alone lets the states that it leaves out follow, and has other matrices.)
 Unlike a canonical form, which only changes coordinates, a reduction drops something; each says
 what, by how much the transfer function has moved, and how much it was allowed to move.
 """
@@ -84,8 +85,8 @@ class Samples:
 
         u ( |C| |K| + |H| |A| |K| + |H| |B| ),    K = inv(zI - A) B,  H = C inv(zI - A)
 
-    and 2n such changes are allowed for: a reduction by two staircases rounds the matrices once in
-    each of its at most 2n steps.
+    and n (n + 1) such changes are allowed for: a reduction by two staircases has at most n + 1 steps, each
+    of them an orthogonal similarity that rounds n times.
 
     Parameters
     ----------
@@ -94,7 +95,7 @@ class Samples:
     G : ndarray
         (k, p, m) values, without D.
     noise : ndarray
-        (k,) 2n times the bound above.
+        (k,) n (n + 1) times the bound above.
     """
 
     z: np.ndarray
@@ -105,6 +106,9 @@ class Samples:
     def size(self) -> float:
         """Largest norm of a value; 1 where all are zero, so that one can divide by it."""
         return float(norm(self.G, axis=(1, 2)).max(initial=0.0)) or 1.0
+
+    def __getitem__(self, part: slice) -> Samples:
+        return Samples(self.z[part], self.G[part], self.noise[part])
 
     def distance(self, system: Any) -> np.ndarray:
         """Norms |G(z) - G2(z)| (k,) to the transfer function of another system, without its D."""
@@ -136,10 +140,11 @@ def sample(system: Any) -> Samples:
 def _points(A: np.ndarray) -> Iterator[complex]:
     eigenvalues = np.linalg.eigvals(A)
     sizes = np.sort(np.abs(eigenvalues))
-    outer = sizes.max(initial=0.0) or 1.0
+    # a nilpotent A has no eigenvalue to go by
+    outer = sizes.max(initial=0.0) or (norm(A, 2) if A.size else 0.0) or 1.0
     # an eigenvalue below sqrt(eps) of the largest is one of size 0 for all that double precision knows
     sizes = sizes[sizes > 1.5e-8 * outer]
-    radii = [sizes[int(q * (len(sizes) - 1))] for q in (0.0, 0.5, 1.0)] if len(sizes) else []
+    radii = [sizes[int(q * (len(sizes) - 1))] for q in (0.0, 0.5, 1.0)] if len(sizes) else [outer]
     right = eigenvalues.real.max(initial=-np.inf) if len(A) else 0.0
     for i, radius in enumerate([*radii, 2.0 * outer]):
         for k in range(4):
@@ -153,4 +158,4 @@ def _value(system: Any, z: complex) -> tuple[complex, np.ndarray, float] | None:
     if n * UNIT * norm(A) * norm(F) > 1e-3:
         return None
     K, H = F @ B, C @ F
-    return z, C @ K, 2 * n * UNIT * float(norm(C) * norm(K) + norm(H) * norm(A) * norm(K) + norm(H) * norm(B))
+    return z, C @ K, n * (n + 1) * UNIT * float(norm(C) * norm(K) + norm(H) * norm(A) * norm(K) + norm(H) * norm(B))

@@ -29,12 +29,14 @@ def freeze(owner: Any, signature: str) -> dict[str, int]:
     Raises
     ------
     ShapeError
-        If a shape does not fit, or an entry is NaN or infinite.
+        If a shape does not fit, or an entry is NaN, infinite or no number.
     """
     parsed = Signature.parse(signature + " ->")
     arrays: dict[str, np.ndarray] = {}
     for name in parsed.arguments:
         x = np.array(getattr(owner, name))
+        if x.dtype.kind not in "biufcO":  # O: fractions become floats
+            raise ShapeError(f"{name} has dtype {x.dtype}, but an array of numbers is needed")
         x = x.astype(np.complex128 if x.dtype.kind == "c" else np.float64)
         if not np.isfinite(x).all():
             raise ShapeError(f"{name} has entries that are NaN or infinite; finite numbers are needed")

@@ -8,9 +8,7 @@ from realization.layers.mamba1 import SELECTIVE_SCAN, selective_scan
 from realization.layers.mamba2 import SSD, ssd, ssd_chunked, ssd_matrix
 from realization.layers.mixers import MIXERS, mamba2_mixer, mamba_mixer
 
-OPS = {
-    op.name: op for op in (SELECTIVE_SCAN, SSD, CAUSAL_CONV1D, SLIDING_WINDOW_ATTENTION, BMOJO_F, BMOJO_F_LAYER)
-}
+OPS = {op.name: op for op in (SELECTIVE_SCAN, SSD, CAUSAL_CONV1D, SLIDING_WINDOW_ATTENTION, BMOJO_F, BMOJO_F_LAYER)}
 KNOWN = OPS | MIXERS  # what a name may stand for: the operations, and what is composed of them
 
 __all__ = [

@@ -225,4 +225,3 @@ def _paired(out: dict[str, Any], roles: Mapping[str, Any], axes: Mapping[str, Ar
         return np.moveaxis(regimes.cancel(np.moveaxis(x, axis, -1), sign=-1 if role == "query" else 1), -1, axis)
 
     return {name: pair(name, x) for name, x in out.items()}
-

@@ -288,9 +288,7 @@ def ingredients(regime, rng, *, T, batch, m, e, c, w, o, d, steps, chunk, have) 
 def mamba_cases(regime, options, *, T, chunk, rng, form, batch=2) -> dict[str, Any]:
     """Draw hidden states and weights; sizes (m, c, n, r, w)."""
     (m, c, n, r, w), have = options["size"], frozenset(options["with"])
-    out = ingredients(
-        regime, rng, T=T, batch=batch, m=m, e=2 * c, c=c, w=w, o=m, d=c, steps=c, chunk=chunk, have=have
-    )
+    out = ingredients(regime, rng, T=T, batch=batch, m=m, e=2 * c, c=c, w=w, o=m, d=c, steps=c, chunk=chunk, have=have)
     A_log = np.log(np.arange(1.0, n + 1)) + 0.3 * rng.standard_normal((c, n))
     low, high = weights(regime, rng, r + 2 * n, c), 0.3 * weights(regime, rng, c, r)
     return out | {"x_weight": low, "dt_weight": high, "A_log": A_log}

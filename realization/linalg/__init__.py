@@ -1,5 +1,6 @@
 """Equations and decisions of linear algebra: arrays in, named results out, each with the number that judges it."""
 
+from realization.linalg import exact
 from realization.linalg.block_schur import BlockDiagonalSchur, Merge, block_diagonal_schur, order_eigenvalues
 from realization.linalg.decision import Decision, decide_rank, fixed_rank, require_decided
 from realization.linalg.fitting import FittingSplit, fitting_split
@@ -12,6 +13,7 @@ from realization.linalg.gramians import (
     observability_factor,
 )
 from realization.linalg.hankel import block_hankel
+from realization.linalg.jordan import ExactJordan, JordanGroup, RoundedJordan, jordan_form
 from realization.linalg.lyapunov import LyapunovSolution, continuous_lyapunov, discrete_lyapunov
 from realization.linalg.mean_square import bilinear_lyapunov, mean_square_radius
 from realization.linalg.product_svd import product_singular_values
@@ -33,7 +35,9 @@ __all__ = [
     "BlockDiagonalSchur",
     "ControllabilityStaircase",
     "Decision",
+    "ExactJordan",
     "FittingSplit",
+    "JordanGroup",
     "LyapunovSolution",
     "Merge",
     "NilpotentStaircase",
@@ -41,6 +45,7 @@ __all__ = [
     "QuadraticNorm",
     "RadiusBounds",
     "RiccatiSolution",
+    "RoundedJordan",
     "bilinear_lyapunov",
     "block_diagonal_schur",
     "block_hankel",
@@ -57,10 +62,12 @@ __all__ = [
     "decide_rank",
     "discrete_lyapunov",
     "discrete_riccati",
+    "exact",
     "fitting_split",
     "fixed_rank",
     "hankel_singular_values",
     "joint_spectral_radius",
+    "jordan_form",
     "mean_square_radius",
     "nilpotent_staircase",
     "observability_factor",

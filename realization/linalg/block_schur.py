@@ -17,8 +17,9 @@ from scipy.linalg import block_diag, schur
 from scipy.linalg.lapack import get_lapack_funcs
 
 from realization.core.errors import ConvergenceError
+from realization.linalg.arguments import matrices
+from realization.linalg.decision import at_least
 from realization.linalg.fitting import LARGEST_CONDITION
-from realization.linalg.staircase import matrices
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,7 +104,7 @@ def block_diagonal_schur(A: Any, *, bound: float = LARGEST_CONDITION) -> BlockDi
     Raises
     ------
     ShapeError
-        If A is not square or not finite.
+        If A is not square or not finite, or the bound is below 1.
     ConvergenceError
         If the QR algorithm does not converge.
 
@@ -127,8 +128,9 @@ def block_diagonal_schur(A: Any, *, bound: float = LARGEST_CONDITION) -> BlockDi
     [[0.5, 0.0], [0.0, 0.4]]
     """
     A = matrices("A: n n", A=A)[0]
+    bound = at_least(1.0, "bound", bound)
     if not len(A):
-        return BlockDiagonalSchur(A, A, A, (), 1.0, float(bound), 0.0, ())
+        return BlockDiagonalSchur(A, A, A, (), 1.0, bound, 0.0, ())
     try:
         S, Q = schur(A)
     except np.linalg.LinAlgError as error:
@@ -145,7 +147,7 @@ def block_diagonal_schur(A: Any, *, bound: float = LARGEST_CONDITION) -> BlockDi
     scale = np.linalg.norm(T, 2) * np.linalg.norm(A, 2)
     residual = float(np.linalg.norm(T @ A - A2 @ T, 2) / scale) if scale else 0.0
     blocks = tuple(v.shape[1] for v, _ in pieces)
-    return BlockDiagonalSchur(T, V, A2, blocks, condition, float(bound), residual, tuple(merges))
+    return BlockDiagonalSchur(T, V, A2, blocks, condition, bound, residual, tuple(merges))
 
 
 def order_eigenvalues(eigenvalues: Sequence[complex] | np.ndarray, *, rtol: float = 1e-8) -> list[int]:

@@ -15,8 +15,10 @@ from typing import Any
 import numpy as np
 from scipy.linalg import lu_factor, lu_solve
 
-from realization.linalg.decision import CEILING, EPS, Decision
-from realization.linalg.staircase import matrices, nilpotent_staircase
+from realization.linalg.arguments import matrices
+from realization.linalg.decision import CEILING, EPS, Decision, at_least
+from realization.linalg.staircase import nilpotent_staircase
+from realization.linalg.twins import norm2
 
 # An error u |A| in any entry of T A inv(T) is one of u cond(T) |A| in A, for instance in the lower left block, where
 # it stands between C2 + C1 Y and B1 - Y B2: u |Y|^2.  It must stay below what a rank decision takes for structure.
@@ -46,6 +48,8 @@ class FittingSplit:
         The ranks of the staircase.
     residual : float
         |A Q - Q [[N, X], [0, M]]| / |A|; with T, the larger of it and of |T A - [[N, 0], [0, M]] T| / (|T| |A|).
+    noise : float
+        Measured error of the blocks from which N was found, relative to |A|: what the residual may be.
     """
 
     N: np.ndarray
@@ -59,6 +63,7 @@ class FittingSplit:
     index: int
     decisions: tuple[Decision, ...]
     residual: float
+    noise: float
 
     @property
     def decoupled(self) -> bool:
@@ -95,7 +100,7 @@ def fitting_split(A: Any, *, bound: float = LARGEST_CONDITION, rtol: float | Non
     Raises
     ------
     ShapeError
-        If A is not square or not finite.
+        If A is not square or not finite, or the bound is below 1.
 
     References
     ----------
@@ -116,6 +121,7 @@ def fitting_split(A: Any, *, bound: float = LARGEST_CONDITION, rtol: float | Non
     (False, '2e+13')
     """
     A = matrices("A: n n", A=A)[0]
+    bound = at_least(1.0, "bound", bound)
     s = nilpotent_staircase(A, rtol=rtol)
     k, n = sum(s.blocks), len(A)
     N, X, M = s.A2[:k, :k], s.A2[:k, k:], s.A2[k:, k:]
@@ -127,9 +133,9 @@ def fitting_split(A: Any, *, bound: float = LARGEST_CONDITION, rtol: float | Non
         T = s.Q.conj().T.copy()
         T[:k] -= Y @ T[k:]
         A2 = np.block([[N, np.zeros_like(X)], [np.zeros((n - k, k)), M]])
-        scale = _norm(T) * _norm(A)
-        residual = max(residual, _norm(T @ A - A2 @ T) / scale if scale else 0.0)
-    return FittingSplit(N, X, M, s.Q, Y, T, float(condition), float(bound), s.index, s.decisions, residual)
+        scale = norm2(T) * norm2(A)
+        residual = max(residual, norm2(T @ A - A2 @ T) / scale if scale else 0.0)
+    return FittingSplit(N, X, M, s.Q, Y, T, float(condition), bound, s.index, s.decisions, residual, s.noise)
 
 
 def _coupling(N: np.ndarray, X: np.ndarray, M: np.ndarray, index: int) -> np.ndarray:
@@ -142,7 +148,3 @@ def _coupling(N: np.ndarray, X: np.ndarray, M: np.ndarray, index: int) -> np.nda
         for _ in range(index):
             Y = lu_solve(factors, (X + N @ Y).T, check_finite=False).T
     return Y
-
-
-def _norm(X: np.ndarray) -> float:
-    return float(np.linalg.norm(X, 2)) if X.size else 0.0

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from realization.core.errors import ShapeError
-from realization.linalg.staircase import matrices
+from realization.linalg.arguments import matrices
 
 
 def block_hankel(markov: Any, rows: int, columns: int) -> np.ndarray:

@@ -8,7 +8,8 @@ Every step asks for the rank of a block.  It is decided by the largest gap among
 values, judged against their *measured* error: two twins of the data, perturbed by a few units of
 rounding, go through the same steps, and what differs between the twins is noise.  A fixed
 tolerance cannot do this, since an error grows from step to step by |A| / (smallest singular value
-kept), for instance by |mu|**-index beside an invertible part mu.
+kept), for instance by |mu|**-index beside an invertible part mu.  The noise is part of the result:
+it is the `error` of what a next staircase is given.
 """
 
 from __future__ import annotations
@@ -19,13 +20,20 @@ from typing import Any
 
 import numpy as np
 
-from realization.core.errors import ShapeError
-from realization.core.shapes import Signature, finite
-from realization.linalg.decision import EPS, SAME_SIZE, Decision, decide_rank, fixed_rank
-
-TWINS = 2
-# What a matrix that was computed is off by at least; measured errors of n = 50 similarities are 2 to 5 eps.
-ROUNDING = 4 * EPS
+from realization.linalg.arguments import matrices
+from realization.linalg.decision import Decision
+from realization.linalg.twins import (
+    ROUNDING,
+    TWINS,
+    clear_cut,
+    measured_noise,
+    norm2,
+    rank_against,
+    reflector,
+    relative,
+    turn,
+    with_twins,
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -181,7 +189,7 @@ def nilpotent_staircase(A: Any, *, rtol: float | None = None, error: float = ROU
     Raises
     ------
     ShapeError
-        If A is not square or not finite.
+        If A is not square or not finite, or rtol or error is negative or no number.
 
     References
     ----------
@@ -197,29 +205,8 @@ def nilpotent_staircase(A: Any, *, rtol: float | None = None, error: float = ROU
     ((1, 1, 1), 3, (3,), False, True)
     """
     A = matrices("A: n n", A=A)[0]
-    n, scale = len(A), _norm(A)
-    S, Q = _twins(A, rtol, error), np.eye(n, dtype=A.dtype)
-    blocks: list[int] = []
-    decisions: list[Decision] = []
-    i, noise = 0, error
-    while i < n:
-        _, s, Vh = np.linalg.svd(S[:, i:, i:])
-        here = max(error, _noise(s, n, scale))
-        noise = max(noise, here)
-        decision = _decide(s[0], scale, here, rtol, f"rank of A after {len(blocks)} steps")
-        rank = decision.choice
-        nullity = n - i - rank
-        if blocks and nullity > blocks[-1]:  # ker A^(k+1) / ker A^k embeds in ker A^k / ker A^(k-1)
-            decision = replace(decision, decided=False, rival=n - i - blocks[-1])
-        decisions.append(decision)
-        if nullity == 0:
-            break
-        _turn(S, Q, _reflector(Vh[:, rank:].conj().mT), i)
-        S[:, i:, i : i + nullity] = 0
-        blocks.append(nullity)
-        i += nullity
-    residual = _relative(A @ Q - Q @ S[0], A)
-    return NilpotentStaircase(Q, S[0], tuple(blocks), tuple(decisions), residual, noise)
+    plain = _nilpotent(A, rtol, error, 0)
+    return plain if rtol is not None or clear_cut(plain) else _nilpotent(A, None, error, TWINS)
 
 
 def controllability_staircase(
@@ -246,7 +233,7 @@ def controllability_staircase(
     Raises
     ------
     ShapeError
-        If the shapes do not fit, or an entry is not finite.
+        If the shapes do not fit, an entry is not finite, or rtol or error is negative or no number.
 
     References
     ----------
@@ -262,29 +249,8 @@ def controllability_staircase(
     (2, (2,), [0.0, 0.0])
     """
     A, B = matrices("A: n n; B: n m", A=A, B=B)
-    n = len(A)
-    S, T, Q = _twins(A, rtol, error), _twins(B, rtol, error), np.eye(n, dtype=A.dtype)
-    blocks: list[int] = []
-    decisions: list[Decision] = []
-    i, noise, reached, scale, size = 0, error, T, _norm(B), _norm(A)
-    while i < n:
-        U, s, _ = np.linalg.svd(reached[:, i:], full_matrices=False)
-        here = max(error, _noise(s, n, scale))
-        noise = max(noise, here)
-        decisions.append(_decide(s[0], scale, here, rtol, f"rank of what step {len(blocks) + 1} reaches"))
-        rank = decisions[-1].choice
-        if rank:
-            V = _reflector(U[:, :, :rank])
-            _turn(S, Q, V, i)
-            T[:, i:] -= V @ (V.conj().mT @ T[:, i:])
-        reached[:, i + rank :] = 0
-        if rank == 0:
-            break
-        blocks.append(rank)
-        reached, scale = S[:, :, i : i + rank], size
-        i += rank
-    residual = max(_relative(A @ Q - Q @ S[0], A), _relative(B - Q @ T[0], B))
-    return ControllabilityStaircase(Q, S[0], T[0], tuple(blocks), tuple(decisions), residual, noise)
+    plain = _controllability(A, B, rtol, error, 0)
+    return plain if rtol is not None or clear_cut(plain) else _controllability(A, B, None, error, TWINS)
 
 
 def observability_staircase(
@@ -386,87 +352,55 @@ def conjugate_partition(sizes: Sequence[int]) -> tuple[int, ...]:
     return tuple(sum(size > k for size in sizes) for k in range(max(sizes, default=0)))
 
 
-def matrices(signature: str, **arrays: Any) -> list[np.ndarray]:
-    """Return matrices as float64 or complex128, one type for all, with their shapes checked against a signature.
-
-    Parameters
-    ----------
-    signature : str
-        As in `realization.core.shapes`, of the arguments alone.
-    **arrays : array_like
-        One for each name.
-
-    Returns
-    -------
-    list of ndarray
-        Copies, in the order given.
-
-    Raises
-    ------
-    ShapeError
-        If a shape does not fit, or an entry is not a finite number.
-
-    Examples
-    --------
-    >>> [x.dtype.name for x in matrices("A: n n; B: n m", A=[[1]], B=[[1j]])]
-    ['complex128', 'complex128']
-    """
-    for name, x in arrays.items():
-        if np.asarray(x).dtype.kind not in "biufc":
-            raise ShapeError(f"{name} has entries of type {np.asarray(x).dtype}; real or complex numbers are needed")
-    found = [finite(name, x) for name, x in arrays.items()]
-    Signature.parse(signature + " ->").check(dict(zip(arrays, found, strict=True)))
-    kind = np.complex128 if any(x.dtype.kind == "c" for x in found) else np.float64
-    return [x.astype(kind) for x in found]
+def _nilpotent(A: np.ndarray, rtol: float | None, error: float, twins: int) -> NilpotentStaircase:
+    n, scale = len(A), norm2(A)
+    S, Q = with_twins(A, error, twins), np.eye(n, dtype=A.dtype)
+    blocks: list[int] = []
+    decisions: list[Decision] = []
+    i, noise = 0, error
+    while i < n:
+        _, s, Vh = np.linalg.svd(S[:, i:, i:])
+        here = max(error, measured_noise(s, n, scale))
+        noise = max(noise, here)
+        decision = rank_against(s[0], scale, here, rtol, f"rank of A after {len(blocks)} steps")
+        rank = decision.choice
+        nullity = n - i - rank
+        if blocks and nullity > blocks[-1]:  # ker A^(k+1) / ker A^k embeds in ker A^k / ker A^(k-1)
+            decision = replace(decision, decided=False, rival=n - i - blocks[-1])
+        decisions.append(decision)
+        if nullity == 0:
+            break
+        turn(S, Q, reflector(Vh[:, rank:].conj().mT), i)
+        S[:, i:, i : i + nullity] = 0
+        blocks.append(nullity)
+        i += nullity
+    residual = relative(A @ Q - Q @ S[0], A)
+    return NilpotentStaircase(Q, S[0], tuple(blocks), tuple(decisions), residual, noise)
 
 
-def _twins(X: np.ndarray, rtol: float | None, error: float) -> np.ndarray:
-    """X, and where ranks are judged by their noise, copies that differ from it by its error."""
-    if rtol is not None or not X.size:
-        return X[None].copy()
-    E = np.random.default_rng(0).standard_normal((TWINS, *X.shape))
-    E /= np.linalg.norm(E, 2, axis=(1, 2))[:, None, None]
-    return np.concatenate([X[None], X + error * _norm(X) * E])
-
-
-def _noise(s: np.ndarray, n: int, scale: float) -> float:
-    """Relative error of a block, from the singular values (1 + TWINS, k) of it and of its twins."""
-    # By Weyl's inequality values differ by no more than the blocks do; n rotations round to some n eps.
-    measured = float(np.abs(s - s[0]).max(initial=0.0)) / scale if scale else 0.0
-    return max(n * EPS, measured)
-
-
-def _decide(s: np.ndarray, scale: float, noise: float, rtol: float | None, what: str) -> Decision:
-    if rtol is not None:
-        return fixed_rank(s, scale=scale, rtol=rtol, what=what)
-    return decide_rank(s, scale=scale, noise=noise * scale, least=SAME_SIZE, what=what)
-
-
-def _reflector(U: np.ndarray) -> np.ndarray:
-    """V (k, r) such that I - V V' is orthogonal and takes the orthonormal columns of U (k, r) to the first r axes.
-
-    With the polar decomposition U[:r] = P H and E the first r axes, (U + E P)'(U + E P) = 2 (I + H) is
-    well conditioned, and the reflection about the range of U + E P takes U to -E P.
-    """
-    r = U.shape[-1]
-    left, s, right = np.linalg.svd(U[:, :r])
-    V = U.copy()
-    V[:, :r] += left @ right
-    return V @ right.conj().mT / np.sqrt(1 + s)[:, None]
-
-
-def _turn(S: np.ndarray, Q: np.ndarray, V: np.ndarray, i: int) -> None:
-    """Change the coordinates from i on by the reflection I - V V', in S and its twins and in Q."""
-    Vh = V.conj().mT
-    S[:, :, i:] -= (S[:, :, i:] @ V) @ Vh
-    S[:, i:] -= V @ (Vh @ S[:, i:])
-    Q[:, i:] -= (Q[:, i:] @ V[0]) @ Vh[0]
-
-
-def _norm(X: np.ndarray) -> float:
-    return float(np.linalg.norm(X, 2)) if X.size else 0.0
-
-
-def _relative(difference: np.ndarray, X: np.ndarray) -> float:
-    size = _norm(X)
-    return _norm(difference) / size if size else _norm(difference)
+def _controllability(
+    A: np.ndarray, B: np.ndarray, rtol: float | None, error: float, twins: int
+) -> ControllabilityStaircase:
+    n = len(A)
+    S, T, Q = with_twins(A, error, twins), with_twins(B, error, twins), np.eye(n, dtype=A.dtype)
+    blocks: list[int] = []
+    decisions: list[Decision] = []
+    i, noise, reached, scale, size = 0, error, T, norm2(B), norm2(A)
+    while i < n:
+        U, s, _ = np.linalg.svd(reached[:, i:], full_matrices=False)
+        here = max(error, measured_noise(s, n, scale))
+        noise = max(noise, here)
+        decisions.append(rank_against(s[0], scale, here, rtol, f"rank of what step {len(blocks) + 1} reaches"))
+        rank = decisions[-1].choice
+        if rank:
+            V = reflector(U[:, :, :rank])
+            turn(S, Q, V, i)
+            T[:, i:] -= V @ (V.conj().mT @ T[:, i:])
+        reached[:, i + rank :] = 0
+        if rank == 0:
+            break
+        blocks.append(rank)
+        reached, scale = S[:, :, i : i + rank], size
+        i += rank
+    residual = max(relative(A @ Q - Q @ S[0], A), relative(B - Q @ T[0], B))
+    return ControllabilityStaircase(Q, S[0], T[0], tuple(blocks), tuple(decisions), residual, noise)

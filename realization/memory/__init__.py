@@ -2,6 +2,7 @@
 
 from realization.memory.checkpoint import LayerMemory, checkpoint_memory
 from realization.memory.contraction import Guarantee, guarantee
+from realization.memory.delay import DiagonalDelay, best_readout, hankel_distance, on_circle, positive_poles
 from realization.memory.eidetic import Eidetic, Reconstruction, eidetic_memory, reconstruction
 from realization.memory.fading import Decay, decay_envelope, half_life, remains, time_constant, window
 from realization.memory.modes import Mode, Modes, modes
@@ -10,6 +11,7 @@ from realization.memory.profile import Box, Profile, profile
 __all__ = [
     "Box",
     "Decay",
+    "DiagonalDelay",
     "Eidetic",
     "Guarantee",
     "LayerMemory",
@@ -17,12 +19,16 @@ __all__ = [
     "Modes",
     "Profile",
     "Reconstruction",
+    "best_readout",
     "checkpoint_memory",
     "decay_envelope",
     "eidetic_memory",
     "guarantee",
     "half_life",
+    "hankel_distance",
     "modes",
+    "on_circle",
+    "positive_poles",
     "profile",
     "reconstruction",
     "remains",

@@ -1,10 +1,12 @@
 """Positive definiteness that is proved: in rationals, or in floats with a margin above the check's own rounding.
 
-    M - E is positive definite for every |E| <= error    if    cholesky(M - d I) runs to its end,
-    d >= |error| + gamma trace(M),    gamma = (n+2) u / (1 - (n+2) u)
+    M - X is positive definite for every symmetric |X| <= E    if    cholesky(M - diag(h)) runs to its end,
+    h_i >= e_i sum_j E_ij / e_j + gamma d_i sum_j d_j,      gamma = (n+1) u / (1 - 2 (n+1) u),
+    e_i^2 = E_ii,  d_i^2 = M_ii
 
-A Cholesky factorization that ends is the exact one of a matrix not further than gamma trace(M)
-from its argument (Rump 2006), in whatever order the sums are taken.
+The first term dominates X (Gershgorin, in the units of E); the second one what a factorization
+that ends has rounded: it is the exact one of a matrix within gamma d d' (Demmel 1989; Rump 2006),
+in whatever order the sums are taken.  Both follow a change of units of the coordinates.
 """
 
 from __future__ import annotations
@@ -41,14 +43,13 @@ def certainly_positive(M: np.ndarray, error: np.ndarray) -> bool:
     n, diagonal = len(M), np.diag(M)
     if not (np.isfinite(M).all() and np.isfinite(error).all() and (diagonal > 0).all()):
         return False
-    # scaled by powers of two, which is exact, to a diagonal near 1: else the largest entry would set the margin
-    scale = np.ldexp(1.0, -(np.frexp(diagonal)[1] // 2))
-    M, error = (scale[:, None] * X * scale for X in (M, error))
-    gamma = (n + 2) * U / (1 - (n + 2) * U)
-    # the 2-norm of a symmetric matrix is at most its largest row sum; 1 + 4 n u for the rounding of sum and trace
-    d = (error.sum(axis=1).max(initial=0.0) + gamma * np.trace(M)) * (1 + 4 * (n + 2) * U) + n * n * TINY
+    d = np.sqrt(diagonal)
+    e = np.sqrt(np.maximum(np.diag(error), TINY))
+    gamma = (n + 1) * U / (1 - 2 * (n + 1) * U)
+    # 1 + 8 n u for the rounding of these sums
+    h = (e * (error @ (1 / e)) + gamma * d * d.sum()) * (1 + 8 * (n + 2) * U) + n * n * TINY
     try:
-        np.linalg.cholesky(M - d * np.eye(n))
+        np.linalg.cholesky(M - np.diag(h))
     except np.linalg.LinAlgError:
         return False
     return True

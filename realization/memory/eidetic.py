@@ -12,9 +12,12 @@ x(t+1) = A x(t) + B u(t), y(t) = C x(t) + D u(t) has index w - 1 and the current
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.linalg
+from scipy.sparse import csr_array, eye_array
+from scipy.sparse.csgraph import connected_components
 
 from realization.core.errors import ShapeError
 from realization.linalg.decision import EPS, Decision, decide_rank
@@ -76,7 +79,7 @@ class Reconstruction:
     R : ndarray
         (n, k m), [B, A B, ..., A^(k-1) B].
     inverse : ndarray
-        (k m, n), the pseudo-inverse of R at the rank decided.
+        (k, m, n), the pseudo-inverse of R at the rank decided, lag by lag.
     singular_values : ndarray
         Those of R.
     determined : ndarray of bool
@@ -113,8 +116,7 @@ class Reconstruction:
         ndarray
             (*b, k, m), newest first; right where `determined`.
         """
-        k = len(self.determined)
-        return (np.asarray(x) @ self.inverse.T).reshape(*np.shape(x)[:-1], k, len(self.inverse) // max(k, 1))
+        return np.einsum("kmn,...n->...km", self.inverse, np.asarray(x))
 
 
 def eidetic_memory(system: LinearSSM) -> Eidetic:
@@ -147,7 +149,9 @@ def eidetic_memory(system: LinearSSM) -> Eidetic:
     A, B, C, D = unbatched(system)
     n = len(A)
     if acyclic(A != 0):
-        return Eidetic(n, _index(A), True, _lags(A, B, C, D, n, 1.0), 1.0, True, A[:0, :0])
+        N, read = csr_array(A), csr_array(C)  # registers have one entry a row, and thousands of rows
+        index = _index(N)
+        return Eidetic(n, index, True, _lags(N, B, read, D, index, 1.0), 1.0, True, A[:0, :0])
     A, D_ = scipy.linalg.matrix_balance(A, permute=False)  # by powers of two: exact, and ranks do not see the units
     scale = np.diag(D_)
     B, C = B / scale[:, None], C * scale
@@ -204,11 +208,11 @@ def reconstruction(system: LinearSSM, steps: int) -> Reconstruction:
     U, s, V = np.linalg.svd(R, full_matrices=True)
     decision = decide_rank(s, what="rank of the map from inputs to the state")
     r = decision.choice
-    inverse = (V[:r].conj().T / s[:r]) @ U[:, :r].conj().T
+    inverse = ((V[:r].conj().T / s[:r]) @ U[:, :r].conj().T).reshape(steps, m, n)
     lost = np.linalg.norm(V[r:].reshape(len(V) - r, steps, m), axis=(0, 2))
     # the null space is known up to the rounding of R over its smallest singular value that counts
     level = 10 * max(R.shape) * EPS * (s[0] / s[r - 1]) if r else 0.5
-    size = np.linalg.norm(inverse.reshape(steps, m, n), 2, axis=(1, 2)) if inverse.size else np.zeros(steps)
+    size = np.linalg.norm(inverse, 2, axis=(1, 2)) if inverse.size else np.zeros(steps)
     determined = lost <= level
     return Reconstruction(R, inverse, s, determined, np.where(determined, size, np.inf), decision)
 
@@ -237,18 +241,16 @@ def acyclic(pattern: np.ndarray) -> bool:
     Returns
     -------
     bool
-        The answer, by powers of the pattern.
+        The answer: every strong component is a single state without a loop.
     """
-    reach = pattern.astype(np.float64)
-    for _ in range(len(pattern).bit_length()):
-        reach = np.minimum(reach + reach @ reach, 1.0)
-    return not np.diag(reach).any()
+    strong = connected_components(csr_array(pattern), connection="strong", return_labels=False)
+    return bool(strong == len(pattern) and not pattern.diagonal().any())
 
 
-def _index(A: np.ndarray) -> int:
-    """The least v with A^v = 0 of a matrix without cycles."""
-    power, index = np.eye(len(A)), 0
-    while power.any():
+def _index(A: Any) -> int:
+    """The least v with A^v = 0 of a sparse matrix without cycles."""
+    power, index = eye_array(A.shape[0], format="csr"), 0
+    while power.count_nonzero():
         power, index = power @ A, index + 1
     return index
 
@@ -258,8 +260,8 @@ def _lags(N: np.ndarray, B: np.ndarray, C: np.ndarray, D: np.ndarray, index: int
     lags = [0] if D.any() else []
     sizes = np.abs(B)
     for k in range(1, index + 1):
-        level = 4 * (k + 1) * (len(N) + 1) * EPS * condition * (np.abs(C) @ sizes)
+        level = 4 * (k + 1) * (N.shape[0] + 1) * EPS * condition * (abs(C) @ sizes)
         if (np.abs(C @ B) > level).any():
             lags.append(k)
-        B, sizes = N @ B, np.abs(N) @ sizes
+        B, sizes = N @ B, abs(N) @ sizes
     return tuple(lags)

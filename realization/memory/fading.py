@@ -15,7 +15,7 @@ a margin above the rounding of the check.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -39,7 +39,7 @@ RATIONAL = 12  # states up to which the proof is in rationals: 40 ms, growing li
 # rates that are tried: powers of the spectral radius, of which 1 is out of reach and 0 no decay; and some that
 # serve where eigenvalues say little, as in nilpotent matrices
 RATES = (0.25, 0.5, 0.75, 0.9, 0.97)
-POWERS = 1 - np.array([1e-9, 1e-6, 1e-4, 1e-3, 1e-2, 3e-2, 0.1, 0.2, 0.4, 0.6, 0.8, 0.9])
+POWERS = 1 - np.array([1e-9, 1e-5, 1e-3, 1e-2, 3e-2, 0.1, 0.2, 0.4, 0.6, 0.8, 0.9])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,12 +91,27 @@ class Decay:
         ----------
         precision : float
             Positive.
+
+        Returns
+        -------
+        int
+            Steps.
         """
         return window(precision / self.c, self.rate) if self.c > 0 else 0
 
 
 def time_constant(rate: float) -> float:
-    """Return -1 / log(rate): steps in which rate^t falls to 1/e; 0 at rate 0, infinite from 1 on.
+    """Return -1 / log(rate): steps in which rate^t falls to 1/e.
+
+    Parameters
+    ----------
+    rate : float
+        What is left after one step, >= 0.
+
+    Returns
+    -------
+    float
+        0 at rate 0, infinite from 1 on.
 
     Examples
     --------
@@ -107,12 +122,33 @@ def time_constant(rate: float) -> float:
 
 
 def half_life(rate: float) -> float:
-    """Return log(2) / -log(rate): steps in which rate^t halves."""
+    """Return log(2) / -log(rate): steps in which rate^t halves.
+
+    Parameters
+    ----------
+    rate : float
+        What is left after one step, >= 0.
+
+    Returns
+    -------
+    float
+        0 at rate 0, infinite from 1 on.
+    """
     return math.log(2) * time_constant(rate)
 
 
 def window(fraction: float, rate: float) -> int:
     """Return the first t with rate^t <= fraction.
+
+    Parameters
+    ----------
+    fraction, rate : float
+        What may be left, and what is left after one step.
+
+    Returns
+    -------
+    int
+        Steps.
 
     Raises
     ------
@@ -189,7 +225,7 @@ def decay_envelope(
     if rate is not None and not radius < rate < 1:
         raise StructureError(f"rate {rate} given, but spectral radius {radius:.10g} < rate < 1 is needed")
     tried = [rate] if rate is not None else [*(max(radius, U) ** POWERS).tolist(), *(r for r in RATES if r > radius)]
-    proved = [d for r in tried for P in _candidates(A, r) if (d := proved_decay(P, r, A, B, C)) is not None]
+    proved = [d for r, P in _candidates(A, tried, radius) if (d := proved_decay(P, r, A, B, C)) is not None]
     if not proved:
         raise StructureError(
             f"A has spectral radius {radius:.10g} < 1, but no rate between it and 1 has a certificate in double "
@@ -241,7 +277,7 @@ def in_rationals(decay: Decay, A: np.ndarray, B: np.ndarray, C: np.ndarray) -> D
 
 
 def real(X: np.ndarray) -> np.ndarray:
-    """A complex matrix as a real one of twice the size, of the same norm: products stay products."""
+    """Complex matrices as real ones of twice the size, of the same norm: products stay products."""
     return np.block([[X.real, -X.imag], [X.imag, X.real]]) if X.dtype.kind == "c" else X
 
 
@@ -286,19 +322,23 @@ def remains(A: Any, B: Any = None, C: Any = None, *, steps: int) -> np.ndarray:
     return np.array(sizes)
 
 
-def _candidates(A: np.ndarray, rate: float) -> Iterator[np.ndarray]:
-    """Matrices P that may have A' P A <= rate^2 P: that of the eigenvectors, and that of the Lyapunov equation."""
+def _candidates(A: np.ndarray, rates: Sequence[float], radius: float) -> Iterator[tuple[float, np.ndarray]]:
+    """Rates and matrices P that may have A' P A <= rate^2 P: that of the eigenvectors, those of Lyapunov equations."""
     F, D = scipy.linalg.matrix_balance(A, permute=False)  # D: powers of two, so P is scaled back exactly
-    scale = 1 / np.diag(D)
+    I, scale = np.eye(len(A)), 1 / np.diag(D)
     V = np.linalg.eig(F)[1]
     G = (V @ V.conj().T).real
-    if np.linalg.cond(G) * U < 1:
-        yield _symmetric(scale[:, None] * np.linalg.solve(G, np.eye(len(A))) * scale)
-    try:
-        with np.errstate(all="ignore"):  # what overflows proves nothing, and is refused as a candidate
-            yield _symmetric(scale[:, None] * discrete_lyapunov(F.T / rate, np.eye(len(A))).X * scale)
-    except (RealizationError, np.linalg.LinAlgError, ValueError):
-        return
+    modal = _symmetric(np.linalg.solve(G, I)) if np.linalg.cond(G) * U < 1 else None
+    for rate in rates:
+        if modal is not None:
+            yield rate, scale[:, None] * modal * scale
+        if rate < radius**0.995 and len(rates) > 1:  # there the equation is near singular, and c large
+            continue
+        try:
+            with np.errstate(all="ignore"):  # what overflows proves nothing, and is refused as a candidate
+                yield rate, scale[:, None] * _symmetric(discrete_lyapunov(F.T / rate, I).X) * scale
+        except (RealizationError, np.linalg.LinAlgError, ValueError):
+            pass
 
 
 def _least(holds: Callable[[float], bool], start: float) -> float | None:

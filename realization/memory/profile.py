@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
 
 from realization.core.errors import ShapeError, StructureError
 from realization.core.shapes import finite
@@ -134,13 +136,13 @@ def profile(system: Any, inputs: Any = None, *, precision: float = 2.0**-24) -> 
     if not 0 < precision < 1:
         raise ShapeError(f"precision {precision} given; a number between 0 and 1 is needed")
     if isinstance(system, BilinearSSM):
-        return _input_dependent(system, _families(system, inputs), precision)
+        return _input_dependent(system, _judged(_families(system, inputs), precision), precision)
     if inputs is not None:
         raise ShapeError(f"inputs were given for {system!r}, whose transition does not depend on them; leave them out")
     if isinstance(system, TimeVaryingSSM):
         if system.A.ndim > 3:
             raise ShapeError(f"a system with batch axes {system.A.shape[:-3]} given; take one of the batch")
-        return _input_dependent(system, _parts(system.A), precision)
+        return _input_dependent(system, _judged(_parts(system.A), precision), precision)
     if not isinstance(system, LinearSSM):
         raise ShapeError(f"a {type(system).__name__} given; a LinearSSM, TimeVaryingSSM or BilinearSSM is needed")
     return _linear(system, precision)
@@ -149,7 +151,7 @@ def profile(system: Any, inputs: Any = None, *, precision: float = 2.0**-24) -> 
 def _linear(system: LinearSSM, precision: float) -> Profile:
     A = unbatched(system)[0]
     memory = eidetic_memory(system)
-    known = guarantee(A[None], precision=precision)
+    known = whole(_judged(_parts(A[None]), precision), len(A))
     if (
         memory.finite and memory.decided and known.kind != "finite"
     ):  # the staircase measures its own noise: it sees more
@@ -159,26 +161,32 @@ def _linear(system: LinearSSM, precision: float) -> Profile:
 
 
 Family = tuple[np.ndarray, np.ndarray]  # states of an independent part, and the transitions (k, n, n) that it may have
+Judged = list[tuple[np.ndarray, Guarantee]]
 
 
-def _input_dependent(system: Any, families: Iterator[Family], precision: float) -> Profile:
-    seen: dict[bytes, Guarantee] = {}  # the channels of a layer are often alike
+def _judged(families: Iterator[Family], precision: float) -> Judged:
+    """What is known of each part; the channels of a layer are often alike, and are looked at once."""
+    seen: dict[bytes, Guarantee] = {}
     parts = []
     for states, family in families:
         name = family.tobytes()
         if name not in seen:
             seen[name] = guarantee(family, precision=precision)
         parts.append((states, seen[name]))
+    return parts
+
+
+def _input_dependent(system: Any, parts: Judged, precision: float) -> Profile:
     fading, holding = [], {True: 0, False: 0}
-    for one in seen.values():
+    for one in {id(known): known for _, known in parts}.values():
         count = sum(len(states) for states, known in parts if known is one)
         if one.kind == "none":
             holding[one.number <= 1 + CIRCLE] += count
         elif one.kind != "finite":
             fading.append(Mode(one.number if one.decay is None else one.decay.rate, count))
-    n = system.A.shape[-1]
+    known = whole(parts, system.A.shape[-1])
     slowest_first = tuple(sorted(fading, key=lambda mode: -mode.rate))
-    return Profile(repr(system), None, slowest_first, holding[True], holding[False], whole(parts, n), precision)
+    return Profile(repr(system), None, slowest_first, holding[True], holding[False], known, precision)
 
 
 def _parts(steps: np.ndarray) -> Iterator[Family]:
@@ -229,16 +237,14 @@ def _corners(system: BilinearSSM, inputs: Any) -> Callable[[np.ndarray], np.ndar
                 f"{len(gates)} inputs change the transition of one part of the system, need <= {GATES}: a box has "
                 f"2^{len(gates)} corners; give those that can occur"
             )
-        return np.array(list(itertools.product(*ends[gates]))).reshape(-1, len(gates))
+        return np.array(list(itertools.product(*ends[gates]))).reshape(2 ** len(gates), len(gates))
 
     return of
 
 
 def _components(pattern: np.ndarray) -> Iterator[np.ndarray]:
     """States that are connected, part by part."""
-    from scipy.sparse.csgraph import connected_components
-
-    count, label = connected_components(pattern, directed=False)
+    count, label = connected_components(csr_array(pattern), directed=False)
     # sorted once: a mask for each part would take n^2 steps
     order = np.argsort(label, kind="stable")
     yield from np.split(order, np.cumsum(np.bincount(label, minlength=count))[:-1])

@@ -2,24 +2,26 @@
 
 from realization.systems.base import Response
 from realization.systems.bilinear import BilinearSSM
+from realization.systems.bilinear_library import NAMED_BILINEAR
 from realization.systems.compose import direct_sum, dual, feedback, parallel, series, similar, subsystem
 from realization.systems.continuous import ContinuousSSM
+from realization.systems.describe import Description, describe_system
 from realization.systems.discretize import (
     RULES,
     Rule,
-    SampledNoise,
     backward_euler,
     discretize,
     first_order_hold,
     forward_euler,
     mamba,
-    sample_noise,
     tustin,
-    undo_tustin,
-    undo_zero_order_hold,
     zero_order_hold,
 )
+from realization.systems.exact import ExactSSM
+from realization.systems.hankel_operator import HankelOperator, hankel_operator, hankel_spectrum
+from realization.systems.library import NAMED, NAMED_CONTINUOUS, Named
 from realization.systems.linear import LinearSSM
+from realization.systems.noise import SampledNoise, sample_noise
 from realization.systems.responses import (
     evaluate,
     frequency_response,
@@ -28,18 +30,39 @@ from realization.systems.responses import (
     step_response,
     word_coefficients,
 )
+from realization.systems.transfer import (
+    RationalTransfer,
+    ZerosPolesGain,
+    characteristic_polynomial,
+    poles,
+    transfer_function,
+    zeros_poles_gain,
+)
+from realization.systems.undiscretize import undo_tustin, undo_zero_order_hold
 from realization.systems.varying import TimeVaryingSSM
+from realization.systems.zeros import invariant_zeros, zeros
 
 __all__ = [
+    "NAMED",
+    "NAMED_BILINEAR",
+    "NAMED_CONTINUOUS",
     "RULES",
     "BilinearSSM",
     "ContinuousSSM",
+    "Description",
+    "ExactSSM",
+    "HankelOperator",
     "LinearSSM",
+    "Named",
+    "RationalTransfer",
     "Response",
     "Rule",
     "SampledNoise",
     "TimeVaryingSSM",
+    "ZerosPolesGain",
     "backward_euler",
+    "characteristic_polynomial",
+    "describe_system",
     "direct_sum",
     "discretize",
     "dual",
@@ -48,18 +71,25 @@ __all__ = [
     "first_order_hold",
     "forward_euler",
     "frequency_response",
+    "hankel_operator",
+    "hankel_spectrum",
     "impulse_response",
+    "invariant_zeros",
     "mamba",
     "markov_parameters",
     "parallel",
+    "poles",
     "sample_noise",
     "series",
     "similar",
     "step_response",
     "subsystem",
+    "transfer_function",
     "tustin",
     "undo_tustin",
     "undo_zero_order_hold",
     "word_coefficients",
     "zero_order_hold",
+    "zeros",
+    "zeros_poles_gain",
 ]

@@ -16,7 +16,15 @@ Step = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
 class Response(NamedTuple):
-    """What a system answers: outputs (*b, T, p) and states x(0) ... x(T), (*b, T+1, n)."""
+    """What a system answers.
+
+    Parameters
+    ----------
+    y : ndarray
+        Outputs (*b, T, p).
+    x : ndarray
+        States x(0) ... x(T), (*b, T+1, n).
+    """
 
     y: np.ndarray
     x: np.ndarray
@@ -29,21 +37,32 @@ class System:
 
     def describe(self) -> Any:
         """Return dimensions, poles, stability, minimality and memory, each with the number that decided it."""
-        from realization.systems.describe import (  # type: ignore[import-not-found, unused-ignore]
-            describe_system,
-        )
+        from realization.systems.describe import describe_system
 
         return describe_system(self)
 
     def _repr_html_(self) -> str:
-        from realization.systems.describe import as_html  # type: ignore[import-not-found, unused-ignore]
+        from realization.systems.describe import as_html
 
-        return str(as_html(self))
+        return as_html(self)
 
     def _repr_latex_(self) -> str:
-        from realization.systems.describe import as_latex  # type: ignore[import-not-found, unused-ignore]
+        from realization.systems.describe import as_latex
 
-        return str(as_latex(self))
+        return as_latex(self)
+
+
+def of_kind(what: str, system: Any, *kinds: type) -> None:
+    """Refuse a system of another kind: its matrices may have the same names and another meaning.
+
+    Raises
+    ------
+    ShapeError
+        With the kind that came and those that were needed.
+    """
+    if not isinstance(system, kinds):
+        needed = " or a ".join(kind.__name__ for kind in kinds)
+        raise ShapeError(f"{what} of a {type(system).__name__}: a {needed} is needed")
 
 
 def numbers(name: str, x: Any) -> np.ndarray:
@@ -81,6 +100,11 @@ def initial(x0: Any, n: int, system: tuple[int, ...], signal: tuple[int, ...]) -
             "axes that broadcast are needed"
         ) from None
     return np.broadcast_to(numbers("x0", x0), (*batch, n))
+
+
+def right_divide(X: np.ndarray, T: np.ndarray) -> np.ndarray:
+    """X inv(T), by solving with T'."""
+    return np.swapaxes(np.linalg.solve(np.swapaxes(T, -1, -2), np.swapaxes(X, -1, -2)), -1, -2)
 
 
 @quiet

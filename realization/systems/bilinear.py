@@ -20,10 +20,10 @@ class BilinearSSM(System):
 
     Parameters
     ----------
-    A, B, C, D : array_like
-        (*b, n, n), (*b, n, m), (*b, p, n), (*b, p, m).
-    N, M : array_like
-        (*b, m, n, n) and (*b, m, p, n): one matrix for each input.
+    A, N, B : array_like
+        (*b, n, n), (*b, m, n, n) and (*b, n, m); N has one matrix for each input.
+    C, M, D : array_like
+        (*b, p, n), (*b, m, p, n) and (*b, p, m); so has M.
 
     Raises
     ------

@@ -15,7 +15,7 @@ import numpy as np
 
 from realization.core.errors import ShapeError, StructureError
 from realization.linalg.decision import EPS
-from realization.systems.base import numbers
+from realization.systems.base import numbers, of_kind, right_divide
 from realization.systems.continuous import ContinuousSSM
 from realization.systems.linear import LinearSSM
 
@@ -256,14 +256,8 @@ def similar(system: S, T: Any) -> S:
         raise ShapeError(f"T has shape {T.shape}, but (..., {n}, {n}) is needed; n={n} (from A)")
     _common((system.A, T))
     _regular("T", T)
-    A, C = (_right_divide(X, T) for X in (T @ system.A, system.C))
+    A, C = (right_divide(X, T) for X in (T @ system.A, system.C))
     return _system(system, A, T @ system.B, C, system.D)
-
-
-def _right_divide(X: np.ndarray, T: np.ndarray) -> np.ndarray:
-    """Return X inv(T)."""
-    X_, T_ = np.swapaxes(X, -1, -2), np.swapaxes(T, -1, -2)
-    return np.swapaxes(np.linalg.solve(T_, X_), -1, -2)
 
 
 def _regular(name: str, T: np.ndarray) -> None:
@@ -280,8 +274,7 @@ def _regular(name: str, T: np.ndarray) -> None:
 
 def _alike(what: str, *systems: Any) -> None:
     for system in systems:
-        if not isinstance(system, LinearSSM | ContinuousSSM):
-            raise ShapeError(f"{what} of a {type(system).__name__}: a LinearSSM or a ContinuousSSM is needed")
+        of_kind(what, system, LinearSSM, ContinuousSSM)
     if len({type(system) for system in systems}) > 1:
         kinds = " and ".join(f"a {type(system).__name__}" for system in systems)
         raise ShapeError(f"{what} of {kinds}: two systems of one kind are needed; discretize the continuous one")
@@ -294,10 +287,10 @@ def _fits(what: str, name: str, size: int, other: str, needed: int) -> None:
 
 
 def _indices(name: str, chosen: Any, size: int) -> np.ndarray:
-    index = np.arange(size) if chosen is None else np.asarray(chosen, dtype=np.intp).ravel()
-    if index.size and not (-size <= index.min() and index.max() < size):
-        raise ShapeError(f"{name} are {index.tolist()}, but each must be less than {size}")
-    return index
+    index = np.arange(size) if chosen is None else np.asarray(chosen).ravel()
+    if index.size and (index.dtype.kind not in "iu" or index.min() < -size or index.max() >= size):
+        raise ShapeError(f"{name} are {index.tolist()}, but whole numbers below {size} are needed")
+    return index.astype(np.intp)
 
 
 def _blocks(rows: list[list[Any]]) -> np.ndarray:

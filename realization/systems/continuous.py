@@ -73,7 +73,8 @@ class ContinuousSSM(System):
         StructureError
             If the response leaves the range of float64; the message gives the step.
         """
-        from realization.systems.discretize import first_order_hold, ramped, zero_order_hold
+        from realization.systems.discretize import first_order_hold, zero_order_hold
+        from realization.systems.exponential import ramped
 
         u = signal("u", u, self.B.shape[-1])
         x0 = initial(x0, self.A.shape[-1], self.A.shape[:-2], u.shape[:-2])

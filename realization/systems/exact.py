@@ -7,7 +7,6 @@ the numbers grow with every product.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, NamedTuple
@@ -17,6 +16,8 @@ import numpy as np
 from realization.core.errors import ShapeError
 from realization.core.frozen import describe
 from realization.core.shapes import Signature
+from realization.linalg import exact
+from realization.linalg.rational import domain_matrix, eye, fractions, rank, rationals
 from realization.systems.latex import fraction, latex_block
 from realization.systems.linear import LinearSSM
 from realization.systems.zeros import matrices
@@ -157,25 +158,21 @@ class ExactSSM:
 
     def nilpotency_index(self) -> int | None:
         """Return the smallest k with A^k = 0, or None: A is not nilpotent."""
-        n, power = len(self.A), _eye(len(self.A))
-        for k in range(n + 1):
-            if not power.any():
-                return k
-            power = power @ self.A
-        return None
+        return exact.nilpotency_index(self.A)
 
     def reachable_dimension(self) -> int:
         """Rank of [B AB ... A^(n-1) B]."""
-        return _rank(np.hstack(list(_orbit(self.A, self.B))))
+        return exact.controllable_dimension(self.A, self.B)
 
     def observable_dimension(self) -> int:
         """Rank of [C; CA; ...; C A^(n-1)]."""
-        return _rank(np.hstack(list(_orbit(self.A.T, self.C.T))))
+        return exact.observable_dimension(self.A, self.C)
 
     def minimal_order(self) -> int:
         """Rank of the Hankel matrix of C A^(i+j) B, i, j < n: the smallest order of a system with these answers."""
-        O = np.hstack(list(_orbit(self.A.T, self.C.T))).T
-        return _rank(O @ np.hstack(list(_orbit(self.A, self.B))))
+        n = len(self.A)
+        h = self.markov_parameters(2 * n)
+        return rank(np.block([[h[1 + i + j] for j in range(n)] for i in range(n)])) if n else 0
 
     def controllable(self) -> bool:
         """Return whether the input reaches every state."""
@@ -241,8 +238,8 @@ class ExactSSM:
         # on a random point of a grid of 2^62 with probability below n 2^-62, or everywhere
         for _ in range(3 if len(kernel) else 1):
             weights = np.array([Fraction(int(k)) for k in rng.integers(2**62, size=len(kernel))], dtype=object)
-            T = (particular + weights @ kernel).reshape(n, n) if len(kernel) else particular.reshape(n, n)
-            if _rank(T) == n:
+            T = (particular + weights @ kernel if len(kernel) else particular).reshape(n, n)
+            if rank(T) == n:
                 return T
         return None
 
@@ -264,64 +261,15 @@ class ExactSSM:
 
     def _rational(self) -> tuple[np.ndarray, np.ndarray]:
         """Coefficients, highest first, of C adj(zI - A) B + D det(zI - A), (n+1, p, m), and of det(zI - A)."""
-        n, M = len(self.A), _eye(len(self.A))
+        n, M = len(self.A), eye(len(self.A))
         d, N = [Fraction(1)], [self.D]
         # Faddeev and Leverrier: adj(zI - A) = sum_k z^(n-k) M_k,  M_(k+1) = A M_k + d_k I,  d_k = -tr(A M_k) / k
         for k in range(1, n + 1):
             AM = self.A @ M
             d.append(-np.trace(AM) / k)
             N.append(self.C @ M @ self.B + self.D * d[-1])
-            M = AM + d[-1] * _eye(n)
+            M = AM + d[-1] * eye(n)
         return np.array(N, dtype=object).reshape(n + 1, *self.D.shape), np.array(d, dtype=object)
-
-
-def rationals(name: str, x: Any) -> np.ndarray:
-    """Return an array of Fractions, read-only.
-
-    Parameters
-    ----------
-    name : str
-        For messages.
-    x : array_like
-        Integers, Fractions, strings such as "1/3", floats at their exact value.
-
-    Returns
-    -------
-    ndarray
-        Of dtype object.
-
-    Raises
-    ------
-    ShapeError
-        If an entry is no rational number.
-
-    Examples
-    --------
-    >>> rationals("x", ["1/3", 0.5, 2]).tolist()
-    [Fraction(1, 3), Fraction(1, 2), Fraction(2, 1)]
-    """
-    try:
-        x = np.asarray(x, dtype=object)
-        exact = [Fraction(entry.item() if isinstance(entry, np.generic) else entry) for entry in x.flat]
-    except (TypeError, ValueError, OverflowError, ZeroDivisionError) as error:
-        raise ShapeError(
-            f"{name} has an entry that is no rational number ({error}); integers, "
-            'Fractions, strings such as "1/3" or finite real floats are needed'
-        ) from None
-    array = np.array(exact, dtype=object).reshape(x.shape)
-    array.setflags(write=False)
-    return array
-
-
-def _eye(n: int) -> np.ndarray:
-    return rationals("I", np.eye(n, dtype=int))
-
-
-def _orbit(A: np.ndarray, B: np.ndarray) -> Iterator[np.ndarray]:
-    """B, AB, ..., A^(n-1) B; B itself where n = 0, for the shape."""
-    for _ in range(max(len(A), 1)):
-        yield B
-        B = A @ B
 
 
 def _sympy(x: Fraction) -> Any:
@@ -330,23 +278,10 @@ def _sympy(x: Fraction) -> Any:
     return sympy.Rational(x.numerator, x.denominator)
 
 
-def _domain(M: np.ndarray) -> Any:
-    """Return M as a matrix over the field of rationals."""
-    from sympy import QQ
-    from sympy.polys.matrices import DomainMatrix
-
-    rows = [[QQ(x.numerator, x.denominator) for x in row] for row in M]
-    return DomainMatrix(rows, M.shape, QQ).to_sparse()
-
-
-def _rank(M: np.ndarray) -> int:
-    return int(_domain(M).rank()) if M.size else 0
-
-
 def _intertwining(one: ExactSSM, two: ExactSSM) -> tuple[np.ndarray, np.ndarray]:
     """Matrix and right side of T A = A2 T, T B = B2, C2 T = C, for the rows of T one after another."""
     n = len(one.A)
-    I = _eye(n)
+    I = eye(n)
     # row-wise: vec(X T Y) = (X (x) Y') vec(T)
     M = np.vstack([np.kron(I, one.A.T) - np.kron(two.A, I), np.kron(I, one.B.T), np.kron(two.C, I)])
     return M, np.concatenate([rationals("0", np.zeros(n * n)), two.B.ravel(), one.C.ravel()])
@@ -355,15 +290,15 @@ def _intertwining(one: ExactSSM, two: ExactSSM) -> tuple[np.ndarray, np.ndarray]
 def _solve(M: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     """One solution of M x = b and a basis of the kernel of M, as rows; None if there is no solution."""
     k = M.shape[1]
-    R, pivots = _domain(np.hstack([M, b[:, None]])).rref()
+    R, pivots = domain_matrix(np.hstack([M, b[:, None]])).to_sparse().rref()
     if k in pivots:
         return None
-    R = np.array([[Fraction(int(x.numerator), int(x.denominator)) for x in row] for row in R.to_list()], dtype=object)
+    R = fractions(R)
     free = [j for j in range(k) if j not in pivots]
-    particular, kernel = rationals("x", np.zeros(k)).copy(), rationals("K", np.zeros((len(free), k))).copy()
+    particular, kernel = (np.full(shape, Fraction(0), dtype=object) for shape in (k, (len(free), k)))
     for i, pivot in enumerate(pivots):
         particular[pivot] = R[i, k]
-        kernel[:, pivot] = [-R[i, j] for j in free]
+        kernel[:, pivot] = -R[i, free]
     for row, j in zip(kernel, free, strict=True):
         row[j] = Fraction(1)
     return particular, kernel

@@ -90,6 +90,40 @@ def number(x: Any) -> str:
     return rf"{digits}10^{{{int(power)}}}"
 
 
+def polynomial(coefficients: Any, variable: str = "z") -> str:
+    r"""Return a polynomial in LaTeX, zeros left out.
+
+    Parameters
+    ----------
+    coefficients : array_like
+        Highest first.
+    variable : str
+        Its name.
+
+    Returns
+    -------
+    str
+        Coefficients to four digits.
+
+    Examples
+    --------
+    >>> polynomial([1.0, 0.0, -0.75]), polynomial([-2.0, 1.0], "s"), polynomial([0.0])
+    ('z^{2} - 0.75', '-2 s + 1', '0')
+    """
+    c = np.trim_zeros(np.asarray(coefficients), "f")
+    powers = ["", variable, *(f"{variable}^{{{k}}}" for k in range(2, len(c)))][: len(c)][::-1]
+    terms = [_term(x, power) for x, power in zip(c, powers, strict=True) if x]
+    return " + ".join(terms).replace("+ -", "- ") or "0"
+
+
+def _term(x: Any, power: str) -> str:
+    """One monomial; a coefficient 1 is not written, a complex one is bracketed."""
+    if power and x in (1, -1):
+        return power if x == 1 else f"-{power}"
+    factor = f"({number(x)})" if power and isinstance(x, complex) and x.imag else number(x)
+    return f"{factor} {power}".strip()
+
+
 STEPS = {
     "LinearSSM": (r"x(t+1) &= A x(t) + B u(t)", r"y(t) &= C x(t) + D u(t)"),
     "ContinuousSSM": (r"\dot x(t) &= A x(t) + B u(t)", r"y(t) &= C x(t) + D u(t)"),

@@ -1,8 +1,8 @@
 """Named systems, each good for something: what a lecture draws, and what a test has to survive.
 
-Time is discrete, x(t+1) = A x + B u; continuous ones are in `continuous_library`, families
-whose difficulty is a parameter in `families`.  `NAMED` and `NAMED_CONTINUOUS` list them all
-with their defaults, so that tests and pages go through every one.
+Time is discrete, x(t+1) = A x + B u; continuous ones are in `continuous_library`, bilinear ones
+in `bilinear_library`, families whose difficulty is a parameter in `families`.  `NAMED` and
+`NAMED_CONTINUOUS` list them with their defaults, so that tests and pages go through every one.
 """
 
 from __future__ import annotations
@@ -12,16 +12,33 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.linalg import block_diag, expm
+from scipy.linalg import block_diag
 
 from realization.core.errors import ShapeError
 from realization.systems import continuous_library, families
 from realization.systems.continuous_library import legs
+from realization.systems.discretize import zero_order_hold
 from realization.systems.linear import LinearSSM
 
 
-def _shift(steps: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """A = S (x) I, B = e_last (x) I: a register of inputs, the oldest first; S has ones above its diagonal."""
+def shift(steps: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """A = S (x) I, B = e_last (x) I: a register of inputs, the oldest first; S has ones above its diagonal.
+
+    Parameters
+    ----------
+    steps, width : int
+        Number of entries and size of one.
+
+    Returns
+    -------
+    tuple of ndarray
+        A (n, n) and B (n, width), n = steps width.
+
+    Examples
+    --------
+    >>> shift(2, 1)[0].tolist(), shift(2, 1)[1].ravel().tolist()
+    ([[0.0, 1.0], [0.0, 0.0]], [0.0, 1.0])
+    """
     eye = np.eye(width)
     return np.kron(np.eye(steps, k=1), eye), np.kron(np.eye(steps, 1, k=1 - steps), eye)
 
@@ -80,7 +97,7 @@ def moving_average(weights: Any = (0.4, 0.3, 0.2, 0.1)) -> LinearSSM:
     h = h[:, None, None] if h.ndim == 1 else h
     if h.ndim != 3 or not len(h):
         raise ShapeError(f"weights has shape {np.shape(weights)}; (w+1,) or (w+1, p, m) is needed, w at least 0")
-    A, B = _shift(len(h) - 1, h.shape[2])
+    A, B = shift(len(h) - 1, h.shape[2])
     return LinearSSM(A, B, C=np.hstack([*h[:0:-1], np.zeros((h.shape[1], 0))]), D=h[0])
 
 
@@ -106,7 +123,7 @@ def autoregression(coefficients: Any = (0.5, 0.3, -0.2)) -> LinearSSM:
     [1.0, 0.5, 0.25]
     """
     a = np.asarray(coefficients, dtype=np.float64)[None, ::-1]
-    S, e = _shift(a.shape[1], 1)
+    S, e = shift(a.shape[1], 1)
     return LinearSSM(A=S + e @ a, B=e, C=a, D=[[1]])
 
 
@@ -340,9 +357,7 @@ def sampled_legs(states: int = 6, delay: float = 0.5, step: float = 0.1) -> Line
     >>> np.linalg.eigvals(sampled_legs(3, step=1.0).A).round(4).tolist()
     [0.0498, 0.1353, 0.3679]
     """
-    continuous = legs(states, delay)
-    M = expm(step * np.block([[continuous.A, continuous.B], [np.zeros((1, states + 1))]]))
-    return LinearSSM(M[:states, :states], M[:states, states:], continuous.C, continuous.D)
+    return zero_order_hold(legs(states, delay), step)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -379,67 +394,54 @@ TRAITS = {
 }
 
 
-def _entry(name: str, make: Callable[..., Any], shows: str, traits: str) -> tuple[str, Named]:
-    return name, Named(name, make, shows, frozenset(traits.split()))
+def table(*rows: tuple[Callable[..., Any], str, str]) -> dict[str, Named]:
+    """Return entries by the names of their functions.
+
+    Parameters
+    ----------
+    *rows : tuple
+        Function, what it shows, its traits separated by blanks.
+
+    Returns
+    -------
+    dict
+        In the order given.
+
+    Examples
+    --------
+    >>> table((delay_line, "exact memory", "stable"))["delay_line"].shows
+    'exact memory'
+    """
+    return {make.__name__: Named(make.__name__, make, shows, frozenset(traits.split())) for make, shows, traits in rows}
 
 
-NAMED: dict[str, Named] = dict(
-    [
-        _entry("delay_line", delay_line, "exact memory that ends", "stable minimal nilpotent defective exact"),
-        _entry("moving_average", moving_average, "a window, read linearly", "stable minimal nilpotent defective"),
-        _entry("autoregression", autoregression, "companion matrix, infinite memory", "stable minimal separated"),
-        _entry(
-            "autoregression_predictor",
-            autoregression_predictor,
-            "an autoregressive model is a window",
-            "stable minimal nilpotent defective",
-        ),
-        _entry("oscillator", oscillator, "complex poles in real arithmetic", "stable minimal separated"),
-        _entry("diagonal", diagonal, "fading modes side by side", "stable minimal separated"),
-        _entry("mamba_channel", mamba_channel, "a Mamba channel at one step size", "stable minimal separated"),
-        _entry("window_and_fading", window_and_fading, "exact and fading memory", "stable minimal defective"),
-        _entry("integrators", integrators, "memory that neither ends nor fades", "minimal defective exact"),
-        _entry("unstable", unstable, "a pole outside the circle", "minimal separated"),
-        _entry("static_gain", static_gain, "no state at all", "stable minimal nilpotent separated exact"),
-        _entry("sampled_legs", sampled_legs, "HiPPO-LegS, far from normal", "stable minimal separated hard"),
-        _entry(
-            "random_stable", families.random_stable, "poles and basis of known condition", "stable minimal separated"
-        ),
-        _entry(
-            "hidden_jordan",
-            families.hidden_jordan,
-            "Jordan blocks that no eigenvalue shows",
-            "stable minimal defective",
-        ),
-        _entry(
-            "nearly_uncontrollable",
-            families.nearly_uncontrollable,
-            "one mode that the input hardly reaches",
-            "stable minimal separated hard",
-        ),
-        _entry(
-            "badly_scaled", families.badly_scaled, "units that differ by many powers of ten", "stable minimal separated"
-        ),
-        _entry("redundant", families.redundant, "30 of 50 states do nothing", "stable redundant"),
-        _entry("with_indices", families.with_indices, "several inputs, known indices", "stable minimal"),
-        _entry(
-            "close_poles", families.close_poles, "poles closer than a companion's basis bears", "stable minimal hard"
-        ),
-    ]
+NAMED = table(
+    (delay_line, "exact memory that ends", "stable minimal nilpotent defective exact"),
+    (moving_average, "a window, read linearly", "stable minimal nilpotent defective"),
+    (autoregression, "companion matrix, infinite memory", "stable minimal separated"),
+    (autoregression_predictor, "an autoregressive model is a window", "stable minimal nilpotent defective"),
+    (oscillator, "complex poles in real arithmetic", "stable minimal separated"),
+    (diagonal, "fading modes side by side", "stable minimal separated"),
+    (mamba_channel, "a Mamba channel at one step size", "stable minimal separated"),
+    (window_and_fading, "exact and fading memory", "stable minimal defective"),
+    (integrators, "memory that neither ends nor fades", "minimal defective exact"),
+    (unstable, "a pole outside the circle", "minimal separated"),
+    (static_gain, "no state at all", "stable minimal nilpotent separated exact"),
+    (sampled_legs, "HiPPO-LegS, far from normal", "stable minimal separated hard"),
+    (families.random_stable, "poles and basis of known condition", "stable minimal separated"),
+    (families.hidden_jordan, "Jordan blocks that no eigenvalue shows", "stable minimal defective"),
+    (families.nearly_uncontrollable, "one mode that the input hardly reaches", "stable minimal separated hard"),
+    (families.badly_scaled, "units that differ by many powers of ten", "stable minimal separated"),
+    (families.redundant, "30 of 50 states do nothing", "stable redundant"),
+    (families.with_indices, "several inputs, known indices", "stable minimal"),
+    (families.close_poles, "poles closer than a companion's basis bears", "stable minimal hard"),
 )
 
-NAMED_CONTINUOUS: dict[str, Named] = dict(
-    [
-        _entry("legs", continuous_library.legs, "HiPPO-LegS, far from normal", "stable minimal separated hard"),
-        _entry("modes", continuous_library.modes, "fading modes side by side", "stable minimal separated exact"),
-        _entry("resonator", continuous_library.resonator, "a resonance", "stable minimal separated"),
-        _entry(
-            "integrator_chain",
-            continuous_library.integrator_chain,
-            "nilpotent, and yet it does not forget",
-            "minimal nilpotent defective exact",
-        ),
-        _entry("slow_and_fast", continuous_library.slow_and_fast, "a stiff system", "stable minimal separated"),
-        _entry("close_rates", continuous_library.close_rates, "poles closer than a basis bears", "stable minimal hard"),
-    ]
+NAMED_CONTINUOUS = table(
+    (legs, "HiPPO-LegS, far from normal", "stable minimal separated hard"),
+    (continuous_library.modes, "fading modes side by side", "stable minimal separated exact"),
+    (continuous_library.resonator, "a resonance", "stable minimal separated"),
+    (continuous_library.integrator_chain, "nilpotent, and yet it does not forget", "minimal nilpotent defective exact"),
+    (continuous_library.slow_and_fast, "a stiff system", "stable minimal separated"),
+    (continuous_library.close_rates, "poles closer than a basis bears", "stable minimal hard"),
 )

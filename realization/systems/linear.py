@@ -80,7 +80,7 @@ class LinearSSM(System):
         u, x = begun(u, x0, self.A, self.B, self.C, self.D)
         A, B = (X.astype(x.dtype, copy=False) for X in (self.A, self.B))
         batch = x0.shape[:-1]
-        if A.ndim == 2 and np.prod(batch) >= 4 and A.shape[-1] >= simulation.LOOPS:
+        if A.ndim == 2 and np.prod(batch) >= 4 and A.shape[-1] >= simulation.LIFT:
             simulation.together(x, A, B, u)
         else:
             A, B = (np.broadcast_to(X, (*batch, *X.shape[-2:])) for X in (A, B))

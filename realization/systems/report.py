@@ -130,7 +130,7 @@ def numbers(values: Iterable[complex], most: int = 6) -> str:
     Returns
     -------
     str
-        With four digits; the rest is counted.
+        With six digits; the rest is counted.
 
     Examples
     --------
@@ -145,5 +145,5 @@ def numbers(values: Iterable[complex], most: int = 6) -> str:
         if mirror:
             left.pop(mirror[0])
         sign = "±" if mirror else "+" if x.imag > 0 else "-"
-        shown.append(f"{x.real:.4g}{sign}{abs(x.imag):.4g}i" if x.imag else f"{x.real:.4g}")
+        shown.append(f"{x.real:.6g}{sign}{abs(x.imag):.6g}i" if x.imag else f"{x.real:.6g}")
     return (", ".join(shown) or "none") + (f", and {len(left)} more" if left else "")

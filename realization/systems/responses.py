@@ -14,10 +14,10 @@ import numpy as np
 import scipy.linalg
 
 from realization.core.errors import ShapeError, StructureError
-from realization.systems.base import numbers
+from realization.systems.base import numbers, of_kind
 from realization.systems.bilinear import BilinearSSM
 from realization.systems.continuous import ContinuousSSM
-from realization.systems.discretize import exponential, held
+from realization.systems.exponential import exponential, held
 from realization.systems.linear import LinearSSM
 
 MANY = 10**7  # n^3 times points: below, solving for all points takes less time than loading the compiled routine
@@ -56,6 +56,7 @@ def markov_parameters(system: LinearSSM | ContinuousSSM, steps: int) -> np.ndarr
     >>> markov_parameters(delay, 5).ravel().tolist()
     [0.0, 0.0, 1.0, 0.0, 0.0]
     """
+    of_kind("markov_parameters", system, LinearSSM, ContinuousSSM)
     A, B, C, D = system.A, system.B, system.C, system.D
     steps, h, X = _count("steps", steps), [D], B
     with np.errstate(over="ignore", invalid="ignore"):
@@ -98,6 +99,7 @@ def word_coefficients(system: BilinearSSM, words: Any) -> np.ndarray:
     >>> word_coefficients(gate, [(), (1,), (1, 1), (2,)])[:, 0, 1].tolist()
     [1.0, 1.0, 1.0, 0.0]
     """
+    of_kind("word_coefficients", system, BilinearSSM)
     m = system.B.shape[-1]
     letters = np.concatenate([system.A[..., None, :, :], system.N], axis=-3)
     coefficients = np.empty((*system.D.shape[:-2], len(words), *system.D.shape[-2:]), letters.dtype)
@@ -139,10 +141,11 @@ def impulse_response(system: LinearSSM | ContinuousSSM, times: Any) -> np.ndarra
     >>> impulse_response(lag, [0.0, np.log(2)]).ravel().round(12).tolist()
     [1.0, 0.5]
     """
+    of_kind("impulse_response", system, LinearSSM, ContinuousSSM)
     if isinstance(system, LinearSSM):
         return markov_parameters(system, _count("times", times))
     A, B, C = (X[..., None, :, :] for X in (system.A, system.B, system.C))
-    return C @ exponential(A * _times(times)) @ B
+    return C @ exponential(A, _times(times)) @ B
 
 
 def step_response(system: LinearSSM | ContinuousSSM, times: Any) -> np.ndarray:
@@ -173,12 +176,11 @@ def step_response(system: LinearSSM | ContinuousSSM, times: Any) -> np.ndarray:
     >>> step_response(lag, [0.0, np.log(2)]).ravel().round(12).tolist()
     [0.0, 0.5]
     """
+    of_kind("step_response", system, LinearSSM, ContinuousSSM)
     if isinstance(system, LinearSSM):
         return np.cumsum(markov_parameters(system, _count("times", times)), axis=-3)
     A, B, C, D = (X[..., None, :, :] for X in (system.A, system.B, system.C, system.D))
-    t = _times(times)
-    # int_0^t exp(A s) B ds = int_0^1 exp(t A s) t B ds
-    return D + C @ held(A * t, B * t, 1.0)[1]
+    return D + C @ held(A, B, _times(times))[1]
 
 
 def frequency_response(system: LinearSSM | ContinuousSSM, omega: Any) -> np.ndarray:
@@ -209,6 +211,7 @@ def frequency_response(system: LinearSSM | ContinuousSSM, omega: Any) -> np.ndar
     >>> float(abs(frequency_response(lag, 1.0)[0, 0]) ** 2)
     0.5000000000000001
     """
+    of_kind("frequency_response", system, LinearSSM, ContinuousSSM)
     omega = numbers("omega", omega)
     return evaluate(system, 1j * omega if isinstance(system, ContinuousSSM) else np.exp(1j * omega))
 
@@ -245,6 +248,7 @@ def evaluate(system: LinearSSM | ContinuousSSM, z: Any) -> np.ndarray:
     >>> evaluate(delay, [2, 1j]).real.ravel().tolist()
     [0.25, -1.0]
     """
+    of_kind("evaluate", system, LinearSSM, ContinuousSSM)
     z = numbers("z", z).astype(np.complex128)
     batch, (p, m) = system.D.shape[:-2], system.D.shape[-2:]
     H = np.empty((*batch, z.size, p, m), np.complex128)

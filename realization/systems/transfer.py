@@ -19,22 +19,50 @@ from typing import Any
 import numpy as np
 from scipy.linalg import hessenberg
 
-from realization.core.errors import ShapeError
-from realization.core.frozen import freeze
+from realization.core.errors import ShapeError, StructureError
+from realization.core.frozen import describe, freeze
 from realization.core.shapes import finite
+from realization.systems.latex import polynomial
 from realization.systems.linear import LinearSSM
 from realization.systems.zeros import matrices, scaled, zeros
 
 
-def _trailing(H: np.ndarray) -> np.ndarray:
-    """Row i: the coefficients of d_i, highest first and right-aligned, (n+1, n+1)."""
+def trailing_polynomials(H: np.ndarray) -> np.ndarray:
+    """Return the characteristic polynomials d_i of the blocks H[i:, i:] of a Hessenberg matrix.
+
+    Parameters
+    ----------
+    H : ndarray
+        (n, n), upper Hessenberg.
+
+    Returns
+    -------
+    ndarray
+        (n+1, n+1), row i the coefficients of d_i, highest first and aligned at the right.
+
+    Raises
+    ------
+    StructureError
+        If a coefficient leaves the range of float64.
+
+    Examples
+    --------
+    >>> trailing_polynomials(np.array([[0.0, -2.0], [1.0, 3.0]])).tolist()
+    [[1.0, -3.0, 2.0], [0.0, 1.0, -3.0], [0.0, 0.0, 1.0]]
+    """
     n = len(H)
     d = np.zeros((n + 1, n + 1), dtype=H.dtype)
     d[n, n] = 1
     s = np.diag(H, -1)
-    for i in reversed(range(n)):
-        d[i, :-1] = d[i + 1, 1:]
-        d[i] -= H[i, i:] * np.cumprod(np.append(1, s[i:])) @ d[i + 1 :]
+    with np.errstate(over="ignore", invalid="ignore"):
+        for i in reversed(range(n)):
+            d[i, :-1] = d[i + 1, 1:]
+            d[i] -= H[i, i:] * np.cumprod(np.append(1, s[i:])) @ d[i + 1 :]
+    if not np.isfinite(d).all():
+        raise StructureError(
+            f"coefficients of the characteristic polynomial leave the range of float64 at n = {n}; "
+            "systems.evaluate needs none, and smaller units of time or another factorisation have smaller ones"
+        )
     return d
 
 
@@ -70,7 +98,7 @@ def characteristic_polynomial(A: Any) -> np.ndarray:
     if A.ndim != 2 or A.shape[0] != A.shape[1]:
         raise ShapeError(f"A has shape {A.shape}; a square matrix is needed, (n, n)")
     A = scaled(A, np.zeros((len(A), 0)), np.zeros((0, len(A))))[0]
-    return _trailing(_hessenberg(A)[0])[0]
+    return trailing_polynomials(_hessenberg(A)[0])[0]
 
 
 def numerators(system: Any) -> np.ndarray:
@@ -103,7 +131,7 @@ def numerators(system: Any) -> np.ndarray:
     for j, b in enumerate(B.T if len(A) else ()):
         Q, r = np.linalg.qr(b[:, None], mode="complete")
         H, P = _hessenberg(Q.conj().T @ A @ Q)
-        x = np.cumprod(np.append(r[0], np.diag(H, -1)))[:, None] * _trailing(H)[1:]
+        x = np.cumprod(np.append(r[0], np.diag(H, -1)))[:, None] * trailing_polynomials(H)[1:]
         N[:, j] += C @ Q @ P @ x
     return N
 
@@ -139,7 +167,7 @@ def _horner(coefficients: np.ndarray, z: np.ndarray) -> np.ndarray:
     return value
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class RationalTransfer:
     """H(z) = N(z) / d(z): one denominator under all entries.
 
@@ -173,12 +201,29 @@ class RationalTransfer:
             )
 
     def __call__(self, z: Any) -> np.ndarray:
-        """Return H at every point z (*k): (*k, p, m)."""
-        z = np.asarray(z)
-        return _horner(self.numerators, z) / _horner(self.denominator, z)[..., None, None]
+        """Return H at every point z (*k): (*k, p, m); StructureError where z is a pole to the last bit."""
+        z = finite("z", z)
+        below = _horner(self.denominator, z)
+        _no_pole(below)
+        return _horner(self.numerators, z) / below[..., None, None]
+
+    def __repr__(self) -> str:
+        return describe("RationalTransfer", self._sizes())
+
+    def _sizes(self) -> dict[str, int]:
+        p, m, _ = self.numerators.shape
+        return {"p": p, "m": m, "degree": len(self.denominator) - 1}
+
+    def _repr_latex_(self) -> str:
+        """Return the quotient, one denominator below a matrix of numerators, for a notebook."""
+        rows = [" & ".join(map(polynomial, row)) for row in self.numerators]
+        above = " \\\\ ".join(rows)
+        if self.numerators.shape[:2] != (1, 1):
+            above = rf"\begin{{bmatrix}} {above} \end{{bmatrix}}"
+        return rf"$$\frac{{1}}{{{polynomial(self.denominator)}}} \left({above}\right)$$"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ZerosPolesGain:
     """H_ij(z) = k_ij prod(z - z_ij) / prod(z - p).
 
@@ -202,14 +247,24 @@ class ZerosPolesGain:
     poles: np.ndarray
     gain: np.ndarray
 
+    def __repr__(self) -> str:
+        p, m = self.gain.shape
+        return describe("ZerosPolesGain", {"p": p, "m": m, "poles": len(self.poles)})
+
     def __call__(self, z: Any) -> np.ndarray:
-        """Return H at every point z (*k): (*k, p, m)."""
-        z = np.asarray(z, dtype=np.complex128)
+        """Return H at every point z (*k): (*k, p, m); StructureError where z is a pole to the last bit."""
+        z = finite("z", z).astype(np.complex128)
+        _no_pole(z[..., None] - self.poles)
         value = np.empty((*z.shape, *self.gain.shape), dtype=np.complex128)
         for i, row in enumerate(self.zeros):
             for j, roots in enumerate(row):
                 value[..., i, j] = self.gain[i, j] * _quotient(z, roots, self.poles)
         return value
+
+
+def _no_pole(below: np.ndarray) -> None:
+    if not below.all():
+        raise StructureError("some z is a pole to the last bit, where H has no value; another point is needed")
 
 
 def _quotient(z: np.ndarray, above: np.ndarray, below: np.ndarray) -> np.ndarray:

@@ -157,7 +157,7 @@ def invariant_zeros(system: Any) -> InvariantZeros:
     """
     A, B, C, D = matrices(system)
     A, B, C = scaled(A, B, C)
-    scale = float(np.linalg.norm(np.block([[A, B], [C, D]])))
+    scale = float(np.linalg.svd(np.block([[A, B], [C, D]]), compute_uv=False).max(initial=0.0))
     reduced, rows = _full_rows((A, B, C, D), scale)
     reduced, columns = _full_rows(_dual(reduced), scale)
     A, B, C, D = _dual(reduced)

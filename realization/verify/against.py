@@ -139,9 +139,7 @@ def common(new: Subject, old: Subject) -> tuple[Subject, Subject]:
     return tuple(dataclasses.replace(s, accepts=accepts, requires=requires) for s in (new, old))  # type: ignore[return-value]
 
 
-def kernels(
-    new: Report, old: Subject, claim: Claim, *, progress: Callable[[str], None] = lambda line: None
-) -> Kernels:
+def kernels(new: Report, old: Subject, claim: Claim, *, progress: Callable[[str], None] = lambda line: None) -> Kernels:
     """Compare a judged kernel with another on the same cases, under the same claim.
 
     Parameters
@@ -288,4 +286,3 @@ def _ratio(x: float) -> str:
 
 def _number(x: float) -> float | None:
     return float(x) if math.isfinite(x) else None
-

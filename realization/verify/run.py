@@ -318,4 +318,3 @@ def dominant_term(op: Op, case: Case, finding: Finding, claim: Claim, truth: Tru
     share = {term: total - allowed(less) for term, less in without.items()}
     share["accumulation and decays" if op.fades else "accumulation"] = total - sum(share.values())
     return max(share, key=lambda term: share[term])
-

@@ -5,12 +5,14 @@ import re
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from realization.canonical import FORMS, CanonicalForm, Conversion, check_form, conversion, convert, register
 from realization.core.errors import ShapeError, StructureError
-from realization.systems import ContinuousSSM, LinearSSM, TimeVaryingSSM, similar
+from realization.systems import LinearSSM, TimeVaryingSSM, similar
 from realization.systems.families import conditioned
-from realization.systems.library import NAMED
+from realization.systems.library import NAMED, NAMED_CONTINUOUS
 
 
 def random_system(n, m=1, p=1, seed=0):
@@ -20,15 +22,32 @@ def random_system(n, m=1, p=1, seed=0):
     return LinearSSM(A, rng.standard_normal((n, m)), rng.standard_normal((p, n)), rng.standard_normal((p, m)))
 
 
-SYSTEMS = {name: entry.make() for name, entry in NAMED.items()} | {
+def partly_reached(kappa):
+    """Three states that the input reaches beside two that it does not, in a basis of condition kappa."""
+    rng = np.random.default_rng(5)
+    reached, rest = random_system(3, seed=5), np.diag([0.3, -0.6])
+    A = np.block([[reached.A, rng.standard_normal((3, 2))], [np.zeros((2, 3)), rest]])
+    C = np.hstack([reached.C, rng.standard_normal((1, 2))])
+    return similar(LinearSSM(A, np.vstack([reached.B, np.zeros((2, 1))]), C, reached.D), conditioned(5, kappa, rng=rng))
+
+
+SYSTEMS = {name: entry.make() for name, entry in [*NAMED.items(), *NAMED_CONTINUOUS.items()]} | {
     "no state": random_system(0),
     "one state": random_system(1),
     "many inputs": random_system(6, m=3, p=2),
     "no input": random_system(3, m=0, p=2),
     "no output": random_system(3, m=2, p=0),
     "dependent inputs": LinearSSM(np.diag([0.5, 0.2, -0.3]), [[1, 2, 0]] * 3, [[1, 2, 3]], [[0, 0, 0]]),
+    "partly reached": partly_reached(1),
+    "partly reached, hidden": partly_reached(100),
+    "complex": LinearSSM([[0.5j, 0.2, 0], [0, 0.4, 0.1j], [0.3, 0, -0.2]], [[1], [2j], [1]], [[1, 1j, 0]], [[1j]]),
     "uncontrollable": LinearSSM(np.diag([0.5, 0.2, -0.3]), [[1], [0], [1]], [[1, 1, 1]], [[0]]),
-    "continuous": ContinuousSSM(np.diag([-1.0, -2, -3, -4]), np.ones((4, 1)), np.ones((1, 4)), [[0]]),
+    "integers": LinearSSM(
+        [[2, -1, 1, 0, 3], [4, -2, 0, 1, 1], [0, 0, 0, 1, 1], [0, 0, 1, 0, 2], [0, 0, 0, 0, 3]],
+        [[1], [2], [0], [1], [1]],
+        [[1, 0, 2, 1, 1]],
+        [[1]],
+    ),
 }
 
 
@@ -47,19 +66,38 @@ def refusal(form, system):
 @pytest.mark.parametrize("system", SYSTEMS)
 @pytest.mark.parametrize("form", FORMS)
 def test_what_a_form_promises(form, system):
-    """A refusal gives the number that it rests on, or says which size does not fit."""
+    """A refusal gives the number that it rests on, a size that does not fit, or says that real entries are needed."""
     message = refusal(form, SYSTEMS[system])
     if message is None:
         assert failed(FORMS[form], SYSTEMS[system]) == []
     else:
-        assert re.search(r"\d", message)
+        assert re.search(r"\d|needs real", message)
+
+
+@pytest.mark.parametrize("form", [form for form in FORMS if FORMS[form].group != "unimodular"])
+@settings(max_examples=10)
+@given(
+    st.integers(1, 6), st.integers(1, 3), st.integers(1, 3), st.sampled_from([1, 10, 100]), st.integers(0, 2**32 - 1)
+)
+def test_what_it_promises_at_random_systems(form, n, m, p, kappa, seed):
+    """In a basis of condition kappa; one input and one output where the form asks for them."""
+    m, p = (1 if f"needs one {side}" in (refusal(form, random_system(2, m=2, p=2)) or "") else k for side, k in
+            (("input", m), ("output", p)))  # fmt: skip
+    system = similar(random_system(n, m, p, seed), conditioned(n, kappa, rng=seed))
+    if refusal(form, system) is None:
+        assert [check for check in check_form(FORMS[form], system, rng=seed) if not check.passed] == []
 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_the_checks_decide(form):
-    """The control of the test above: at a plain system no tolerance is so wide that anything would pass."""
-    checks = check_form(FORMS[form], random_system(4, seed=3), rng=0)
-    assert all(check.allowed < 1e-6 for check in checks)
+    """The control of the test above: at some system of several states every tolerance is far below what is compared.
+
+    Results of two bases are compared there, unless the form leaves something free at every system.
+    """
+    taken = [system for system in SYSTEMS if len(SYSTEMS[system].A) > 1 and refusal(form, SYSTEMS[system]) is None]
+    unique = [system for system in taken if FORMS[form].convert(SYSTEMS[system]).freedom is None]
+    checks = (check_form(FORMS[form], SYSTEMS[system], rng=0) for system in unique or taken)
+    assert any(all(check.allowed < 1e-8 for check in each) for each in checks), taken
 
 
 def wrong(convert, group="general", defect=lambda system: 0.0):
@@ -95,7 +133,14 @@ def direct(system):
     return dataclasses.replace(found, system=dataclasses.replace(found.system, D=found.system.D + 1e-9))
 
 
+def choosy(system):
+    if abs(system.A[0, 0] - random_system(4, seed=3).A[0, 0]) > 1e-3:
+        raise StructureError("A[0, 0] is not the one number that is wanted")
+    return basis(system)
+
+
 MISTAKES = {
+    "refuses by the basis": (wrong(choosy), {"taken in every basis"}),
     "T leads the other way": (wrong(backwards), {"T A = A2 T, T B = B2, C = C2 T", "round trip"}),
     "depends on the basis": (wrong(basis), {"the same from another basis"}),
     "orthogonal only, said to be general": (
@@ -139,6 +184,14 @@ def test_bad_input():
         convert(random_system(3, m=2), "controllable_companion")
     with pytest.raises(ShapeError, match="the name 'hessenberg' is taken"):
         register(dataclasses.replace(wrong(basis), name="hessenberg"))
+
+
+def test_a_singular_t_is_refused_with_its_condition():
+    for T in (np.zeros((2, 2)), np.full((2, 2), np.nan), np.diag([1, 1e-13])):
+        with pytest.raises(StructureError, match=r"T has condition (inf|1\.0e\+13), need <= 1e\+12"):
+            conversion("mine", random_system(2), T)
+    with pytest.raises(ShapeError, match="NaN"):
+        LinearSSM([[np.nan]], [[1]], [[1]], [[0]])
 
 
 def test_a_cell_may_be_run_twice():

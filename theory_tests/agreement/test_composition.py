@@ -166,8 +166,10 @@ def test_what_does_not_fit_is_refused_by_name():
         feedback(discrete, draw(LinearSSM, 2, 2, 3, 0))
     with pytest.raises(ShapeError, match=r"batch axes \(2,\), \(3,\) given"):
         parallel(draw(LinearSSM, 2, 1, 1, 0, (2,)), draw(LinearSSM, 2, 1, 1, 0, (3,)))
-    with pytest.raises(ShapeError, match=r"states are \[2\], but each must be less than 2"):
+    with pytest.raises(ShapeError, match=r"states are \[2\], but whole numbers below 2"):
         subsystem(discrete, states=[2])
+    with pytest.raises(ShapeError, match=r"inputs are \[True\], but whole numbers"):
+        subsystem(discrete, inputs=[True])
     with pytest.raises(ShapeError, match="dual of a TimeVaryingSSM: a LinearSSM or a ContinuousSSM is needed"):
         dual(TimeVaryingSSM(np.zeros((4, 2, 2)), np.zeros((4, 2, 1)), np.zeros((4, 1, 2)), np.zeros((4, 1, 1))))
 

@@ -6,7 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realization.core.errors import ShapeError, StructureError
-from realization.linalg.decision import decide_rank, fixed_rank, require_decided
+from realization.linalg import (
+    block_diagonal_schur,
+    controllability_staircase,
+    decide_rank,
+    fitting_split,
+    fixed_rank,
+    nilpotent_staircase,
+    require_decided,
+)
 
 EPS = 2.0**-52
 
@@ -35,8 +43,8 @@ def test_a_value_between_cliff_and_rounding_is_open(middle):
 
 
 def test_known_noise_settles_it_from_either_side():
-    assert decide_rank([1, 1e-8], noise=1e-9).choice == 1
-    assert decide_rank([1, 1e-8], noise=1e-9).decided
+    assert decide_rank([1, 1e-8], noise=5e-9).choice == 1
+    assert decide_rank([1, 1e-8], noise=5e-9).decided
     assert not decide_rank([1, 1e-8], noise=1e-10).decided
     assert decide_rank([1, 1e-7], noise=1e-16).choice == 2
 
@@ -59,6 +67,35 @@ def test_the_ends_of_the_range():
     for bad in ([[1.0]], [np.nan]):
         with pytest.raises(ShapeError, match="values"):
             decide_rank(bad)
+
+
+def test_what_is_no_tolerance_is_refused():
+    """NaN compares as False with everything: unchecked it would pass for a tolerance that everything is below."""
+    A = np.eye(2, k=1)
+    for call, name in [
+        (lambda x: decide_rank([1.0], scale=x), "scale"),
+        (lambda x: decide_rank([1.0], noise=x), "noise"),
+        (lambda x: nilpotent_staircase(A, rtol=x), "rtol"),
+        (lambda x: nilpotent_staircase(A, error=x), "error"),
+        (lambda x: controllability_staircase(A, A, rtol=x), "rtol"),
+        (lambda x: fitting_split(A, bound=x), "bound"),
+        (lambda x: block_diagonal_schur(A, bound=x), "bound"),
+    ]:
+        for x in (np.nan, -1.0):
+            with pytest.raises(ShapeError, match=f"{name} is {x}, but a number of at least"):
+                call(x)
+
+
+@given(st.integers(-200, 200))
+def test_units_do_not_matter(k):
+    """A system in units of 10^k has the structure of the system."""
+    A = 10.0**k * np.array([[0, 1, 2, 1], [0, 0, 1, 1], [0, 0, 0, 0], [0, 0, 0, 0.5]])
+    s = nilpotent_staircase(A)
+    assert s.jordan == (3,)
+    assert s.decided
+    assert fitting_split(A).decoupled
+    assert controllability_staircase(A, 10.0**-k * np.eye(4)[:, 2:]).indices == (2, 2)
+    assert block_diagonal_schur(A).blocks == (1, 3)
 
 
 def test_an_open_decision_is_refused_with_its_numbers():

@@ -218,6 +218,13 @@ def test_a_large_input_matrix_costs_no_accuracy():
 def test_what_cannot_be_discretized_is_refused_with_the_number():
     """Steps, rules, poles at 2/h and 1/h, frequencies beyond pi/h, growth beyond the range, logarithms."""
     system = ContinuousSSM([[2.0]], [[1]], [[1]], [[0]])
+    sampled = LinearSSM([[0.5]], [[1]], [[1]], [[0]])
+    for name, rule in RULES.items():
+        with pytest.raises(ShapeError, match=f"{name} of a LinearSSM: a ContinuousSSM is needed"):
+            rule.apply(sampled, 1.0)
+    for undo in (undo_zero_order_hold, undo_tustin):
+        with pytest.raises(ShapeError, match="of a ContinuousSSM: a LinearSSM is needed"):
+            undo(system, 1.0)
     for h in (0, -1, np.nan, np.inf, [1.0], 1j, "a"):
         with pytest.raises(ShapeError, match="a positive finite number is needed"):
             zero_order_hold(system, h)
@@ -234,6 +241,10 @@ def test_what_cannot_be_discretized_is_refused_with_the_number():
         tustin(system, 1.0, prewarp=4.0)
     with pytest.raises(StructureError, match="the matrix exponential leaves the range of float64"):
         zero_order_hold(system, 1000.0)
+    huge = ContinuousSSM([[1e10]], [[1]], [[1]], [[0]])
+    for ask in (zero_order_hold, lambda system, h: sample_noise(system.A, system.A, h)):
+        with pytest.raises(StructureError, match="h A leaves the range of float64; a shorter step"):
+            ask(huge, 1e300)
     with pytest.raises(StructureError, match=r"A has the eigenvalue -0\.5"):
         undo_zero_order_hold(LinearSSM([[-0.5]], [[1]], [[1]], [[0]]), 1.0)
     with pytest.raises(StructureError, match="A has the eigenvalue 0,"):

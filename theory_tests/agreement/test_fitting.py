@@ -118,11 +118,11 @@ def test_both_equations_hold(seed, k, r, mu):
     N, X, M, Y = split.N, split.X, split.M, split.Y
     scale = (np.linalg.norm(N) + np.linalg.norm(M)) * np.linalg.norm(Y) + np.linalg.norm(X)
     assert np.linalg.norm(Y @ M - N @ Y - X) <= 100 * EPS * scale * max(1, np.linalg.cond(M) if M.size else 1)
-    if split.decoupled and split.decided:
+    if split.decoupled:
         T = split.T
-        assert np.linalg.norm(T @ A - block_diag(N, M) @ T) <= 1e-11 * max(1, np.linalg.norm(T)) * (
-            1 + np.linalg.norm(A)
-        )
+        # rounding in Y stands in the coupling: u |Y| |M|
+        tolerance = 10 * (split.noise + EPS * split.condition)
+        assert np.linalg.norm(T @ A - block_diag(N, M) @ T) <= tolerance * (1 + np.linalg.norm(T) * np.linalg.norm(A))
 
 
 def test_the_ends_of_the_range():

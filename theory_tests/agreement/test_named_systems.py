@@ -5,6 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from realization.core.claim import Claim
+from realization.layers import OPS
+from realization.layers.mamba1 import selective_scan
 from realization.systems import evaluate, families, library
 from realization.systems.continuous import ContinuousSSM
 from realization.systems.continuous_library import legs, resonator
@@ -119,6 +122,18 @@ def test_legs_reads_legendre_coefficients_of_the_warped_past(states, delay):
         np.testing.assert_allclose(
             (system.C @ expm(system.A * s) @ system.B)[0, 0], np.exp(-s) * (L[0] @ L[1]), atol=1e-11
         )
+
+
+@given(seeds, st.integers(1, 6), st.floats(0.01, 1.0))
+def test_a_mamba_channel_is_the_layer_at_one_step_size(seed, states, step):
+    """The layer with constant Delta, A = -1 ... -n and B = C = 1, to its own bound."""
+    T = 20
+    u = np.random.default_rng(seed).standard_normal((T, 1))
+    case = {"u": u[None], "delta": np.full((1, T, 1), step), "A": -np.arange(1.0, states + 1)[None]}
+    case |= {"B": np.ones((1, T, states)), "C": np.ones((1, T, states)), "discretization": "euler"}
+    y = library.mamba_channel(states, step).simulate(u).y
+    bound = OPS["selective_scan"].bound(case, Claim(io="float64", accumulate="float64"))["y"].error[0]
+    assert (np.abs(y - selective_scan(**case).y[0]) <= 2 * bound).all()
 
 
 def test_a_resonator_resonates():

@@ -179,3 +179,13 @@ def test_what_cannot_be_asked_is_refused(monkeypatch):
         markov_parameters(LinearSSM([[1e10]], [[1]], [[1]], [[0]]), 40)
     with pytest.raises(ShapeError, match="omega has 1 entries that are NaN"):
         frequency_response(discrete, [np.nan])
+
+
+@pytest.mark.parametrize("ask", [markov_parameters, impulse_response, step_response, evaluate, frequency_response])
+def test_systems_of_another_kind_are_refused(ask):
+    """A bilinear system has matrices A to D too, and no transfer function."""
+    zero, one = np.zeros((1, 1)), np.zeros((1, 1, 1))
+    with pytest.raises(ShapeError, match=f"{ask.__name__} of a BilinearSSM: a LinearSSM or a ContinuousSSM is needed"):
+        ask(BilinearSSM(A=zero, N=one, B=zero, C=zero, M=one, D=zero), 3)
+    with pytest.raises(ShapeError, match="word_coefficients of a LinearSSM: a BilinearSSM is needed"):
+        word_coefficients(LinearSSM(zero, zero, zero, zero), [()])

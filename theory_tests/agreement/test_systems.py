@@ -1,11 +1,13 @@
-"""Systems of three kinds: they agree where they coincide, with each other and with SciPy."""
+"""Systems of four kinds: they agree where they coincide, with each other and with SciPy."""
+
+from fractions import Fraction
 
 import numpy as np
 import pytest
 import scipy.signal
 
 from realization.core.errors import ShapeError
-from realization.systems import BilinearSSM, LinearSSM, TimeVaryingSSM
+from realization.systems import BilinearSSM, ContinuousSSM, LinearSSM, TimeVaryingSSM
 
 N, M, P, T = 4, 2, 3, 15
 
@@ -106,3 +108,71 @@ def test_one_input_drives_a_batch_of_systems():
     assert np.array_equal(system.simulate(u[0]).y[0], system.simulate(u).y[0])
     with pytest.raises(ShapeError, match=r"batch axes \(3,\) of the system, \(2,\) of u and \(\) of x0"):
         system.simulate(u[:2])
+
+
+def test_a_batch_of_bilinear_systems_is_each_of_them():
+    """Batch axes of the matrices, with inputs of the same axes or shared."""
+    system, u, x0 = draw((3,))
+    rng = np.random.default_rng(4)
+    G, F = 0.1 * rng.standard_normal((3, M, N, N)), rng.standard_normal((3, M, P, N))
+    both = BilinearSSM(A=system.A, N=G, B=system.B, C=system.C, M=F, D=system.D)
+    alone = [BilinearSSM(**{k: getattr(both, k)[i] for k in ("A", "N", "B", "C", "M", "D")}) for i in range(3)]
+    for inputs, each in ((u, u), (u[0], [u[0]] * 3)):
+        answer = both.simulate(inputs, x0)
+        for i in range(3):
+            assert close((answer.y[i], answer.x[i]), alone[i].simulate(each[i], x0[i]))
+    assert np.abs(answer.y[0] - answer.y[1]).max() > 0.01
+
+
+def test_continuous_time_at_its_samples_is_scipys_lsim():
+    """scipy.signal.lsim joins the samples by straight lines, as hold="first"; holding them is its other mode."""
+    system, u, x0 = draw()
+    continuous = ContinuousSSM(system.A - np.eye(N), system.B, system.C, system.D)
+    times = 0.3 * np.arange(T)
+    for hold, joined in (("zero", False), ("first", True)):
+        matrices = (continuous.A, continuous.B, continuous.C, continuous.D)
+        _, y, x = scipy.signal.lsim(matrices, u, times, X0=x0, interp=joined)
+        answer = continuous.simulate(u, 0.3, x0, hold=hold)
+        # T exponentials within some 10 units of the last place of numbers of order 1 to 10
+        np.testing.assert_allclose(answer.y, y, rtol=0, atol=1e-13)
+        np.testing.assert_allclose(answer.x[:-1], x, rtol=0, atol=1e-13)
+    assert np.abs(continuous.simulate(u, 0.3, x0).y - answer.y).max() > 0.01
+
+
+def test_continuous_systems_check_what_they_are_given():
+    """Sizes, entries, signals and their batch axes, as systems of the other kinds do."""
+    good = {"A": np.zeros((2, 2)), "B": np.zeros((2, 1)), "C": np.zeros((3, 2)), "D": np.zeros((3, 1))}
+    for name, X in good.items():
+        with pytest.raises(ShapeError, match=r"has shape .* is needed"):
+            ContinuousSSM(**good | {name: np.concatenate([X, X, X], axis=-1)})
+        with pytest.raises(ShapeError, match=f"{name} has entries that are NaN or infinite"):
+            ContinuousSSM(**good | {name: X + np.nan})
+    system = ContinuousSSM(**good)
+    with pytest.raises(ShapeError, match=r"u has shape \(4, 2\), but \(..., T, 1\) is needed"):
+        system.simulate(np.zeros((4, 2)), 0.1)
+    with pytest.raises(ShapeError, match=r"x0 has shape \(3,\), but \(..., 2\) is needed"):
+        system.simulate(np.zeros((4, 1)), 0.1, np.zeros(3))
+    with pytest.raises(ValueError, match="read-only"):
+        system.A[0, 0] = 1.0
+    assert system.simulate(np.zeros((5, 4, 1)), 0.1, np.zeros((5, 2))).y.shape == (5, 4, 3)
+
+
+def test_matrices_are_made_of_numbers():
+    """Text is refused by its dtype; fractions and truth values are numbers."""
+    with pytest.raises(ShapeError, match="A has dtype <U1, but an array of numbers is needed"):
+        LinearSSM([["a"]], [[1]], [[1]], [[0]])
+    assert LinearSSM([[Fraction(1, 4)]], [[True]], [[1]], [[0]]).A.tolist() == [[0.25]]
+
+
+@pytest.mark.parametrize("kind", [LinearSSM, ContinuousSSM, TimeVaryingSSM, BilinearSSM])
+def test_every_system_says_what_it_is(kind):
+    """One line that names kind and sizes; words, HTML and LaTeX that are not empty."""
+    lead = (T,) if kind is TimeVaryingSSM else ()
+    more = {"N": np.zeros((M, N, N)), "M": np.zeros((M, P, N))} if kind is BilinearSSM else {}
+    shapes = {"A": (N, N), "B": (N, M), "C": (P, N), "D": (P, M)}
+    system = kind(**{name: np.zeros((*lead, *shape)) for name, shape in shapes.items()} | more)
+    assert repr(system).startswith(f"{kind.__name__}(")
+    assert f"n={N}, m={M}, p={P}" in repr(system)
+    assert kind.__name__ in str(system.describe())
+    assert kind.__name__ in system._repr_html_()
+    assert system._repr_latex_().startswith("$")

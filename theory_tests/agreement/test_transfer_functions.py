@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.signal import ss2tf
 
 from realization.core.errors import ShapeError, StructureError
-from realization.systems import LinearSSM, families, library, similar
+from realization.systems import ContinuousSSM, LinearSSM, families, library, similar
 from realization.systems.transfer import (
     RationalTransfer,
     characteristic_polynomial,
@@ -130,19 +131,33 @@ def test_random_systems(seed, n, m, p, digits):
 
 @given(seeds, st.integers(1, 6), st.integers(1, 3))
 def test_at_a_zero_an_input_is_swallowed(seed, n, m):
-    """[A - z I, B; C, D] is singular at every zero, and is not beside it."""
+    """[A - z I, B; C, D] is singular at every zero; elsewhere its determinant is det D prod(zero - z)."""
     system = families.random_stable(n, m, m, rng=seed)
     found = invariant_zeros(system)
     assert found.normal_rank == m
     assert len(found.zeros) == n  # D is invertible
 
-    def least(z):
-        pencil = np.block([[system.A - z * np.eye(n), system.B], [system.C, system.D]])
-        s = np.linalg.svd(pencil)[1]
-        return s[-1] / s[0]
+    def pencil(z):
+        return np.block([[system.A - z * np.eye(n), system.B], [system.C, system.D]])
 
-    assert max(least(z) for z in found.zeros) < 1e-12
-    assert least(found.zeros[np.argmin(np.abs(found.zeros))] + 0.5 + 0.5j) > 1e-8
+    for z in found.zeros:
+        s = np.linalg.svd(pencil(z))[1]
+        assert s[-1] < 1e-12 * s[0]
+    z = 0.3 + 0.5j
+    want = np.linalg.det(system.D) * np.prod(found.zeros - z)
+    # Hadamard: no determinant is larger than the product of the columns, and rounding is relative to that
+    size = np.prod(np.linalg.norm(pencil(z), axis=0))
+    assert abs(np.linalg.det(pencil(z)) - want) <= 1e-12 * size
+
+
+def test_zeros_off_by_a_permille_are_seen():
+    """The control: neither is the pencil singular there, nor is their product the determinant."""
+    system = families.random_stable(4, 2, 2, rng=1)
+    wrong = 1.001 * zeros(system)
+    pencils = [np.block([[system.A - z * np.eye(4), system.B], [system.C, system.D]]) for z in (*wrong, 0.3 + 0.5j)]
+    assert min(np.linalg.svd(P)[1][-1] for P in pencils) > 1e-6
+    want = np.linalg.det(system.D) * np.prod(wrong - (0.3 + 0.5j))
+    assert abs(np.linalg.det(pencils[-1]) / want - 1) > 1e-4
 
 
 @given(seeds, st.integers(1, 5), st.integers(1, 4))
@@ -158,6 +173,25 @@ def test_zeros_that_were_put_there(seed, n, relative):
     got = np.sort(zeros(system).real)
     assert len(got) == n
     np.testing.assert_allclose(got, roots, atol=1e-8)
+
+
+def test_a_published_zero():
+    """(1 / ((s/5 + 1)(s + 1))) [1 1; 1 + 2s 2] has a zero at 1/2 that no entry shows (Skogestad & Postlethwaite)."""
+    chain = np.array([[0.0, 1.0], [-5.0, -6.0]])
+    A, B = np.kron(np.eye(2), chain), np.kron(np.eye(2), [[0], [1]])
+    C = 5.0 * np.array([[1, 0, 1, 0], [1, 2, 2, 0]])
+    found = invariant_zeros(ContinuousSSM(A, B, C, np.zeros((2, 2))))
+    assert found.zeros.round(12).tolist() == [0.5]
+    assert found.normal_rank == 2
+
+
+@given(seeds, st.integers(1, 8))
+def test_scipy_agrees_where_it_is_accurate(seed, n):
+    """`ss2tf` by determinants of A - b c: the same coefficients for well-conditioned systems."""
+    system = families.random_stable(n, 1, 1, condition=2.0, rng=seed)
+    N, d = ss2tf(system.A, system.B, system.C, system.D)
+    np.testing.assert_allclose(transfer_function(system).denominator, d, atol=1e-12)
+    np.testing.assert_allclose(transfer_function(system).numerators[0], N, atol=1e-11)
 
 
 class TestDegenerate:
@@ -209,6 +243,18 @@ class TestDegenerate:
         assert not invariant_zeros(system).decisions[0].decided
 
 
+def test_how_they_are_shown():
+    """One line each; in a notebook the quotient."""
+    H = RationalTransfer([[[1.0, 0.0, -0.5]]], [1.0, -0.75, 0.125])
+    assert H._repr_latex_() == r"$$\frac{1}{z^{2} - 0.75 z + 0.125} \left(z^{2} - 0.5\right)$$"
+    two = transfer_function(families.random_stable(3, 2, 2))
+    assert repr(two) == "RationalTransfer(p=2, m=2, degree=3)"
+    assert two._repr_latex_().count("&") == 2
+    assert two._repr_latex_().count("{") == two._repr_latex_().count("}")
+    assert repr(zeros_poles_gain(library.delay_line(2))) == "ZerosPolesGain(p=1, m=1, poles=2)"
+    assert "1i) z" in transfer_function(library.diagonal([1j, 0.5]))._repr_latex_()
+
+
 def test_complex_systems():
     system = library.diagonal([0.5j, 0.25], [1, 1j])
     want = 1 / (CIRCLE - 0.5j) + 1j / (CIRCLE - 0.25)
@@ -236,5 +282,12 @@ def test_wrong_input_is_refused():
         characteristic_polynomial(np.zeros((2, 3)))
     with pytest.raises(ShapeError, match="NaN"):
         characteristic_polynomial([[np.nan]])
+    for view in (transfer_function, zeros_poles_gain):
+        with pytest.raises(StructureError, match="a pole to the last bit"):
+            view(library.diagonal([0.5, 0.25]))([1.0, 0.5])
+        with pytest.raises(ShapeError, match="z has 1 entries that are NaN"):
+            view(library.diagonal())(np.nan)
+    with pytest.raises(StructureError, match="leave the range of float64 at n = 300"):
+        characteristic_polynomial(100 * np.diag(np.arange(1.0, 301)))
     with pytest.raises(ShapeError, match="leading coefficient"):
         RationalTransfer([[[1.0]]], [0.0, 1.0])

@@ -44,6 +44,24 @@ def test_its_rank_is_the_minimal_order(seed, minimal, uncontrollable, unobservab
     assert (rank.choice, rank.decided) == (minimal, True)
 
 
+@pytest.mark.parametrize("condition", [1.0, 1e3])
+def test_thirty_of_fifty_states_do_not_count(condition):
+    """20 minimal, 15 uncontrollable and 15 unobservable states that share an eigenvalue: 20, with a gap."""
+    rank = hankel_operator(families.redundant(condition=condition)).rank()
+    assert (rank.choice, rank.decided) == (20, True)
+
+
+def test_a_basis_of_condition_one_million_hides_the_order():
+    """The control: rounding in A, times the condition, has closed the gap."""
+    assert not hankel_operator(families.redundant(condition=1e6)).rank().decided
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_where_no_gap_is_it_is_undecided(seed):
+    """The control: 30 singular values that fall evenly from 1 to rounding are no order."""
+    assert not hankel_operator(families.random_stable(30, 1, 1, rng=seed)).rank().decided
+
+
 @given(seeds, st.integers(1, 5), small, small)
 def test_shorter_horizons_see_less(seed, n, m, p):
     """The control: a horizon of k steps bounds the rank by k m and k p."""

@@ -40,9 +40,7 @@ def ssd(
     chunk_size: int = 256, initial_state: Foreign = None, **options: Foreign,
 ) -> Outputs:  # fmt: skip
     """Call a chunked Mamba-2 scan; 256 is the chunk of the published models."""
-    y, state = function(
-        x, dt, A, B, C, chunk_size, initial_states=initial_state, return_final_states=True, **options
-    )
+    y, state = function(x, dt, A, B, C, chunk_size, initial_states=initial_state, return_final_states=True, **options)
     return {"y": y, "final_state": state}
 
 

@@ -11,9 +11,7 @@ __all__ = ["mixer"]
 State = dict[str, NDArray[Any]]
 
 
-def mixer(
-    model: Any, *, layer: int = 0
-) -> Callable[[NDArray[Any], State | None], tuple[NDArray[Any], State]]:
+def mixer(model: Any, *, layer: int = 0) -> Callable[[NDArray[Any], State | None], tuple[NDArray[Any], State]]:
     """Return one mixer of a `transformers` model as ``function(hidden, state)``.
 
     Parameters

@@ -47,45 +47,50 @@ _CONVOLUTIONS = {
 }
 
 # The chunked scan swallows z without a word (its mixer gates inside the norm), the update swallows dt_limit.
-ADAPTERS = ATTENTION | MIXERS | _CONVOLUTIONS | {
-    "transformers.models.mamba.modeling_mamba:mamba_selective_scan": (
-        Adapter(
-            op="selective_scan",
-            call=scan,
-            accepts=_SCAN,
-            array="torch",
-            note="u, delta, B, C and z are channel first; the scan starts from zero.",
+ADAPTERS = (
+    ATTENTION
+    | MIXERS
+    | _CONVOLUTIONS
+    | {
+        "transformers.models.mamba.modeling_mamba:mamba_selective_scan": (
+            Adapter(
+                op="selective_scan",
+                call=scan,
+                accepts=_SCAN,
+                array="torch",
+                note="u, delta, B, C and z are channel first; the scan starts from zero.",
+            ),
         ),
-    ),
-    "transformers.models.mamba.modeling_mamba:mamba_selective_state_update": (
-        Adapter(
-            op="selective_scan",
-            call=scan_by_steps,
-            accepts=_SCAN | {"initial_state"},
-            array="torch",
-            changes=frozenset({"initial_state"}),
-            note="one call for each step; the state is changed in place.",
+        "transformers.models.mamba.modeling_mamba:mamba_selective_state_update": (
+            Adapter(
+                op="selective_scan",
+                call=scan_by_steps,
+                accepts=_SCAN | {"initial_state"},
+                array="torch",
+                changes=frozenset({"initial_state"}),
+                note="one call for each step; the state is changed in place.",
+            ),
         ),
-    ),
-    "transformers.models.mamba2.modeling_mamba2:mamba2_chunk_scan": (
-        Adapter(
-            op="ssd",
-            call=_ssd,
-            accepts=_SSD | {"dt_limit"},
-            array="torch",
-            claim={"chunk": 256, "decay": "logdiff"},
-            note="the state is named in the plural; chunks of 256 steps.",
+        "transformers.models.mamba2.modeling_mamba2:mamba2_chunk_scan": (
+            Adapter(
+                op="ssd",
+                call=_ssd,
+                accepts=_SSD | {"dt_limit"},
+                array="torch",
+                claim={"chunk": 256, "decay": "logdiff"},
+                note="the state is named in the plural; chunks of 256 steps.",
+            ),
         ),
-    ),
-    "transformers.models.mamba2.modeling_mamba2:mamba2_selective_state_update": (
-        Adapter(
-            op="ssd",
-            call=ssd_by_steps,
-            accepts=_SSD | {"z"},
-            array="torch",
-            claim=STEPS,
-            changes=frozenset({"initial_state"}),
-            note="one call for each step; what a head shares is expanded; the state is changed in place.",
+        "transformers.models.mamba2.modeling_mamba2:mamba2_selective_state_update": (
+            Adapter(
+                op="ssd",
+                call=ssd_by_steps,
+                accepts=_SSD | {"z"},
+                array="torch",
+                claim=STEPS,
+                changes=frozenset({"initial_state"}),
+                note="one call for each step; what a head shares is expanded; the state is changed in place.",
+            ),
         ),
-    ),
-}
+    }
+)
