@@ -186,10 +186,11 @@ def _normalised(form: str, system: Any, power: float) -> Conversion:
     M, L, U, S, V = found = factors(system)
     n = len(S)
     least = 100 * found.noise
-    if n and not S[-1] > least:
+    above = int((least < S).sum())
+    if above < n:
         raise StructureError(
             f"{form}: the smallest Hankel singular value is {S[-1]:.1e}, the largest {S[0]:.1e}, and rounding "
-            f"explains {least:.1e}; a minimal system is needed, see minimal_realization"
+            f"explains {least:.1e}; a minimal system is needed: balanced_truncation to order {above} gives one"
         )
     T = S[:, None] ** (power - 0.5) * (U[:, :n].conj().T @ M.conj().T)
     inverse = L @ V[:, :n] * S ** (-power - 0.5)
