@@ -144,7 +144,8 @@ def perform(task: str, rest: list[str]) -> int:
     contracts = ["test_imports_point_one_way.py", "test_docstrings_match.py"]
     commands = {
         "verify": [["-m", "realization", "verify", *rest]],
-        "test": [["-m", "pytest", *rest]],
+        # the whole suite on all cores, a file staying with one of them: its tests share what they have computed
+        "test": [["-m", "pytest", *(rest or ["-n", "auto", "--dist", "loadfile"])]],
         "check": [
             ["-m", "ruff", "check", "."],
             ["-m", "mypy"],

@@ -30,7 +30,7 @@ from realization.canonical.form import (
     within_reach,
 )
 from realization.canonical.hessenberg import controllable, in_selected
-from realization.core.errors import ShapeError
+from realization.core.errors import ShapeError, StructureError
 from realization.systems.compose import dual
 
 
@@ -166,11 +166,18 @@ def _polynomials(name: str, system: Any) -> tuple[Conversion, np.ndarray, np.nda
     H, n = hosted.system.A, len(system.A)
     P = np.zeros((n + 1, n + 1), H.dtype)
     P[n, 0] = 1.0
-    for k in reversed(range(n)):
-        s = np.cumprod(np.append(1.0, np.diag(H, -1)[k:]))
-        P[k] = np.roll(P[k + 1], 1) - (H[k, k:] * s) @ P[k + 1 :]
-    s = np.cumprod(np.append(hosted.system.B[:1, 0], np.diag(H, -1)))
-    return hosted, P[0, :n], s[:, None] * P[1:, :n] if n else np.zeros((0, 0))
+    with np.errstate(over="ignore", invalid="ignore"):
+        for k in reversed(range(n)):
+            s = np.cumprod(np.append(1.0, np.diag(H, -1)[k:]))
+            P[k] = np.roll(P[k + 1], 1) - (H[k, k:] * s) @ P[k + 1 :]
+        s = np.cumprod(np.append(hosted.system.B[:1, 0], np.diag(H, -1)))
+        Y = s[:, None] * P[1:, :n] if n else np.zeros((0, 0))
+    if not (np.isfinite(P).all() and np.isfinite(Y).all()):
+        raise StructureError(
+            f"{name}: a coefficient of a polynomial is above {np.finfo(float).max:.1e} (n = {n}, |A| = {size(H):.1e}); "
+            "the Hessenberg form has none, and in continuous time a smaller unit of time divides A"
+        )
+    return hosted, P[0, :n], Y
 
 
 def _companion(system: Any, a: np.ndarray, c: np.ndarray) -> Any:

@@ -31,7 +31,7 @@ from realization.systems.exact import ExactSSM
 BITS = 20
 U = 2.0**-53
 
-# T z and V of one chain: rows (k, n) and columns (n, k)
+# eigenvalue, rows of T (k, n) and columns of inv(T) (n, k) of one chain
 Chain = tuple[Any, np.ndarray, np.ndarray]
 
 

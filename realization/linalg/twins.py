@@ -61,7 +61,7 @@ def rank_against(s: np.ndarray, scale: float, noise: float, rtol: float | None, 
     """The rank of a block by its largest gap above the noise, or by a tolerance where one is given."""
     if rtol is not None:
         return fixed_rank(s, scale=scale, rtol=rtol, what=what)
-    return decide_rank(s, scale=scale, noise=noise * scale, least=SAME_SIZE, what=what)
+    return decide_rank(s, scale=scale, noise=noise * scale, least=3 * SAME_SIZE, what=what)
 
 
 def reflector(U: np.ndarray) -> np.ndarray:

@@ -13,22 +13,26 @@ from below, by the spectral radius of a product: an input that repeats it does n
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial, reduce
 from typing import Literal
 
 import numpy as np
 import scipy.linalg
 
 from realization.core.errors import RealizationError
+from realization.linalg.arguments import spectral_radius
 from realization.linalg.decision import decide_rank
-from realization.memory.certificate import U, certainly_below
+from realization.linalg.quadratic_norm import QuadraticNorm, contraction_bound
+from realization.linalg.radius import RadiusBounds, joint_spectral_radius
+from realization.memory.certificate import U
 from realization.memory.eidetic import acyclic
-from realization.memory.fading import Decay, decay_envelope, in_rationals, proved_decay, real
+from realization.memory.fading import RATES, Decay, decay_envelope, in_rationals, proved_decay, real
 from realization.memory.modes import doubt
 
-WORDS = 1024  # products that are looked at
+NO_NORM = QuadraticNorm(np.zeros((0, 0)), np.inf, np.inf)  # where none is asked for
+ROOM = 2.0**-30  # a bound that one check proves is proved by the other within this
 
 Kind = Literal["finite", "per step", "contraction", "none", "undecided"]
 
@@ -68,7 +72,7 @@ class Guarantee:
             "per step": f"guaranteed per step: no step has a norm above {number}",
             "contraction": f"guaranteed by contraction: rate {number}, though a step may grow",
             "none": f"not guaranteed: a product of {len(self.word)} steps has growth {number} a step, need < 1",
-            "undecided": f"undecided: the joint spectral radius is between {self.lower:.10g} and {number}",
+            "undecided": f"undecided: growth between {self.lower:.10g} and {number} a step, and no envelope is proved",
         }[self.kind]
 
 
@@ -105,23 +109,30 @@ def guarantee(matrices: np.ndarray, *, precision: float = 2.0**-24) -> Guarantee
     if not family.size:  # no state, nothing to forget
         return Guarantee("finite", 0, 0.0, (), 0.0, None)
     family = np.unique(family, axis=0)
-    index = nilpotent_algebra(family)
-    lower, word = (0.0, ()) if index is not None else growth(family)
-    decay, norm = _proved(family, lower, precision), step_norm(family)
-    # eigenvalues of a product are known up to its doubt
-    grows = lower >= 1 - doubt(word_product(family, word)) / max(len(word), 1)
-    kind: Kind = (
-        "finite" if index is not None
-        else "per step" if norm < 1
-        else "contraction" if decay is not None
-        else "none" if grows
-        else "undecided"
-    )  # fmt: skip
-    number = {
-        "finite": index, "per step": norm, "contraction": decay and decay.rate, "none": lower,
-        "undecided": upper_bound(family) if kind == "undecided" else None,
-    }[kind]  # fmt: skip
-    return Guarantee(kind, float(number or 0), lower, word, norm, decay)
+    norm, index = contraction_bound(family, np.eye(family.shape[-1])), nilpotent_algebra(family)
+    bounds = RadiusBounds(0.0, 0.0, (), 0, NO_NORM, 1.0) if index is not None else _bounds(family)
+    decay = _best(_norms(family, norm, bounds, index), family, bounds, precision)
+    product = reduce(lambda done, i: family[i] @ done, bounds.word, np.eye(family.shape[-1]))
+    radius, length = spectral_radius(product), max(len(bounds.word), 1)
+    known = partial(Guarantee, lower=bounds.lower, word=bounds.word, norm=norm, decay=decay)
+    if index is not None:
+        return known("finite", index)
+    if norm < 1:
+        return known("per step", norm)
+    if decay is not None:
+        return known("contraction", decay.rate)
+    # the eigenvalue of a product is known up to its doubt: an integrator has 1 after rounding, more or less
+    if radius >= 1 - doubt(product):
+        return known("none", radius ** (1 / length))
+    return known("undecided", bounds.upper)
+
+
+def _bounds(family: np.ndarray) -> RadiusBounds:
+    """Those of the joint spectral radius; of one matrix, that is its own."""
+    if len(family) > 1:
+        return joint_spectral_radius(family)
+    radius = spectral_radius(family[0])
+    return RadiusBounds(radius, radius + doubt(family[0]), (0,), 1, NO_NORM, np.inf)
 
 
 def whole(parts: Sequence[tuple[np.ndarray, Guarantee]], n: int) -> Guarantee:
@@ -206,162 +217,43 @@ def nilpotent_algebra(family: np.ndarray) -> int | None:
     return None
 
 
-def growth(family: np.ndarray) -> tuple[float, tuple[int, ...]]:
-    """Return the largest spectral radius(product)^(1/length) of short products, and the word (first step first)."""
-    best: float = 0.0
-    word: tuple[int, ...] = ()
-    for length, products in enumerate(_products(family), start=1):
-        sizes = np.abs(np.linalg.eigvals(products)).max(axis=-1, initial=0.0) ** (1 / length)
-        i = int(sizes.argmax())
-        if sizes[i] > best * (1 + 1e-12) or not word:  # a power of a word is no better than the word
-            best = float(sizes[i])
-            word = tuple(int(d) for d in np.unravel_index(i, (len(family),) * length))[::-1]
-    return best, word
+Norms = list[tuple[np.ndarray, float]]  # P, and a rate at which all steps may contract in its norm
 
 
-def word_product(family: np.ndarray, word: tuple[int, ...]) -> np.ndarray:
-    """Return the product of a word, first step on the right."""
-    product = np.eye(family.shape[-1])
-    for i in word:
-        product = family[i] @ product
-    return product
+def _norms(family: np.ndarray, norm: float, bounds: RadiusBounds, index: int | None) -> Norms:
+    """What may prove decay: the 2-norm, a common quadratic norm; and of a nilpotent algebra a sum that ends."""
+    I = np.eye(family.shape[-1])
+    if index is not None:
+        return [(_nilpotent_norm(family, index, rate), rate) for rate in RATES]
+    if len(family) == 1:  # its own envelope is found by `decay_envelope`
+        return []
+    return [(I, norm), (bounds.norm.P, bounds.norm.bound * (1 + ROOM))]
 
 
-def step_norm(family: np.ndarray) -> float:
-    """Return a proved bound on the 2-norm of every matrix; infinite where it cannot be proved."""
-    norm, n = float(np.linalg.norm(family, 2, axis=(1, 2)).max(initial=0.0)) if family.size else 0.0, family.shape[-1]
-    sizes = (max(norm, U) * (1 + 2.0**-k) for k in (40, 30, 20, 10))
-    return next((q for q in sizes if all(certainly_below(np.eye(n), q, F) for F in family)), math.inf)
+def _nilpotent_norm(family: np.ndarray, index: int, rate: float) -> np.ndarray:
+    """P = sum over words w of less than `index` steps of A_w' A_w / rate^2|w|: P - I = sum_i A_i' P A_i / rate^2."""
+    I = P = np.eye(family.shape[-1])
+    with np.errstate(over="ignore"):  # what overflows proves nothing
+        for _ in range(index):
+            P = I + (np.swapaxes(family, 1, 2) @ P @ family).sum(axis=0) / rate**2
+    return (P + P.T) / 2
 
 
-def upper_bound(family: np.ndarray) -> float:
-    """Return min over lengths of max |product|^(1/length) in a good quadratic norm, up to rounding."""
-    L = np.linalg.cholesky(common_norm(family))
-    turned = np.stack([scipy.linalg.solve_triangular(L, (L.T @ F).T, lower=True).T for F in family])
-    return min(
-        float(np.linalg.norm(products, 2, axis=(1, 2)).max() ** (1 / length))
-        for length, products in enumerate(_products(turned), start=1)
-    )
-
-
-def common_norm(family: np.ndarray, *, rounds: int = 200) -> np.ndarray:
-    """Return P, of norm 1, in whose norm the largest |A_i|_P is small.
-
-    P is the dominant eigenvector of P -> sum_i w_i A_i' P A_i; a matrix that still grows in
-    its norm gets more weight in the next round (multiplicative weights).
-
-    Parameters
-    ----------
-    family : ndarray
-        (k, n, n), real.
-    rounds : int
-        Iterations.
-
-    Returns
-    -------
-    ndarray
-        (n, n), positive definite.
-    """
-    # P is the same for any multiple, and nothing overflows
-    family, n = family / max(float(np.abs(family).max(initial=0.0)), U), family.shape[-1]
-    P, best, weights = np.eye(n), (math.inf, np.eye(n)), np.full(len(family), 1.0 / len(family))
-    for _ in range(rounds):
-        images = np.swapaxes(family, 1, 2) @ P @ family
-        # |A_i|_P^2 are the eigenvalues of the pencil (A_i' P A_i, P)
-        L = np.linalg.cholesky(P)
-        half = np.linalg.solve(L, images)
-        sizes = np.linalg.norm(np.linalg.solve(L, np.swapaxes(half, 1, 2)), 2, axis=(1, 2))
-        best = min(best, (float(sizes.max()), P), key=lambda pair: pair[0])
-        if sizes.max() == 0:
-            break
-        weights = weights * (sizes / sizes.max() + 1e-3)
-        weights /= weights.sum()
-        mean = np.tensordot(weights, images, axes=1)
-        # a little of the identity keeps P away from singular
-        P = mean / np.trace(mean) + 1e-6 * np.eye(n) / n
-        P = (P + P.T) / 2
-    return best[1]
-
-
-def _proved(family: np.ndarray, lower: float, precision: float) -> Decay | None:
-    """The envelope with the shortest window that a norm, a common norm or products prove."""
-    n = family.shape[-1]
-    if lower >= 1 or not np.isfinite(family).all():
-        return None
-    if len(family) == 1:
+def _best(norms: Norms, family: np.ndarray, bounds: RadiusBounds, precision: float) -> Decay | None:
+    """The envelope with the shortest window that a norm or products prove."""
+    if len(family) == 1 and not norms:
         try:
             return decay_envelope(family[0], precision=precision)
         except RealizationError:
             return None
-    I = np.eye(n)
-    norm = step_norm(family)
-    found = [proved_decay(I, norm, family, I, I)] if norm < 1 else []
-    P = common_norm(family)
-    for length in range(1, _longest(len(family)) + 1):
-        decay = _by_words(P, family, length, lower)
-        found.append(decay)
-        if decay is not None and decay.rate < (1 + 3 * lower) / 4:  # longer words gain little more
-            break
+    I = np.eye(family.shape[-1])
+    found = [proved_decay(P, rate, family, I, I) for P, rate in norms if 0 < rate < 1]
+    if bounds.word and bounds.upper < 1:
+        entry = float(np.sqrt(np.linalg.norm(bounds.norm.P, 2)))
+        c, word = bounds.constant * (1 + ROOM), bounds.depth if bounds.upper < bounds.norm.bound else 1
+        found.append(Decay(bounds.upper, c, entry, c / entry, bounds.norm.P, "margin", word))
     proved = [decay for decay in found if decay is not None]
     if not proved:
         return None
     best = min(proved, key=lambda d: (d.window(precision), d.c))
     return in_rationals(best, family, I, I) if best.word == 1 else best
-
-
-def _by_words(P: np.ndarray, family: np.ndarray, length: int, lower: float) -> Decay | None:
-    """Decay in the norm of P, in which all words of one length contract together."""
-    n, I = len(P), np.eye(len(P))
-    products = _words(family, length)
-    sizes = _words(np.abs(family), length)
-    # a product of so many factors is off by gamma_(n length) times that of the sizes
-    spread = sizes * (2 * n * length * U)
-    L = np.linalg.cholesky(P)
-    turned = np.linalg.solve(L, np.swapaxes(L.T @ products, 1, 2))
-    start = float(np.linalg.norm(turned, 2, axis=(1, 2)).max())
-    exact = length == 1
-    q = next(
-        (
-            s
-            for s in (max(start, lower**length, U) * (1 + 2.0**-k) for k in (40, 30, 20, 10))
-            if s < 1
-            and all(
-                certainly_below(P, s, F, spread=None if exact else E) for F, E in zip(products, spread, strict=True)
-            )
-        ),
-        None,
-    )
-    if q is None:
-        return None
-    if exact:
-        return proved_decay(P, q, family, I, I)
-    one = proved_decay(P, _grown(P, family), family, I, I)
-    if one is None:
-        return None
-    rate = float(np.nextafter(q ** (1 / length) * (1 + 4 * U), 2))
-    grown = max(1.0, (one.rate / rate) ** (length - 1)) * (1 + 8 * length * U)
-    return replace(one, rate=rate, c=one.c * grown, word=length)
-
-
-def _grown(P: np.ndarray, family: np.ndarray) -> float:
-    """By how much a single step may grow in the norm of P, with room for the proof."""
-    L = np.linalg.cholesky(P)
-    turned = np.linalg.solve(L, np.swapaxes(L.T @ family, 1, 2))
-    return float(np.linalg.norm(turned, 2, axis=(1, 2)).max()) * (1 + 2.0**-20)
-
-
-def _products(family: np.ndarray) -> list[np.ndarray]:
-    """All products of 1, 2, ... matrices, while there are not too many."""
-    return [_words(family, length) for length in range(1, _longest(len(family)) + 1)]
-
-
-def _longest(k: int) -> int:
-    return 8 if k == 1 else max(1, int(math.log(WORDS) / math.log(k) + 1e-9))
-
-
-def _words(family: np.ndarray, length: int) -> np.ndarray:
-    """All products A_i1 ... A_iL, (k^L, n, n), in the order of their indices."""
-    products = family
-    for _ in range(length - 1):
-        products = (products[:, None] @ family[None]).reshape(-1, *family.shape[1:])
-    return products

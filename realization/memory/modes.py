@@ -10,6 +10,8 @@ import scipy.linalg
 from realization.linalg.decision import EPS
 from realization.memory.fading import half_life, time_constant
 
+LARGEST_DOUBT = 1e-3
+
 
 class Mode(NamedTuple):
     """States that fade alike.
@@ -97,13 +99,14 @@ def eigenvalues(A: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the eigenvalues and by how much rounding may have moved each: 10 n u |A| / |y' x|, to first order.
 
     x and y are its right and left eigenvectors of norm 1; at a defective eigenvalue y' x is as
-    small as rounding makes it, and the doubt is the root of u that such eigenvalues really move by.
+    small as rounding makes it, and the doubt is the root of u that such eigenvalues really move by.  It is
+    1e-3 at most: an eigenvalue that may be anywhere counts as where it was computed.
     """
     if not A.size:
         return np.zeros(0, np.complex128), np.zeros(0)
     values, Y, X = scipy.linalg.eig(A, left=True, right=True)
     overlap = np.maximum(np.abs((Y.conj() * X).sum(axis=0)), np.finfo(np.float64).tiny)
-    return values, 10 * len(A) * EPS * np.linalg.norm(A, 2) / overlap
+    return values, np.minimum(10 * len(A) * EPS * np.linalg.norm(A, 2) / overlap, LARGEST_DOUBT)
 
 
 def doubt(A: np.ndarray) -> float:

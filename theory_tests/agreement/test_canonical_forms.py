@@ -96,7 +96,7 @@ def test_the_checks_decide(form):
     """
     taken = [system for system in SYSTEMS if len(SYSTEMS[system].A) > 1 and refusal(form, SYSTEMS[system]) is None]
     unique = [system for system in taken if FORMS[form].convert(SYSTEMS[system]).freedom is None]
-    checks = [check_form(FORMS[form], SYSTEMS[system], rng=0) for system in unique or taken]
+    checks = (check_form(FORMS[form], SYSTEMS[system], rng=0) for system in unique or taken)
     assert any(all(check.allowed < 1e-8 for check in each) for each in checks), taken
 
 

@@ -139,6 +139,15 @@ def test_an_uncontrollable_system_is_refused_with_its_margin():
             form(system)
 
 
+def test_coefficients_beyond_the_range_are_refused():
+    n = 40
+    big = 1e10 * (np.eye(n, k=-1) + np.diag(np.linspace(1, 2, n)))
+    with pytest.raises(StructureError, match=r"coefficient of a polynomial is above 1.8e\+308 \(n = 40, \|A\| = \d"):
+        companion_system(LinearSSM(big, np.eye(n, 1), np.eye(1, n), [[0]]))
+    # the control: the same system in another unit of time
+    assert np.isfinite(companion_system(LinearSSM(big / 1e10, np.eye(n, 1), np.eye(1, n), [[0]])).A).all()
+
+
 def test_no_state():
     empty = LinearSSM(np.zeros((0, 0)), np.zeros((0, 1)), np.zeros((1, 0)), [[2]])
     assert companion_system(empty).D == 2

@@ -43,8 +43,8 @@ def test_a_value_between_cliff_and_rounding_is_open(middle):
 
 
 def test_known_noise_settles_it_from_either_side():
-    assert decide_rank([1, 1e-8], noise=1e-9).choice == 1
-    assert decide_rank([1, 1e-8], noise=1e-9).decided
+    assert decide_rank([1, 1e-8], noise=5e-9).choice == 1
+    assert decide_rank([1, 1e-8], noise=5e-9).decided
     assert not decide_rank([1, 1e-8], noise=1e-10).decided
     assert decide_rank([1, 1e-7], noise=1e-16).choice == 2
 

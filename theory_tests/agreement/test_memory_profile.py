@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realization.core.errors import ShapeError, StructureError
@@ -100,6 +100,7 @@ def test_fading_systems_hold_their_inputs_under_a_magnifying_glass(n):
     assert (register.condition, register.amplification.tolist()) == (1.0, [1.0] * n)
 
 
+@settings(max_examples=max(10, settings().max_examples // 4))
 @given(diagonalizable_systems(), st.sampled_from([2.0**-8, 2.0**-24, 2.0**-53]))
 def test_nothing_is_left_after_the_window(drawn, precision):
     """The state's memory of where it began is below the precision from the window on."""

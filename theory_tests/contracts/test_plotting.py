@@ -11,6 +11,7 @@ import pytest
 from realization import plotting
 from realization.core.errors import ShapeError
 from realization.linalg.decision import decide_rank
+from realization.systems.library import NAMED, integrators
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")
@@ -109,6 +110,13 @@ def test_poles_on_one_spot_are_counted():
     assert not plotting.pole_zero([0, 0.3, 0.5]).texts, "the control"
 
 
+def test_zeros_far_out_are_counted_and_leave_the_scale_alone():
+    ax = plotting.pole_zero([0.5, -0.5], [0.9, 40.0])
+    assert [text.get_text() for text in ax.texts] == ["zeros outside:\n1 of 2"]
+    assert ax.get_xlim()[1] < 2
+    assert plotting.pole_zero([0.5, 30.0], [0.9, 40.0]).get_xlim()[1] > 40, "the control: a pole is never left out"
+
+
 def test_blocks_tells_rounding_from_zero():
     image = plotting.blocks([[1, 1e-16], [0, 1]], (1, 1)).images[0]
     assert image.get_array().mask.tolist() == [[False, False], [True, False]]
@@ -157,7 +165,24 @@ def test_matplotlib_is_loaded_by_the_first_figure_only():
     assert run.stdout.split() == ["False", "True"]
 
 
+def test_a_portrait_needs_no_stability_and_no_state():
+    """Each side is there for an unstable system, for one at the edge and for one without a state."""
+    for entry in (NAMED[name] for name in ("unstable", "integrators", "static_gain", "with_indices")):
+        axes = plotting.portrait(entry.make(), steps=8)
+        assert all(axes[side].get_ylabel() for side in ("poles", "impulse", "size", "angle", "hankel"))
+        plt.close("all")
+
+
+def test_what_is_remembered_lies_below_its_envelope():
+    systems = {"fading": NAMED["mamba_channel"].make(), "window": NAMED["delay_line"].make(), "sum": integrators(1)}
+    ax = plotting.memory_of(systems, steps=30)
+    lines = {line.get_label(): line.get_ydata() for line in ax.lines if line.get_label()[0] != "_"}
+    bounded = {name for name in lines if name.startswith("$")}
+    assert bounded == {r"$c\lambda^t$ of fading"}, "the window ends by itself, the sum has no bound"
+    assert (lines["fading"] <= lines[bounded.pop()]).all()
+    assert lines["fading"][0] == 1
+
+
 def test_the_docstring_lists_every_figure():
-    own = {name for name, f in vars(plotting).items() if getattr(f, "__module__", "") == plotting.__name__}
     listed = set(re.findall(r"^    (\w+)(?:, (\w+))?  ", plotting.__doc__, re.MULTILINE))
-    assert {name for name in own if name[0] != "_"} == {name for pair in listed for name in pair if name}
+    assert {name for name in plotting.__all__ if name.islower()} == {name for pair in listed for name in pair if name}

@@ -118,7 +118,7 @@ def test_gated_delta_rules_contract_in_every_step(seed, n, k):
 
 
 def test_steps_that_grow_may_have_products_that_decay():
-    """The converse: A single step of norm 10 and a pair that contracts in no common quadratic norm of single steps."""
+    """The converse: a step of norm 10 and one of 0.05 contract together, in units that make both sqrt(1/2)."""
     big, small = 10 * np.eye(2, k=1), 0.05 * np.eye(2, k=-1)
     found = guarantee(np.stack([big, small]))
     assert found.kind == "contraction"
