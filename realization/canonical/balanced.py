@@ -197,15 +197,16 @@ def _normalised(form: str, system: Any, power: float) -> Conversion:
     B, C = T @ system.B, system.C @ inverse
     # a row of half the digits or less is no sign to go by
     d = phases(B, C, np.linalg.norm(B, axis=1) > 1e-8 * size(B))
-    return conversion(form, system, d[:, None] * T, freedom=_free(S))
+    return conversion(form, system, d[:, None] * T, freedom=_free(S, least))
 
 
-def _free(S: np.ndarray) -> str | None:
-    gaps = -np.diff(S) / S[:1]
-    if not (gaps <= TIED).any():
+def _free(S: np.ndarray, least: float) -> str | None:
+    """Rounding turns two coordinates into each other by its size over the gap between their values."""
+    tied = -np.diff(S) <= np.maximum(TIED * S[:-1], least)
+    if not tied.any():
         return None
-    i = int(np.argmin(gaps))
-    return f"a rotation: Hankel singular values {i} and {i + 1}, {S[i]:.6g} and {S[i + 1]:.6g}, agree"
+    i = int(np.argmax(tied))
+    return f"a rotation: Hankel singular values {i} and {i + 1}, {S[i]:.6g} and {S[i + 1]:.6g}, agree to rounding"
 
 
 def _defect(power: float) -> Any:
