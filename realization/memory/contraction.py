@@ -22,6 +22,7 @@ import numpy as np
 import scipy.linalg
 
 from realization.core.errors import RealizationError
+from realization.linalg.arguments import matrices as arrays
 from realization.linalg.arguments import spectral_radius
 from realization.linalg.decision import decide_rank
 from realization.linalg.quadratic_norm import QuadraticNorm, contraction_bound
@@ -81,8 +82,8 @@ def guarantee(matrices: np.ndarray, *, precision: float = 2.0**-24) -> Guarantee
 
     Parameters
     ----------
-    matrices : ndarray
-        (k, n, n), k >= 1: the vertices of a polytope, whose points behave no worse.
+    matrices : array_like
+        (k, n, n): the vertices of a polytope, whose points behave no worse.
     precision : float
         Where the window ends by which one of several envelopes is chosen.
 
@@ -90,6 +91,11 @@ def guarantee(matrices: np.ndarray, *, precision: float = 2.0**-24) -> Guarantee
     -------
     Guarantee
         The strongest statement that holds.
+
+    Raises
+    ------
+    ShapeError
+        If the matrices are not square, or an entry is not finite.
 
     References
     ----------
@@ -105,7 +111,7 @@ def guarantee(matrices: np.ndarray, *, precision: float = 2.0**-24) -> Guarantee
     >>> print(guarantee(np.array([up, down])))
     not guaranteed: a product of 2 steps has growth 1 a step, need < 1
     """
-    family = real(np.asarray(matrices))
+    family = real(*arrays("matrices: k n n", matrices=matrices))
     if not family.size:  # no state, nothing to forget
         return Guarantee("finite", 0, 0.0, (), 0.0, None)
     family = np.unique(family, axis=0)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.linalg
 
+from realization.linalg.arguments import matrices
 from realization.linalg.decision import EPS
 from realization.memory.fading import half_life, time_constant
 
@@ -59,12 +60,12 @@ class Modes(NamedTuple):
     growing: int
 
 
-def modes(A: np.ndarray) -> Modes:
+def modes(A: Any) -> Modes:
     """Return the modes of a matrix without eigenvalue 0.
 
     Parameters
     ----------
-    A : ndarray
+    A : array_like
         (n, n), real or complex.
 
     Returns
@@ -72,12 +73,18 @@ def modes(A: np.ndarray) -> Modes:
     Modes
         Eigenvalues that differ by less than their doubt in rate and period share a mode.
 
+    Raises
+    ------
+    ShapeError
+        If A is not square, or an entry is not finite.
+
     Examples
     --------
     >>> found = modes(np.diag([1.0, 0.5, 0.25]))
     >>> found.integrators, [mode.half_life for mode in found.fading]
     (1, [1.0, 0.5])
     """
+    (A,) = matrices("A: n n", A=A)
     values, doubts = eigenvalues(A)
     size = np.abs(values)
     circle = np.abs(size - 1) <= doubts

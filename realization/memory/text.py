@@ -132,6 +132,11 @@ def as_json(layers: Sequence[LayerMemory], *, precision: float) -> dict[str, Any
 def _columns(precision: float, rate: np.ndarray) -> dict[str, list[float | None]]:
     columns = {name: column(precision, rate) for name, column in COLUMNS.items()}
     return {
-        name.replace(" ", "_").replace("-", "_"): [float(x) if math.isfinite(x) else None for x in values]
+        name.replace(" ", "_").replace("-", "_"): [_plain(x, int if name == "window" else float) for x in values]
         for name, values in columns.items()
     }
+
+
+def _plain(x: float, kind: type[int] | type[float]) -> float | None:
+    """A number that JSON has."""
+    return kind(x) if math.isfinite(x) else None
