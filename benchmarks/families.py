@@ -31,18 +31,30 @@ DIGITS = 60
 
 def wide(*arrays):
     """The same matrices, exactly, for arithmetic in many digits."""
-    return [mpmath.matrix(M.tolist()) for M in arrays]
+    return [mpmath.matrix(np.asarray(M).tolist()) for M in arrays]
 
 
-def transfer_error(system, poles, points=(0, 0.1j, 1j, 10j)):
-    """Largest relative error of C inv(s I - A) B at some points; it should have the poles, with residues 1."""
+def transfer_error(matrices, exact, points):
+    """Largest relative error of C inv(s I - A) B + D at some points, against exact(s) in many digits."""
     with mpmath.workdps(DIGITS):
-        A, B, C = wide(system.A, system.B, system.C)
-        errors = []
-        for s in map(mpmath.mpc, points):
-            exact = mpmath.fsum(1 / (s - float(a)) for a in poles)
-            errors.append(abs((C * mpmath.lu_solve(s * mpmath.eye(A.rows) - A, B))[0] / exact - 1))
-        return float(max(errors))
+        A, B, C, D = wide(*matrices)
+        points = [mpmath.mpc(s) for s in points]
+        values = [(C * mpmath.lu_solve(s * mpmath.eye(A.rows) - A, B) + D)[0] for s in points]
+        return float(max(abs(value / exact(s) - 1) for value, s in zip(values, points, strict=True)))
+
+
+def residues_one(poles):
+    """s -> sum 1 / (s - pole)."""
+    return lambda s: mpmath.fsum(1 / (s - float(a)) for a in poles)
+
+
+def from_roots(zeros, poles, gain):
+    """s -> gain prod(s - zero) / prod(s - pole)."""
+
+    def product(roots, s):
+        return mpmath.fprod(s - mpmath.mpc(a) for a in roots)
+
+    return lambda s: float(gain) * product(zeros, s) / product(poles, s)
 
 
 def hankel_family(condition, n=10):

@@ -14,13 +14,12 @@ import numpy as np
 import scipy.linalg
 import scipy.signal
 
-from realization.canonical import companion_system, convert, from_rational, minimal_realization
+from realization.canonical import companion_system, convert, from_rational, from_zeros_poles, minimal_realization
 from realization.core.errors import RealizationError
 from realization.linalg import discrete_riccati, hankel_singular_values
-from realization.systems import LinearSSM
+from realization.systems import LinearSSM, RationalTransfer, ZerosPolesGain
 from realization.systems.families import random_stable, redundant
 from realization.systems.library import diagonal
-from realization.systems.transfer import RationalTransfer
 
 CONTROL = ("control", "slycot")
 
@@ -162,14 +161,14 @@ def orders():
 # companion systems
 
 
-def transfer_error(system, poles):
+def transfer_error(system, exact, points=(0, 0.1j, 1j, 10j)):
     """The error as text; below the unit roundoff its digits say nothing."""
-    error = families.transfer_error(system, poles)
+    error = families.transfer_error((system.A, system.B, system.C, system.D), exact, points)
     return "below 1e-16" if error < 1e-16 else f"{error:.0e}"
 
 
 def own_companion(system, poles):
-    error = transfer_error(companion_system(system), poles)
+    error = transfer_error(companion_system(system), families.residues_one(poles))
     try:
         return error, f"{convert(system, 'controllable_companion').condition:.0e}"
     except RealizationError:
@@ -185,7 +184,7 @@ def control_companion(system, poles):
         found, T = control.reachable_form(of_control(system))
     except ValueError:
         return "refused", ""
-    return transfer_error(found, poles), f"{np.linalg.cond(T):.0e}"
+    return transfer_error(found, families.residues_one(poles)), f"{np.linalg.cond(T):.0e}"
 
 
 def companions():
@@ -194,6 +193,20 @@ def companions():
     for name, poles in spectra.items():
         system = diagonal(poles)
         yield name, *own_companion(system, poles), *control_companion(system, poles)
+
+
+# zeros and poles
+
+
+def butterworth():
+    """Low-pass filters at a twentieth of the highest frequency: all poles lie near 1, all zeros at -1."""
+    points = np.exp(1j * np.pi * np.array([0.01, 0.05, 0.1, 0.3]))
+    for order in (4, 8, 12, 16):
+        zeros, poles, gain = scipy.signal.butter(order, 0.05, output="zpk")
+        own = from_zeros_poles(ZerosPolesGain(((zeros,),), poles, np.array([[gain]])))
+        other = LinearSSM(*scipy.signal.zpk2ss(zeros, poles, gain))
+        exact = families.from_roots(zeros, poles, gain)
+        yield order, *(transfer_error(system, exact, points) for system in (own, other))
 
 
 # Hankel singular values
@@ -275,6 +288,8 @@ def sections():
     head = ("system", "ours", "condition of T", "control.reachable_form", "condition of its T")
     title = "Companion systems: largest relative error of the transfer function at 0, 0.1i, i and 10i"
     yield title, compare.table(head, companions())
+    title = "Butterworth low-pass filters from their zeros and poles: largest relative error of the transfer function"
+    yield title, compare.table(("order", "ours", "scipy.signal.zpk2ss"), butterworth())
     head = ("condition of the basis", "smallest / largest", "ours", "slycot.ab09ad", "SciPy, eigenvalues of P Q")
     yield "Hankel singular values: largest relative error", compare.table(head, hankel())
     head = ("case", "known", "ours", "theirs")

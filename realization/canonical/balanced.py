@@ -186,25 +186,27 @@ def _normalised(form: str, system: Any, power: float) -> Conversion:
     M, L, U, S, V = found = factors(system)
     n = len(S)
     least = 100 * found.noise
-    if n and not S[-1] > least:
+    above = int((least < S).sum())
+    if above < n:
         raise StructureError(
             f"{form}: the smallest Hankel singular value is {S[-1]:.1e}, the largest {S[0]:.1e}, and rounding "
-            f"explains {least:.1e}; a minimal system is needed, see minimal_realization"
+            f"explains {least:.1e}; a minimal system is needed: balanced_truncation to order {above} gives one"
         )
     T = S[:, None] ** (power - 0.5) * (U[:, :n].conj().T @ M.conj().T)
     inverse = L @ V[:, :n] * S ** (-power - 0.5)
     B, C = T @ system.B, system.C @ inverse
     # a row of half the digits or less is no sign to go by
     d = phases(B, C, np.linalg.norm(B, axis=1) > 1e-8 * size(B))
-    return conversion(form, system, d[:, None] * T, freedom=_free(S))
+    return conversion(form, system, d[:, None] * T, freedom=_free(S, least))
 
 
-def _free(S: np.ndarray) -> str | None:
-    gaps = -np.diff(S) / S[:1]
-    if not (gaps <= TIED).any():
+def _free(S: np.ndarray, least: float) -> str | None:
+    """Rounding turns two coordinates into each other by its size over the gap between their values."""
+    tied = -np.diff(S) <= np.maximum(TIED * S[:-1], least)
+    if not tied.any():
         return None
-    i = int(np.argmin(gaps))
-    return f"a rotation: Hankel singular values {i} and {i + 1}, {S[i]:.6g} and {S[i + 1]:.6g}, agree"
+    i = int(np.argmax(tied))
+    return f"a rotation: Hankel singular values {i} and {i + 1}, {S[i]:.6g} and {S[i + 1]:.6g}, agree to rounding"
 
 
 def _defect(power: float) -> Any:

@@ -58,6 +58,9 @@ class RiccatiSolution:
         To first order |error of X| <= condition residual |X|.  It is the 2-norm of the
         inverse of the Lyapunov operator of the closed loop, times the largest term, over |X|;
         infinite, or above 1e5, with a closed-loop eigenvalue on the boundary.
+    error : float
+        The Newton step from X over |X|, which estimates the relative error of X; infinite where
+        the closed loop is on the boundary and there is no such step.
     on_boundary : int
         Closed-loop eigenvalues on the unit circle (imaginary axis), up to the square root of
         rounding: they are double in the pencil, hence known to half the digits.
@@ -71,6 +74,7 @@ class RiccatiSolution:
     weight: np.ndarray
     residual: float
     condition: float
+    error: float
     on_boundary: int
     path: Path
 
@@ -90,7 +94,7 @@ def discrete_riccati(A: Any, B: Any, Q: Any, R: Any, S: Any = None, *, which: Wh
     Returns
     -------
     RiccatiSolution
-        Verified: residual at rounding level or condition times residual below sqrt(eps), and
+        Verified: residual at rounding level or estimated error below sqrt(eps), and
         the closed loop on the side asked for.
 
     Raises
@@ -190,7 +194,7 @@ def _solve(problem: Discrete | Continuous, which: Which) -> RiccatiSolution:
         raise ShapeError(f"which is {which!r}; 'stabilizing' or 'antistabilizing' is needed")
     n, m = problem.B.shape
     if n == 0:
-        return RiccatiSolution(problem.Q, problem.S.T, problem.A, problem.R, 0.0, 0.0, 0, "doubling")
+        return RiccatiSolution(problem.Q, problem.S.T, problem.A, problem.R, 0.0, 0.0, 0.0, 0, "doubling")
     best: RiccatiSolution | None = None
     level = 10 * (n + m) * EPS  # products of length n and m, with a digit for the routes' own rounding
     for path, X in _routes(problem, which):
@@ -199,7 +203,7 @@ def _solve(problem: Discrete | Continuous, which: Which) -> RiccatiSolution:
             return found
         if found is not None and (best is None or found.residual < best.residual):
             best = found
-    if best is not None and (best.residual <= 100 * level or best.condition * best.residual <= np.sqrt(EPS)):
+    if best is not None and (best.residual <= 100 * level or best.error <= np.sqrt(EPS)):
         return best
     raise _refusal(problem, which, best)
 
@@ -273,8 +277,10 @@ def _judged(
         if not (distance <= blur).all():
             return None, None
         count = int((np.abs(distance) <= blur).sum())
-    condition *= size / (float(np.linalg.norm(X)) or size or 1.0)
-    return RiccatiSolution(X, F, closed, problem.weight(X), residual, float(condition), count, path), step
+    norm = float(np.linalg.norm(X)) or size or 1.0
+    condition *= size / norm
+    error = np.inf if step is None else float(np.linalg.norm(step)) / norm
+    return RiccatiSolution(X, F, closed, problem.weight(X), residual, float(condition), error, count, path), step
 
 
 def _refusal(problem: Discrete | Continuous, which: Which, best: RiccatiSolution | None) -> Exception:
