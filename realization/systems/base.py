@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from realization.core.errors import ShapeError, StructureError
-from realization.core.shapes import finite
+from realization.core.shapes import numbers
 
 FEW = 256  # steps of all sequences together: the plain loop takes less time than loading the compiled one
 quiet = np.errstate(over="ignore", invalid="ignore")  # what overflows is refused afterwards, by `bounded`
@@ -65,31 +65,17 @@ def of_kind(what: str, system: Any, *kinds: type) -> None:
         raise ShapeError(f"{what} of a {type(system).__name__}: a {needed} is needed")
 
 
-def numbers(name: str, x: Any) -> np.ndarray:
-    """Return x as a float64 or complex128 array of finite numbers.
-
-    Raises
-    ------
-    ShapeError
-        If an entry is NaN or infinite, or no number.
-    """
-    x = finite(name, x)
-    if x.dtype.kind not in "biufc":
-        raise ShapeError(f"{name} has dtype {x.dtype}, but an array of numbers is needed")
-    return x.astype(np.complex128 if x.dtype.kind == "c" else np.float64, copy=False)
-
-
 def signal(name: str, u: Any, m: int) -> np.ndarray:
     """Return the signal u (*b, T, m) as an array, checked."""
-    u = np.asarray(u)
+    u = numbers(name, u)
     if u.ndim < 2 or u.shape[-1] != m:
         raise ShapeError(f"{name} has shape {u.shape}, but (..., T, {m}) is needed for axes (T, m); m={m} (from B)")
-    return numbers(name, u)
+    return u
 
 
 def initial(x0: Any, n: int, system: tuple[int, ...], signal: tuple[int, ...]) -> np.ndarray:
     """Return the state at time 0 with the common batch axes of system, input and x0, checked."""
-    x0 = np.zeros(n) if x0 is None else np.asarray(x0)
+    x0 = np.zeros(n) if x0 is None else numbers("x0", x0)
     if x0.shape[-1:] != (n,):
         raise ShapeError(f"x0 has shape {x0.shape}, but (..., {n}) is needed; n={n} (from A)")
     try:
@@ -99,7 +85,7 @@ def initial(x0: Any, n: int, system: tuple[int, ...], signal: tuple[int, ...]) -
             f"batch axes {system} of the system, {signal} of u and {x0.shape[:-1]} of x0 given; "
             "axes that broadcast are needed"
         ) from None
-    return np.broadcast_to(numbers("x0", x0), (*batch, n))
+    return np.broadcast_to(x0, (*batch, n))
 
 
 def right_divide(X: np.ndarray, T: np.ndarray) -> np.ndarray:

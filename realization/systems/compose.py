@@ -14,8 +14,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 from realization.core.errors import ShapeError, StructureError
+from realization.core.shapes import numbers
 from realization.linalg.decision import EPS
-from realization.systems.base import numbers, of_kind, right_divide
+from realization.systems.base import of_kind, right_divide
 from realization.systems.continuous import ContinuousSSM
 from realization.systems.linear import LinearSSM
 

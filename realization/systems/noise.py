@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from realization.core.errors import ShapeError, StructureError
+from realization.core.shapes import numbers
 from realization.linalg.decision import EPS
-from realization.systems.base import numbers
 from realization.systems.exponential import exponential, in_range, positive_step
 
 

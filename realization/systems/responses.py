@@ -14,7 +14,8 @@ import numpy as np
 import scipy.linalg
 
 from realization.core.errors import ShapeError, StructureError
-from realization.systems.base import numbers, of_kind
+from realization.core.shapes import numbers
+from realization.systems.base import of_kind
 from realization.systems.bilinear import BilinearSSM
 from realization.systems.continuous import ContinuousSSM
 from realization.systems.exponential import exponential, held
