@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.linalg
 
-from realization.linalg.twins import norm2
+from realization.linalg.dense import two_norm
 
 STEPS = 5  # each squares the error: from 1e-2 to rounding in four
 UNKNOWNS = 700  # of P: one chain of 37 beside four other eigenvalues, some 0.1 s for a step
@@ -48,11 +48,11 @@ def refined(A: np.ndarray, Q: np.ndarray, blocks: tuple[int, ...], level: float)
     ndarray
         (n, n), the given Q where no step brings a gain.
     """
-    low, size = below(blocks, len(A)), norm2(A)
+    low, size = below(blocks, len(A)), two_norm(A)
 
     def turned(Q: np.ndarray) -> tuple[np.ndarray, float]:
         S = Q.conj().T @ A @ Q / size
-        return S, norm2(np.where(low, S, 0))
+        return S, two_norm(np.where(low, S, 0))
 
     S, left = turned(Q)
     for _ in range(STEPS):

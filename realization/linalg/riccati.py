@@ -26,10 +26,10 @@ import numpy as np
 import scipy.linalg
 
 from realization.core.errors import ConvergenceError, ShapeError, StructureError
-from realization.linalg.arguments import matrices
+from realization.linalg.arguments import LARGEST_FACTOR, matrices
 from realization.linalg.decision import EPS
-from realization.linalg.doubling import HUGE, adjoint
-from realization.linalg.lyapunov import two_norm
+from realization.linalg.dense import adjoint, divided, two_norm
+from realization.linalg.doubling import HUGE
 from realization.linalg.pencil import Continuous, Discrete, Which
 
 Path = Literal["doubling", "qz", "scipy"]
@@ -178,7 +178,7 @@ def continuous_riccati(
 
 def _arguments(A: Any, B: Any, Q: Any, R: Any, S: Any) -> tuple[np.ndarray, ...]:
     S = np.zeros(np.shape(B)) if S is None else S
-    A, B, Q, R, S = matrices("A: n n; B: n m; Q: n n; R: m m; S: n m", A=A, B=B, Q=Q, R=R, S=S)
+    A, B, Q, R, S = matrices("A: n n; B: n m; Q: n n; R: m m; S: n m", largest=LARGEST_FACTOR, A=A, B=B, Q=Q, R=R, S=S)
     for name, X in (("Q", Q), ("R", R)):
         skew, size = np.linalg.norm(X - adjoint(X)), np.linalg.norm(X)
         if skew > len(X) * EPS * size:
@@ -233,7 +233,7 @@ def _by_qz(problem: Discrete | Continuous, which: Which) -> np.ndarray:
     for _ in range(2):
         output = "real" if problem.A.dtype.kind == "f" else "complex"
         Z = scipy.linalg.ordqz(*problem.pencil(scale), sort=problem.sort[which], output=output)[5]
-        X = scale * adjoint(np.linalg.solve(adjoint(Z[:n, :n]), adjoint(Z[n:, :n])))
+        X = scale * divided(Z[n:, :n], Z[:n, :n])
         scale = two_norm(X) or 1.0
     return X
 
@@ -278,7 +278,7 @@ def _judged(
             return None, None
         count = int((np.abs(distance) <= blur).sum())
     norm = float(np.linalg.norm(X)) or size or 1.0
-    condition *= size / norm
+    condition = condition * size / norm if condition < np.inf else np.inf
     error = np.inf if step is None else float(np.linalg.norm(step)) / norm
     return RiccatiSolution(X, F, closed, problem.weight(X), residual, float(condition), error, count, path), step
 

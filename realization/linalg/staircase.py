@@ -25,16 +25,15 @@ import numpy as np
 
 from realization.linalg.arguments import matrices
 from realization.linalg.decision import EPS, SAME_SIZE, Decision
+from realization.linalg.dense import relative, two_norm
 from realization.linalg.refinement import UNKNOWNS, below, refined, unknowns
 from realization.linalg.twins import (
     ROUNDING,
     TWINS,
     clear_cut,
     measured_noise,
-    norm2,
     rank_against,
     reflector,
-    relative,
     turn,
     with_twins,
 )
@@ -359,7 +358,7 @@ def conjugate_partition(sizes: Sequence[int]) -> tuple[int, ...]:
 
 
 def _nilpotent(A: np.ndarray, rtol: float | None, error: float, twins: int) -> NilpotentStaircase:
-    n, scale = len(A), norm2(A)
+    n, scale = len(A), two_norm(A)
     S, Q = with_twins(A, error, twins), np.eye(n, dtype=A.dtype)
     blocks: list[int] = []
     decisions: list[Decision] = []
@@ -416,7 +415,7 @@ def _controllability(
     S, T, Q = with_twins(A, error, twins), with_twins(B, error, twins), np.eye(n, dtype=A.dtype)
     blocks: list[int] = []
     decisions: list[Decision] = []
-    i, noise, reached, scale, size = 0, error, T, norm2(B), norm2(A)
+    i, noise, reached, scale, size = 0, error, T, two_norm(B), two_norm(A)
     while i < n:
         U, s, _ = np.linalg.svd(reached[:, i:], full_matrices=False)
         here = max(error, measured_noise(s, n, scale))

@@ -139,6 +139,15 @@ def test_a_zero_on_the_circle_is_found_and_reported(states):
         assert found.condition > 1e3
 
 
+@pytest.mark.parametrize("solve, A", [(discrete_riccati, [[1, 1], [0, 1]]), (continuous_riccati, [[0, 1], [0, 0]])])
+def test_two_integrators_that_cost_nothing_are_left_alone(solve, A):
+    """Q = 0: X = 0, with both eigenvalues on the boundary and an infinite condition, not 0 times infinity."""
+    found = solve(A, [[0], [1]], np.zeros((2, 2)), [[1.0]])
+    assert not found.X.any()
+    assert found.on_boundary == 2
+    assert found.condition == np.inf
+
+
 def test_the_control_to_it_has_no_closed_loop_on_the_circle():
     assert discrete_riccati([[0.0]], [[1.0]], [[0.0]], [[-2.0]], [[0.9]]).on_boundary == 0
 
