@@ -177,7 +177,8 @@ def test_a_defective_matrix_keeps_a_lower_bound():
     assert bounds.upper < 0.2
 
 
-@given(seed=seeds, n=st.integers(1, 6), r=st.integers(1, 3))
+@pytest.mark.parametrize("n, r", [(1, 1), (2, 3), (4, 2), (6, 3)])
+@pytest.mark.parametrize("seed", range(3))
 def test_a_family_in_which_no_state_reaches_itself_has_radius_zero(seed, n, r):
     """Strictly triangular up to the order of the states: all words of `depth` letters vanish.  Control: one loop."""
     rng = np.random.default_rng(seed)
