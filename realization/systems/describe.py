@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from scipy.linalg import expm
 
+from realization.core.errors import ShapeError
 from realization.linalg.decision import EPS
 from realization.linalg.gramians import continuous_observability_factor, observability_factor
 from realization.linalg.staircase import (
@@ -151,7 +152,7 @@ def describe_system(
     Raises
     ------
     ShapeError
-        If the system has batch axes.
+        If the system has batch axes, or the precision is not between 0 and 1.
 
     Examples
     --------
@@ -167,6 +168,8 @@ def describe_system(
       memory        exact: the answer to an impulse is over after 2 steps
       eigenvectors  no basis: Jordan blocks of size 2 at 0
     """
+    if not 0 < precision < 1:
+        raise ShapeError(f"precision is {precision!r}, but a share between 0 and 1 is needed")
     if isinstance(system, TimeVaryingSSM):
         return describe_varying(system, precision=precision)
     if isinstance(system, BilinearSSM):
