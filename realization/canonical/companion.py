@@ -141,21 +141,21 @@ def observable_companion(system: Any) -> Conversion:
            [ 1.,  5.]])
     """
     name = "observable_companion"
-    hosted, a, Y = _polynomials(name, dual(one(system)))
+    hosted, a, Y = _polynomials(name, dual(one(system)), mirrored=True)
     new = dual(_companion(dual(system), a, hosted.system.C @ Y))
     # inv(T of the dual)' = (Q Y)'
     T = Y.T @ hosted.T.conj()
     return conversion(name, system, T, A=new.A, B=new.B, C=new.C, decisions=hosted.decisions)
 
 
-def _polynomials(name: str, system: Any) -> tuple[Conversion, np.ndarray, np.ndarray]:
+def _polynomials(name: str, system: Any, *, mirrored: bool = False) -> tuple[Conversion, np.ndarray, np.ndarray]:
     """Return the Hessenberg form z = Q* x, the a of det(z I - A) and Y with adj(z I - A) B = Q Y [1, z, ...]'."""
     if one(system).B.shape[1] != 1:
         raise ShapeError(
-            f"{name} needs one {'output' if name.startswith('obs') else 'input'}, "
+            f"{name} needs one {'output' if mirrored else 'input'}, "
             f"{system.B.shape[1]} came; the Luenberger forms take any number"
         )
-    hosted = in_selected(system, controllable(name, system))
+    hosted = in_selected(system, controllable(name, system, mirrored=mirrored))
     a, Y = resolvent_polynomials(hosted.system.A, hosted.system.B[:1, 0])
     # ascending powers, without the leading 1 and the z^n that the adjugate does not have
     return hosted, a[:0:-1], Y[:, :0:-1]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from realization.canonical import FORMS, CanonicalForm, Conversion, check_form, conversion, convert, register
 from realization.core.errors import ShapeError, StructureError
-from realization.systems import LinearSSM, TimeVaryingSSM, similar
+from realization.systems import LinearSSM, TimeVaryingSSM, dual, similar
 from realization.systems.families import conditioned
 from realization.systems.library import NAMED, NAMED_CONTINUOUS
 
@@ -187,6 +187,17 @@ def test_one_refusal_is_the_same_in_every_basis():
     for each in (system, similar(system, conditioned(3, 10, rng=0))):
         with pytest.raises(StructureError, match=r"reaches 2 of 3 directions .* margin \d"):
             convert(each, "controllable_companion")
+
+
+def test_an_observable_form_speaks_of_outputs():
+    blind = dual(SYSTEMS["uncontrollable"])
+    for form in ("observable_companion", "observable_luenberger"):
+        with pytest.raises(
+            StructureError, match=r"the output sees 2 of 3 directions .* an observable system is needed"
+        ):
+            convert(blind, form)
+    found = convert(random_system(3), "observable_companion")
+    assert found.decisions[0].what == "directions that the output sees"
 
 
 def test_bad_input():
