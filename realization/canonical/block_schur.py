@@ -60,21 +60,36 @@ def block_diagonal_schur(system: Any) -> Conversion:
            [0. , 0. , 0.2]])
     """
     found = split(one(system).A, bound=BOUND)
-    d, freedom = signs(system, found)
+    d, freedom = signs(system, found.T, found.inverse, found)
     T, B, C = d[:, None] * found.T, d[:, None] * (found.T @ system.B), system.C @ found.inverse / d
     A = found.A2 * (d[:, None] / d)
-    return conversion("block_diagonal_schur", system, T, A=A, B=B, C=C, freedom=_free(found) or freedom)
+    return conversion("block_diagonal_schur", system, T, A=A, B=B, C=C, freedom=freedom)
 
 
-def signs(system: Any, found: BlockDiagonalSchur) -> tuple[np.ndarray, str | None]:
-    """Return d (n,), one sign for each block since a pair is rotated as one, and the block that has none, or None."""
+def signs(system: Any, T: np.ndarray, V: np.ndarray, found: BlockDiagonalSchur) -> tuple[np.ndarray, str | None]:
+    """Return one sign for each block, since a pair is rotated as one, and what else is free in these coordinates.
+
+    Parameters
+    ----------
+    system : LinearSSM or ContinuousSSM
+        With n states.
+    T, V : ndarray
+        (k, n) and (n, k): rows and columns that belong to the blocks, T V = I.
+    found : BlockDiagonalSchur
+        Of T A V.
+
+    Returns
+    -------
+    tuple
+        d (k,), and one line or None.
+    """
     first = np.cumsum([0, *found.blocks])[:-1].astype(int)
-    B, C = found.T[first] @ system.B, system.C @ found.inverse[:, first]
-    reached = np.linalg.norm(B, axis=1) > WEAK * size(system.B) * np.linalg.norm(found.T[first], axis=1)
-    seen = np.linalg.norm(C, axis=0) > WEAK * size(system.C)
+    B, C = T[first] @ system.B, system.C @ V[:, first]
+    reached = np.linalg.norm(B, axis=1) > WEAK * size(system.B) * np.linalg.norm(T[first], axis=1)
+    seen = np.linalg.norm(C, axis=0) > WEAK * size(system.C) * np.linalg.norm(V[:, first], axis=0)
     idle = np.flatnonzero(~reached & ~seen)
-    freedom = f"the sign of the block at {first[idle[0]]}, which is neither reached nor seen" if len(idle) else None
-    return np.repeat(phases(B, C, reached), found.blocks), freedom
+    sign = f"the sign of the block at {first[idle[0]]}, which is neither reached nor seen" if len(idle) else None
+    return np.repeat(phases(B, C, reached), found.blocks), _free(found) or sign
 
 
 def _free(found: BlockDiagonalSchur) -> str | None:
