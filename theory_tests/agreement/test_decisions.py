@@ -55,6 +55,16 @@ def test_known_noise_settles_it_from_either_side():
     assert decide_rank([1, 1e-7], noise=1e-16).choice == 2
 
 
+def test_zeros_are_raised_to_rounding_before_gaps_are_compared():
+    """The control: between rounding and an exact zero the plain ratio is infinite."""
+    s = np.array([1.0, 0.3, 1e-17, 0.0, 0.0])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        plain = s[:-1] / s[1:]
+    assert np.nanargmax(plain) + 1 == 3
+    assert decide_rank(s).choice == 2
+    assert decide_rank(s).decided
+
+
 def test_a_slope_has_no_cliff():
     """Values that fall by 10 from 1 to 1e-15: no gap is wide enough."""
     d = decide_rank(10.0 ** -np.arange(16))

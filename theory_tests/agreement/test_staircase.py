@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.linalg import block_diag
+from scipy.linalg import block_diag, schur
 
 from realization.core.errors import ShapeError
 from realization.linalg import refinement
@@ -188,6 +188,19 @@ def test_complex_forms_are_refined():
     assert s.jordan == (6,)
     assert s.decided
     assert s.residual <= 100 * EPS < by_ranks_alone(A).residual
+
+
+def test_an_ordered_schur_form_needs_the_answer_as_its_threshold():
+    """The control: six eigenvalues 0 stand at 1e-3; below that all thresholds miss them, above it some catch mu."""
+
+    def found(threshold, mu):
+        forms = (schur(coupled(6, rotation(mu, seed), seed), output="complex", sort=lambda z: abs(z) < threshold)
+                 for seed in range(20))  # fmt: skip
+        return sum(dimension == 6 for _, _, dimension in forms)
+
+    assert not any(found(1e-4, mu) for mu in COUPLED)
+    assert found(0.1, 0.5) == 20
+    assert found(0.1, 0.05) == 0
 
 
 @pytest.mark.parametrize("mu", [1e-8, 1e-9, 1e-10])
