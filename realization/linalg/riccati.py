@@ -19,7 +19,7 @@ C A^(k-1) G, and the antistabilizing solution the largest, P+.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -122,7 +122,7 @@ def discrete_riccati(A: Any, B: Any, Q: Any, R: Any, S: Any = None, *, which: Wh
     array([[0.1339746]])
     array([[1.8660254]])
     """
-    return _solve(Discrete(*_arguments(A, B, Q, R, S)), which)
+    return _in_units(Discrete(*_arguments(A, B, Q, R, S)), which)
 
 
 def continuous_riccati(
@@ -173,7 +173,7 @@ def continuous_riccati(
             f"R has smallest singular value {values[-1]:.1e}, need > {len(values) * EPS * values[0]:.1e}: "
             "the continuous Riccati equation inverts R"
         )
-    return _solve(problem, which)
+    return _in_units(problem, which)
 
 
 def _arguments(A: Any, B: Any, Q: Any, R: Any, S: Any) -> tuple[np.ndarray, ...]:
@@ -186,6 +186,15 @@ def _arguments(A: Any, B: Any, Q: Any, R: Any, S: Any) -> tuple[np.ndarray, ...]
                 f"{name} has |{name} - {name}'| / |{name}| = {skew / size:.1e}; a symmetric matrix is needed"
             )
     return A, B, (Q + adjoint(Q)) / 2, (R + adjoint(R)) / 2, S
+
+
+def _in_units(problem: Discrete | Continuous, which: Which) -> RiccatiSolution:
+    """The solution in units in which [Q S; S' R] has the size 1: that of (c Q, c R, c S) is c X."""
+    largest = max(float(np.abs(X).max(initial=0.0)) for X in (problem.Q, problem.R, problem.S))
+    unit = 2.0 ** np.round(np.log2(largest)) if largest else 1.0  # a power of two: nothing is rounded
+    Q, R, S = problem.Q / unit, problem.R / unit, problem.S / unit
+    found = _solve(replace(problem, Q=Q, R=R, S=S), which)
+    return replace(found, X=unit * found.X, weight=unit * found.weight)
 
 
 def _solve(problem: Discrete | Continuous, which: Which) -> RiccatiSolution:

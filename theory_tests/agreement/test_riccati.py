@@ -194,6 +194,20 @@ def test_a_shift_has_the_whole_numbers_as_solution(r):
     np.testing.assert_allclose(found.X, np.diag(np.arange(1.0, n + 1)), atol=1e-11)
 
 
+@pytest.mark.parametrize("solve", [discrete_riccati, continuous_riccati])
+@pytest.mark.parametrize("power", [-100, -20, 20, 49])
+def test_units_of_the_cost_do_not_matter(solve, power):
+    """(c Q, c R, c S) has the solution c X, on the same path."""
+    A, B, Q, R, S = control(3, 4, 2)
+    c = 10.0**power
+    one, other = solve(A, B, Q, R, S), solve(A, B, c * Q, c * R, c * S)
+    assert one.path == other.path == "doubling"
+    np.testing.assert_allclose(other.X / c, one.X, rtol=1e-10)
+    np.testing.assert_allclose(other.gain, one.gain, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(other.weight / c, one.weight, rtol=1e-10)
+    assert other.condition == pytest.approx(one.condition, rel=1e-6)
+
+
 def test_singular_weights_go_to_qz():
     """R = 0: with as many inputs as states one step brings the state to zero, X = Q."""
     Q = np.diag([2.0, 3.0])
