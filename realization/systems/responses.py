@@ -72,6 +72,7 @@ def markov_parameters(system: LinearSSM | ContinuousSSM, steps: int) -> np.ndarr
     return parameters
 
 
+@quiet
 def word_coefficients(system: BilinearSSM, words: Any) -> np.ndarray:
     """C N_wk ... N_w1 B for each word w1 ... wk of inputs, A being the letter 0 and N_i the letter i.
 
@@ -94,6 +95,8 @@ def word_coefficients(system: BilinearSSM, words: Any) -> np.ndarray:
     ------
     ShapeError
         If a letter is not among 0 ... m.
+    StructureError
+        If a coefficient leaves the range of float64.
 
     Examples
     --------
@@ -106,13 +109,13 @@ def word_coefficients(system: BilinearSSM, words: Any) -> np.ndarray:
     letters = np.concatenate([system.A[..., None, :, :], system.N], axis=-3)
     coefficients = np.empty((*system.D.shape[:-2], len(words), *system.D.shape[-2:]), letters.dtype)
     for k, word in enumerate(words):
-        if any(not 0 <= letter <= m for letter in word):
+        if any(not isinstance(letter, int | np.integer) or not 0 <= letter <= m for letter in word):
             raise ShapeError(f"word {tuple(word)} has a letter beyond 0 ... {m}, the inputs being 1 ... {m}")
         X = system.B
         for letter in word:
             X = letters[..., letter, :, :] @ X
         coefficients[..., k, :, :] = system.C @ X
-    return coefficients
+    return in_range("a coefficient", coefficients, "shorter words are needed")
 
 
 @quiet

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.signal
 
-from realization.core.errors import ShapeError
+from realization.core.errors import ShapeError, StructureError
 from realization.systems import BilinearSSM, ContinuousSSM, LinearSSM, TimeVaryingSSM
 
 N, M, P, T = 4, 2, 3, 15
@@ -189,3 +189,12 @@ def test_every_system_says_what_it_is(kind):
     assert kind.__name__ in str(system.describe())
     assert kind.__name__ in system._repr_html_()
     assert system._repr_latex_().startswith("$")
+
+
+@pytest.mark.parametrize("hold", ["zero", "first"])
+def test_an_input_that_is_too_large_for_a_state_is_refused(hold):
+    """B u is no double: by name, and without a warning."""
+    lag = ContinuousSSM([[-1.0]], [[1e200]], [[1]], [[0]])
+    with pytest.raises(StructureError, match="leaves the range of float64"):
+        lag.simulate(np.full((3, 1), 1e200), 0.1, hold=hold)
+    assert np.isfinite(lag.simulate(np.full((3, 1), 1e100), 0.1, hold=hold).x).all()
