@@ -30,18 +30,20 @@ from realization.systems.linear import LinearSSM
 from realization.systems.zeros import decided_zeros, scaled
 
 
-def trailing_polynomials(H: np.ndarray) -> np.ndarray:
-    """Return the characteristic polynomials d_i of the blocks H[i:, i:] of a Hessenberg matrix.
+def resolvent_polynomials(H: np.ndarray, r: Any = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    """Return det(zI - H) = d_0 and adj(zI - H) r e_1 = r (d_1, s_0 d_2, s_0 s_1 d_3, ...), H a Hessenberg matrix.
 
     Parameters
     ----------
     H : ndarray
         (n, n), upper Hessenberg.
+    r : number
+        What comes in, at the first coordinate.
 
     Returns
     -------
-    ndarray
-        (n+1, n+1), row i the coefficients of d_i, highest first and aligned at the right.
+    tuple of ndarray
+        (n+1,) and (n, n+1), coefficients, highest first.
 
     Raises
     ------
@@ -50,8 +52,9 @@ def trailing_polynomials(H: np.ndarray) -> np.ndarray:
 
     Examples
     --------
-    >>> trailing_polynomials(np.array([[0.0, -2.0], [1.0, 3.0]])).tolist()
-    [[1.0, -3.0, 2.0], [0.0, 1.0, -3.0], [0.0, 0.0, 1.0]]
+    >>> det, adj = resolvent_polynomials(np.array([[0.0, -2.0], [1.0, 3.0]]))
+    >>> det.tolist(), adj.tolist()
+    ([1.0, -3.0, 2.0], [[0.0, 1.0, -3.0], [0.0, 0.0, 1.0]])
     """
     n = len(H)
     d = np.zeros((n + 1, n + 1), dtype=H.dtype)
@@ -61,12 +64,14 @@ def trailing_polynomials(H: np.ndarray) -> np.ndarray:
         for i in reversed(range(n)):
             d[i, :-1] = d[i + 1, 1:]
             d[i] -= H[i, i:] * np.cumprod(np.append(1, s[i:])) @ d[i + 1 :]
-    if not np.isfinite(d).all():
+        x = np.cumprod(np.append(r, s))[:n, None] * d[1:]
+    if not (np.isfinite(d).all() and np.isfinite(x).all()):
         raise StructureError(
-            f"coefficients of the characteristic polynomial leave the range of float64 at n = {n}; "
-            "systems.evaluate needs none, and smaller units of time or another factorisation have smaller ones"
+            f"a coefficient of a polynomial is above {np.finfo(float).max:.1e} "
+            f"(n = {n}, |A| = {np.linalg.norm(H):.1e}); systems.evaluate and the Hessenberg form have none, "
+            "and smaller units of time or another factorisation have smaller ones"
         )
-    return d
+    return d[0], x
 
 
 def _hessenberg(A: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -101,7 +106,7 @@ def characteristic_polynomial(A: Any) -> np.ndarray:
     if A.ndim != 2 or A.shape[0] != A.shape[1]:
         raise ShapeError(f"A has shape {A.shape}; a square matrix is needed, (n, n)")
     A = scaled(A, np.zeros((len(A), 0)), np.zeros((0, len(A))))[0]
-    return trailing_polynomials(_hessenberg(A)[0])[0]
+    return resolvent_polynomials(_hessenberg(A)[0])[0]
 
 
 def numerators(system: Any) -> np.ndarray:
@@ -134,8 +139,7 @@ def numerators(system: Any) -> np.ndarray:
     for j, b in enumerate(B.T if len(A) else ()):
         Q, r = np.linalg.qr(b[:, None], mode="complete")
         H, P = _hessenberg(Q.conj().T @ A @ Q)
-        x = np.cumprod(np.append(r[0], np.diag(H, -1)))[:, None] * trailing_polynomials(H)[1:]
-        N[:, j] += C @ Q @ P @ x
+        N[:, j] += C @ Q @ P @ resolvent_polynomials(H, r[0])[1]
     return N
 
 

@@ -39,8 +39,34 @@ class InvariantZeros:
     decisions: tuple[Decision, ...]
 
 
+def units(A: np.ndarray, B: np.ndarray, C: np.ndarray) -> np.ndarray:
+    """G of powers of 2 such that nothing is out of scale in G^-1 A G, G^-1 B, C G, its diagonal.
+
+    Parameters
+    ----------
+    A, B, C : ndarray
+        (n, n), (n, m), (p, n).
+
+    Returns
+    -------
+    ndarray
+        (n,): units of the states; a change to them is exact.
+
+    Examples
+    --------
+    >>> bool(units(np.array([[0.5, 1e6], [0, 0.5]]), np.array([[0], [1e-6]]), np.array([[1.0, 0]]))[1] < 1e-4)
+    True
+    """
+    n, m = B.shape
+    # inputs have a zero row and outputs a zero column in the bordered matrix: balancing leaves their units alone
+    border = np.zeros((n + m + len(C),) * 2)
+    border[:n, :n], border[:n, n : n + m], border[n + m :, :n] = np.abs(A), np.abs(B), np.abs(C)
+    with np.errstate(invalid="ignore"):  # SciPy also reads the scales as indices, which large ones are not
+        return matrix_balance(border, permute=False, separate=True)[1][0][:n] if n else np.ones(0)
+
+
 def scaled(A: np.ndarray, B: np.ndarray, C: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """G^-1 A G, G^-1 B, C G with G of powers of 2: units of the states in which nothing is out of scale.
+    """G^-1 A G, G^-1 B, C G with G the `units` of the states.
 
     Parameters
     ----------
@@ -50,7 +76,7 @@ def scaled(A: np.ndarray, B: np.ndarray, C: np.ndarray) -> tuple[np.ndarray, np.
     Returns
     -------
     tuple of ndarray
-        The three in the new units; the change is exact.
+        The three in the new units.
 
     Examples
     --------
@@ -58,11 +84,7 @@ def scaled(A: np.ndarray, B: np.ndarray, C: np.ndarray) -> tuple[np.ndarray, np.
     >>> bool(1e-2 < A[0, 1] < 1e2)
     True
     """
-    n, m = B.shape
-    # inputs have a zero row and outputs a zero column in the bordered matrix: balancing leaves their units alone
-    border = np.zeros((n + m + len(C),) * 2)
-    border[:n, :n], border[:n, n : n + m], border[n + m :, :n] = np.abs(A), np.abs(B), np.abs(C)
-    g = matrix_balance(border, permute=False, separate=True)[1][0][:n] if n else np.ones(0)
+    g = units(A, B, C)
     return A * g / g[:, None], B / g[:, None], C * g
 
 
