@@ -20,6 +20,7 @@ from realization.systems.bilinear import BilinearSSM
 from realization.systems.continuous import ContinuousSSM
 from realization.systems.exponential import exponential, held, in_range
 from realization.systems.linear import LinearSSM
+from realization.systems.zeros import scaled
 
 MANY = 10**7  # n^3 times points: below, solving for all points takes less time than loading the compiled routine
 SHORTER = "a stable system or a shorter time is needed"
@@ -270,9 +271,7 @@ def _resolvent(z: np.ndarray, A: np.ndarray, B: np.ndarray, C: np.ndarray) -> np
     n = A.shape[-1]
     if not n:
         return np.zeros((len(z), len(C), B.shape[-1]))
-    with np.errstate(invalid="ignore"):  # SciPy also reads the scales as indices, which large ones are not
-        A, (scale, _) = scipy.linalg.matrix_balance(A, permute=False, separate=True)
-    B, C = B / scale[:, None], C * scale
+    A, B, C = scaled(A, B, C)
     if len(z) * n**3 < MANY:
         try:
             return C @ np.linalg.solve(z[:, None, None] * np.eye(n) - A, B.astype(np.complex128))
