@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from realization.core.errors import ShapeError, StructureError
+from realization.core.frozen import describe
 from realization.core.shapes import numbers
 
 FEW = 256  # steps of all sequences together: the plain loop takes less time than loading the compiled one
@@ -34,6 +35,12 @@ class System:
     """A system can say what it is: in words, in HTML and in LaTeX."""
 
     __slots__ = ()
+
+    def __repr__(self) -> str:
+        system: Any = self
+        *batch, n, _ = system.A.shape
+        sizes = {"n": n, "m": system.B.shape[-1], "p": system.C.shape[-2]}
+        return describe(type(self).__name__, sizes, batch)
 
     def describe(self) -> Any:
         """Return dimensions, poles, stability, minimality and memory, each with the number that decided it."""

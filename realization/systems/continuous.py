@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from realization.core.errors import ShapeError
-from realization.core.frozen import describe, freeze
+from realization.core.frozen import freeze
 from realization.systems.base import Response, System, bounded, initial, quiet, signal
 
 
@@ -42,9 +42,6 @@ class ContinuousSSM(System):
 
     def __post_init__(self) -> None:
         freeze(self, "A: *b n n; B: *b n m; C: *b p n; D: *b p m")
-
-    def __repr__(self) -> str:
-        return describe("ContinuousSSM", {"n": self.A.shape[-1], "m": self.B.shape[-1], "p": self.C.shape[-2]})
 
     def simulate(self, u: Any, h: float, x0: Any = None, *, hold: Literal["zero", "first"] = "zero") -> Response:
         """Return outputs and states at the times 0, h, 2 h, ..., exactly, for an input known at those times.

@@ -1,5 +1,6 @@
 """Systems of four kinds: they agree where they coincide, with each other and with SciPy."""
 
+import dataclasses
 from fractions import Fraction
 
 import numpy as np
@@ -189,6 +190,13 @@ def test_every_system_says_what_it_is(kind):
     assert kind.__name__ in str(system.describe())
     assert kind.__name__ in system._repr_html_()
     assert system._repr_latex_().startswith("$")
+    many = kind(**{name: np.zeros((5, 2, *X.shape)) for name, X in vars_of(system).items()})
+    assert repr(many) == repr(system)[:-1] + ", batch=(5, 2))"
+
+
+def vars_of(system):
+    """Matrices by name."""
+    return {field.name: getattr(system, field.name) for field in dataclasses.fields(system)}
 
 
 @pytest.mark.parametrize("hold", ["zero", "first"])
