@@ -23,7 +23,7 @@ import numpy as np
 
 from realization.canonical.form import CanonicalForm, Conversion, condition, one, relative, residuals, size
 from realization.core.errors import StructureError
-from realization.linalg.arguments import spectral_abscissa, spectral_radius
+from realization.linalg.dense import spectral_abscissa, spectral_radius
 from realization.linalg.gramians import continuous_hankel_singular_values, hankel_singular_values
 from realization.linalg.lyapunov import continuous_lyapunov, discrete_lyapunov
 from realization.systems.compose import similar

@@ -15,14 +15,10 @@ from typing import Any
 import numpy as np
 
 from realization.linalg.decision import EPS
+from realization.linalg.dense import adjoint
 
 STEPS = 64  # 2^64 terms: a spectral radius of 1 - eps has forgotten after 2^58
 HUGE = 1e50  # A X A' is then below 1e200: no overflow on the way out
-
-
-def adjoint(X: np.ndarray) -> np.ndarray:
-    """Return X', the conjugate transpose over the last two axes."""
-    return X.conj().swapaxes(-1, -2)
 
 
 def smith(A: np.ndarray, Q: np.ndarray) -> np.ndarray | None:

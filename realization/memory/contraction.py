@@ -23,11 +23,11 @@ import scipy.linalg
 
 from realization.core.errors import RealizationError
 from realization.linalg.arguments import matrices as arrays
-from realization.linalg.arguments import spectral_radius
 from realization.linalg.decision import decide_rank
+from realization.linalg.dense import spectral_radius
 from realization.linalg.quadratic_norm import QuadraticNorm, contraction_bound
-from realization.linalg.radius import RadiusBounds, joint_spectral_radius
-from realization.memory.eidetic import acyclic, unit
+from realization.linalg.radius import RadiusBounds, acyclic, joint_spectral_radius
+from realization.memory.eidetic import unit
 from realization.memory.fading import RATES, Decay, decay_envelope, in_rationals, proved_decay, real
 from realization.memory.modes import doubt
 

@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 from scipy.sparse import csr_array, eye_array
-from scipy.sparse.csgraph import connected_components
 
 from realization.core.errors import ShapeError
 from realization.linalg.decision import EPS, Decision, decide_rank
 from realization.linalg.fitting import fitting_split
+from realization.linalg.radius import acyclic
 from realization.systems import LinearSSM
 
 
@@ -228,23 +228,6 @@ def unbatched(system: LinearSSM) -> tuple[np.ndarray, np.ndarray, np.ndarray, np
     if system.A.ndim > 2:
         raise ShapeError(f"a system with batch axes {system.A.shape[:-2]} given; take one of the batch")
     return system.A, system.B, system.C, system.D
-
-
-def acyclic(pattern: np.ndarray) -> bool:
-    """Whether no state reaches itself: then every product of n steps is 0, in floating point as well.
-
-    Parameters
-    ----------
-    pattern : ndarray of bool
-        (n, n), where entries may differ from 0.
-
-    Returns
-    -------
-    bool
-        The answer: every strong component is a single state without a loop.
-    """
-    strong = connected_components(csr_array(pattern), connection="strong", return_labels=False)
-    return bool(strong == len(pattern) and not pattern.diagonal().any())
 
 
 def _index(A: Any) -> int:

@@ -23,7 +23,8 @@ import numpy as np
 import scipy.linalg
 
 from realization.core.errors import RealizationError, ShapeError, StructureError
-from realization.linalg.arguments import matrices, spectral_radius
+from realization.linalg.arguments import matrices
+from realization.linalg.dense import spectral_radius, two_norm
 from realization.linalg.lyapunov import discrete_lyapunov
 from realization.memory.certificate import (
     U,
@@ -219,7 +220,7 @@ def decay_envelope(
     B, C = (np.eye(len(A)) if X is None else X for X in (B, C))
     A, B, C = (real(X) for X in matrices("A: n n; B: n m; C: p n", A=A, B=B, C=C))
     if not A.any():
-        return Decay(0.0, _norm(C) * _norm(B), _norm(B), _norm(C), np.eye(len(A)), "rational")
+        return Decay(0.0, two_norm(C) * two_norm(B), two_norm(B), two_norm(C), np.eye(len(A)), "rational")
     radius = spectral_radius(A)
     if radius >= 1:
         raise StructureError(f"A has spectral radius {radius:.10g}, need < 1: its powers do not decay")
@@ -256,8 +257,8 @@ def proved_decay(P: np.ndarray, rate: float, A: np.ndarray, B: np.ndarray, C: np
     if not (certainly_positive(P, 0 * P) and all(certainly_below(P, rate, F) for F in A.reshape(-1, *P.shape))):
         return None
     L = np.linalg.cholesky(P)
-    exit = _least(lambda size: certainly_read(P, size, C), _norm(scipy.linalg.solve_triangular(L, C.T, lower=True)))
-    entry = _least(lambda size: certainly_entering(P, size, B), _norm(L.T @ B))
+    exit = _least(lambda size: certainly_read(P, size, C), two_norm(scipy.linalg.solve_triangular(L, C.T, lower=True)))
+    entry = _least(lambda size: certainly_entering(P, size, B), two_norm(L.T @ B))
     if exit is None or entry is None:
         return None
     # one product, rounded up
@@ -319,7 +320,7 @@ def remains(A: Any, B: Any = None, C: Any = None, *, steps: int) -> np.ndarray:
         raise ShapeError(f"steps={steps} given, need >= 0")
     sizes = []
     for _ in range(steps):
-        sizes.append(_norm(C @ B))
+        sizes.append(two_norm(C @ B))
         B = A @ B
     return np.array(sizes)
 
@@ -352,6 +353,3 @@ def _least(holds: Callable[[float], bool], start: float) -> float | None:
 def _symmetric(P: np.ndarray) -> np.ndarray:
     return (P + P.T) / 2
 
-
-def _norm(X: np.ndarray) -> float:
-    return float(np.linalg.norm(X, 2)) if X.size else 0.0

@@ -1,0 +1,41 @@
+"""What every module here says about a dense matrix: its adjoint, its size, the same map in another basis."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def adjoint(X: np.ndarray) -> np.ndarray:
+    """Return X', the conjugate transpose over the last two axes."""
+    return X.conj().swapaxes(-1, -2)
+
+
+def two_norm(X: np.ndarray) -> float:
+    """Return the largest singular value of X, 0 where X is empty."""
+    return float(np.linalg.norm(X, 2)) if X.size else 0.0
+
+
+def relative(difference: np.ndarray, X: np.ndarray) -> float:
+    """Return |difference| / |X|, and |difference| where X = 0."""
+    size = two_norm(X)
+    return two_norm(difference) / size if size else two_norm(difference)
+
+
+def divided(X: np.ndarray, T: np.ndarray) -> np.ndarray:
+    """Return X inv(T), over the last two axes."""
+    return adjoint(np.linalg.solve(adjoint(T), adjoint(X)))
+
+
+def in_basis(T: np.ndarray, A: np.ndarray) -> np.ndarray:
+    """Return T A inv(T), over the last two axes."""
+    return divided(T @ A, T)
+
+
+def spectral_radius(A: np.ndarray) -> float:
+    """Return max |eigenvalue of A|; 0 for n = 0."""
+    return float(np.abs(np.linalg.eigvals(A)).max(initial=0.0))
+
+
+def spectral_abscissa(A: np.ndarray) -> float:
+    """Return max Re(eigenvalue of A); -inf for n = 0."""
+    return float(np.linalg.eigvals(A).real.max(initial=-np.inf))
