@@ -98,9 +98,8 @@ def check_form(form: CanonicalForm, system: Any, *, rng: Any = None) -> list[Che
     if n2 != n or found.T.shape != (n, n):
         return [Check("same number of states", float(max(abs(n2 - n), *np.abs(np.subtract(found.T.shape, n)))), 0.0)]
     # what was decided to be 0 is 0 in the result
-    dropped = max(
-        (d.values[d.choice] / d.values[0] for d in found.decisions if 0 < d.choice < len(d.values)), default=0
-    )
+    zeros = [d for d in found.decisions if d.decided and 0 < d.choice < len(d.values)]
+    dropped = max((d.values[d.choice] / d.values[0] for d in zeros), default=0)
     once, twice = (tolerance(n, k) + dropped * k for k in (found.condition, found.condition**2))
     return [
         Check("shape of the form", form.defect(found.system), once),

@@ -128,7 +128,8 @@ def feedback_row(system: Any) -> Conversion:
     Returns
     -------
     Conversion
-        Unique; with one input it is the controllable companion, F = -a'.
+        Unique; with one input it is the controllable companion, F = -a'.  With more it is the controllable
+        Luenberger form, whose states come chain after chain, with all inputs of one time together.
 
     Raises
     ------

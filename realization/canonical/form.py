@@ -42,7 +42,8 @@ class Conversion:
     residual : float
         Largest of |T A - A2 T|, |T B - B2| and |C - C2 T|, each relative to what is compared.
     decisions : tuple of Decision
-        Every rank or grouping that was decided on the way, with its gap.
+        Every rank or grouping that was decided on the way, with its gap; where one is undecided, nothing
+        was dropped.
     freedom : str or None
         None where the result is unique, else one line that says what is left free at this
         system (a repeated eigenvalue, say): there only invariants can be compared.

@@ -125,6 +125,15 @@ def test_the_checks_decide_what_is_not_reached(form):
     assert np.mean([all(check.allowed < 1e-3 for check in each) for each in checks]) >= 0.9
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_a_defect_sees_what_has_not_the_shape(form):
+    """Neither a system as it comes nor one in a form of another kind is taken for one that was converted."""
+    system = LinearSSM([[0, 1, 0.5], [0.5, 0, 0.25], [0.125, 0.5, -0.25]], [[1], [2], [0]], [[1, 0, 2]], [[0]])
+    assert FORMS[form].defect(system) > 1e-2
+    others = {"hessenberg": "complex_modal"}
+    assert FORMS[form].defect(convert(system, others.get(form, "hessenberg")).system) > 1e-2
+
+
 def wrong(convert, group="general", defect=lambda system: 0.0):
     return CanonicalForm("wrong", convert, defect, group, "a form with a mistake", "nowhere")
 
