@@ -156,7 +156,8 @@ def sections():
         )
         for name, packages, one, other, case, sense, target in COMPARISONS
     ]
-    title = f"Selective scan in float64: {SIZE}, in the rows that say short T={SHORT['T']}"
+    size = ", ".join(f"{name}={value}" for name, value in SIZE.items())
+    title = f"Selective scan in float64, {size} (short, and given decays: T={SHORT['T']})"
     yield title, compare.table(compare.TIMES, rows)
     yield "Versions", compare.versions("numpy", "numba", "torch", "transformers", "jax")
 

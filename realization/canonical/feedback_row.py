@@ -26,8 +26,7 @@ from realization.canonical.form import CanonicalForm, Conversion, conversion, on
 from realization.canonical.hessenberg import controllable
 from realization.canonical.luenberger import in_chains
 from realization.core.errors import ShapeError, StructureError
-from realization.core.shapes import Signature
-from realization.systems.base import numbers
+from realization.core.shapes import Signature, numbers
 from realization.systems.bilinear import BilinearSSM
 from realization.systems.library import shift
 from realization.systems.linear import LinearSSM

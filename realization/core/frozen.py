@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from realization.core.errors import ShapeError
-from realization.core.shapes import Signature
+from realization.core.shapes import Signature, numbers
 
 
 def freeze(owner: Any, signature: str) -> dict[str, int]:
@@ -34,12 +33,7 @@ def freeze(owner: Any, signature: str) -> dict[str, int]:
     parsed = Signature.parse(signature + " ->")
     arrays: dict[str, np.ndarray] = {}
     for name in parsed.arguments:
-        x = np.array(getattr(owner, name))
-        if x.dtype.kind not in "biufcO":  # O: fractions become floats
-            raise ShapeError(f"{name} has dtype {x.dtype}, but an array of numbers is needed")
-        x = x.astype(np.complex128 if x.dtype.kind == "c" else np.float64)
-        if not np.isfinite(x).all():
-            raise ShapeError(f"{name} has entries that are NaN or infinite; finite numbers are needed")
+        x = np.array(numbers(name, getattr(owner, name)))
         x.setflags(write=False)
         object.__setattr__(owner, name, x)
         arrays[name] = x

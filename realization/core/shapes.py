@@ -171,3 +171,35 @@ def finite(name: str, x: Any) -> np.ndarray:
             "finite numbers are needed"
         )
     return x
+
+
+def array(name: str, x: Any) -> np.ndarray:
+    """Return x as an array.
+
+    Raises
+    ------
+    ShapeError
+        If its rows have different lengths.
+    """
+    try:
+        return np.asarray(x)
+    except ValueError:
+        raise ShapeError(f"{name} has rows of different lengths, but an array of numbers is needed") from None
+
+
+def numbers(name: str, x: Any) -> np.ndarray:
+    """Return x as a float64 or complex128 array of finite numbers.
+
+    Raises
+    ------
+    ShapeError
+        If x is no array, or an entry is NaN, infinite or no number; of arrays of objects real ones are taken.
+    """
+    x = array(name, x)
+    if x.dtype.kind not in "biufcO":  # O: fractions become floats
+        raise ShapeError(f"{name} has dtype {x.dtype}, but an array of numbers is needed")
+    try:
+        x = x.astype(np.complex128 if x.dtype.kind == "c" else np.float64, copy=False)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ShapeError(f"{name} has an entry that is no real number in float64 ({error})") from None
+    return finite(name, x)

@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from realization.core.errors import ShapeError
-from realization.core.shapes import Signature, finite
+from realization.core.shapes import Signature, numbers
 
 
 def matrices(signature: str, **given: Any) -> tuple[np.ndarray, ...]:
@@ -36,12 +35,9 @@ def matrices(signature: str, **given: Any) -> tuple[np.ndarray, ...]:
     >>> A.dtype.name
     'complex128'
     """
-    arrays = {name: np.asarray(x) for name, x in given.items()}
-    for name, x in arrays.items():
-        if x.dtype.kind not in "biufc":
-            raise ShapeError(f"{name} has entries of type {x.dtype}; numbers are needed")
-    form = np.complex128 if any(x.dtype.kind == "c" for x in arrays.values()) else np.float64
-    arrays = {name: finite(name, x).astype(form) for name, x in arrays.items()}
+    arrays = {name: numbers(name, x) for name, x in given.items()}
+    form = np.result_type(np.float64, *arrays.values())
+    arrays = {name: x.astype(form) for name, x in arrays.items()}
     Signature.parse(signature + " ->").check(arrays)
     return tuple(arrays.values())
 

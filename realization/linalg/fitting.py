@@ -49,7 +49,7 @@ class FittingSplit:
     residual : float
         |A Q - Q [[N, X], [0, M]]| / |A|; with T, the larger of it and of |T A - [[N, 0], [0, M]] T| / (|T| |A|).
     noise : float
-        Measured error of the blocks from which N was found, relative to |A|: what the residual may be.
+        Measured error of the blocks from whose ranks N was found, relative to |A|.
     """
 
     N: np.ndarray

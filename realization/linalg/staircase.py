@@ -10,6 +10,9 @@ rounding, go through the same steps, and what differs between the twins is noise
 tolerance cannot do this, since an error grows from step to step by |A| / (smallest singular value
 kept), for instance by |mu|**-index beside an invertible part mu.  The noise is part of the result:
 it is the `error` of what a next staircase is given.
+
+The nilpotent form is then refined as a whole, to a residual of rounding: an orthogonal triangular form
+loses nothing, whatever it would cost to decouple it.  A block for which that does not succeed was noise.
 """
 
 from __future__ import annotations
@@ -21,7 +24,8 @@ from typing import Any
 import numpy as np
 
 from realization.linalg.arguments import matrices
-from realization.linalg.decision import Decision
+from realization.linalg.decision import EPS, SAME_SIZE, Decision
+from realization.linalg.refinement import UNKNOWNS, below, refined, unknowns
 from realization.linalg.twins import (
     ROUNDING,
     TWINS,
@@ -49,7 +53,7 @@ class NilpotentStaircase:
     decisions : tuple of Decision
         One rank for each step.
     residual : float
-        |A Q - Q A2| / |A| in the 2-norm.
+        |A Q - Q A2| / |A| in the 2-norm: of the size of rounding, except with `rtol` or more than some 37 blocks.
     noise : float
         Measured error of the blocks that were looked at, relative to |A|, the largest.
     """
@@ -206,7 +210,9 @@ def nilpotent_staircase(A: Any, *, rtol: float | None = None, error: float = ROU
     """
     A = matrices("A: n n", A=A)[0]
     plain = _nilpotent(A, rtol, error, 0)
-    return plain if rtol is not None or clear_cut(plain) else _nilpotent(A, None, error, TWINS)
+    if rtol is not None:
+        return plain
+    return _exact(A, plain if clear_cut(plain) else _nilpotent(A, None, error, TWINS), error)
 
 
 def controllability_staircase(
@@ -376,6 +382,31 @@ def _nilpotent(A: np.ndarray, rtol: float | None, error: float, twins: int) -> N
         i += nullity
     residual = relative(A @ Q - Q @ S[0], A)
     return NilpotentStaircase(Q, S[0], tuple(blocks), tuple(decisions), residual, noise)
+
+
+def _exact(A: np.ndarray, form: NilpotentStaircase, error: float) -> NilpotentStaircase:
+    """The form with as many of its blocks as A has, and a residual of the size of the error of A."""
+    # the true form leaves E, A being off by E, and n roundings of products
+    level = max(error, len(A) * EPS)
+    if form.residual <= SAME_SIZE * level or unknowns(form.blocks, len(A)) > UNKNOWNS:
+        return form
+    k, fails, best = len(form.blocks), len(form.blocks) + 1, _with_blocks(A, form, 0, level)
+    while k > len(best.blocks):
+        trial = _with_blocks(A, form, k, level)
+        # two digits: 0.1 to 43 in 3,000 true forms, 1e6 and more in false ones (measured)
+        best, fails = (trial, fails) if trial.residual <= SAME_SIZE**2 * level else (best, k)
+        k = (len(best.blocks) + fails) // 2
+    return best
+
+
+def _with_blocks(A: np.ndarray, form: NilpotentStaircase, k: int, level: float) -> NilpotentStaircase:
+    """The form with the first k blocks only, all of its subspaces refined; the next block, if there is one, is open."""
+    blocks, decisions = form.blocks[:k], list(form.decisions)
+    if form.decided and k < len(form.blocks):
+        decisions[k] = replace(decisions[k], decided=False, rival=len(A) - sum(blocks))
+    Q = refined(A, form.Q, blocks, level)
+    A2 = np.where(below(blocks, len(A)), 0, Q.conj().T @ A @ Q)
+    return NilpotentStaircase(Q, A2, blocks, tuple(decisions), relative(A @ Q - Q @ A2, A), form.noise)
 
 
 def _controllability(

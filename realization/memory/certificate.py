@@ -74,12 +74,12 @@ def certainly_below(P: np.ndarray, rate: float, A: np.ndarray, *, spread: np.nda
     bool
         True is proved.
     """
-    M = rate**2 * P - A.T @ P @ A
-    size, n = np.abs(A), len(P)
+    square, size, n = rate * rate, np.abs(A), len(P)  # rate**2 would raise where this overflows, and is refused
+    M = square * P - A.T @ P @ A
     wide = size if spread is None else size + spread
     # two products of length n, rate^2, a difference and a mean: below (2 n + 4) u of what the sums are made of;
     # twice that also covers the rounding of the bound
-    error = 4 * (n + 4) * U * (rate**2 * np.abs(P) + size.T @ np.abs(P) @ size)
+    error = 4 * (n + 4) * U * (square * np.abs(P) + size.T @ np.abs(P) @ size)
     if spread is not None:  # |(A+E)' P (A+E) - A' P A| <= (|A|+|E|)' |P| (|A|+|E|) - |A|' |P| |A|
         error = error + (spread.T @ np.abs(P) @ wide + size.T @ np.abs(P) @ spread) * (1 + 8 * (n + 4) * U)
     return certainly_positive((M + M.T) / 2, (error + error.T) / 2)
@@ -88,16 +88,18 @@ def certainly_below(P: np.ndarray, rate: float, A: np.ndarray, *, spread: np.nda
 def certainly_read(P: np.ndarray, size: float, C: np.ndarray) -> bool:
     """Whether size^2 P - C' C is positive definite, proved: |C x| <= size |x|_P."""
     n, p = len(P), len(C)
-    M = size**2 * P - C.T @ C
-    error = 2 * (p + 6) * U * (size**2 * np.abs(P) + np.abs(C).T @ np.abs(C))
+    square = size * size
+    M = square * P - C.T @ C
+    error = 2 * (p + 6) * U * (square * np.abs(P) + np.abs(C).T @ np.abs(C))
     return certainly_positive((M + M.T) / 2, (error + error.T) / 2) if n else True
 
 
 def certainly_entering(P: np.ndarray, size: float, B: np.ndarray) -> bool:
     """Whether size^2 I - B' P B is positive definite, proved: |B u|_P <= size |u|."""
     n, m = B.shape
-    M = size**2 * np.eye(m) - B.T @ P @ B
-    error = 4 * (n + 4) * U * (size**2 * np.eye(m) + np.abs(B).T @ np.abs(P) @ np.abs(B))
+    square = size * size
+    M = square * np.eye(m) - B.T @ P @ B
+    error = 4 * (n + 4) * U * (square * np.eye(m) + np.abs(B).T @ np.abs(P) @ np.abs(B))
     return certainly_positive((M + M.T) / 2, (error + error.T) / 2)
 
 

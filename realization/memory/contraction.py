@@ -27,12 +27,12 @@ from realization.linalg.arguments import spectral_radius
 from realization.linalg.decision import decide_rank
 from realization.linalg.quadratic_norm import QuadraticNorm, contraction_bound
 from realization.linalg.radius import RadiusBounds, joint_spectral_radius
-from realization.memory.certificate import U
-from realization.memory.eidetic import acyclic
+from realization.memory.eidetic import acyclic, unit
 from realization.memory.fading import RATES, Decay, decay_envelope, in_rationals, proved_decay, real
 from realization.memory.modes import doubt
 
 NO_NORM = QuadraticNorm(np.zeros((0, 0)), np.inf, np.inf)  # where none is asked for
+LARGEST = 1e75  # entries whose fourth power is a number: beyond, no check can square a norm
 ROOM = 2.0**-30  # a bound that one check proves is proved by the other within this
 
 Kind = Literal["finite", "per step", "contraction", "none", "undecided"]
@@ -52,7 +52,7 @@ class Guarantee:
     lower : float
         The joint spectral radius is at least that, up to the rounding of eigenvalues.
     word : tuple of int
-        The product that says so: its spectral radius to the power 1 / length is `lower`.
+        The product that says so, first step first: its spectral radius to the power 1 / length is `lower`.
     norm : float
         No single step has a larger norm; infinite where that cannot be proved.
     decay : Decay or None
@@ -71,7 +71,7 @@ class Guarantee:
         return {
             "finite": f"finite: every product of {number} steps is 0",
             "per step": f"guaranteed per step: no step has a norm above {number}",
-            "contraction": f"guaranteed by contraction: rate {number}, though a step may grow",
+            "contraction": f"guaranteed by contraction: rate {number}, though a single step need not shrink",
             "none": f"not guaranteed: a product of {len(self.word)} steps has growth {number} a step, need < 1",
             "undecided": f"undecided: growth between {self.lower:.10g} and {number} a step, and no envelope is proved",
         }[self.kind]
@@ -114,13 +114,17 @@ def guarantee(matrices: np.ndarray, *, precision: float = 2.0**-24) -> Guarantee
     family = real(*arrays("matrices: k n n", matrices=matrices))
     if not family.size:  # no state, nothing to forget
         return Guarantee("finite", 0, 0.0, (), 0.0, None)
-    family = np.unique(family, axis=0)
-    norm, index = contraction_bound(family, np.eye(family.shape[-1])), nilpotent_algebra(family)
+    kept = np.sort(np.unique(family, axis=0, return_index=True)[1])  # each matrix once, in the order given
+    family = family[kept]
+    index = nilpotent_algebra(family)
+    if index is None and np.abs(family).max() > LARGEST:
+        return Guarantee("undecided", np.inf, 0.0, (), np.inf, None)
+    norm = contraction_bound(family, np.eye(family.shape[-1])) if np.abs(family).max() <= LARGEST else np.inf
     bounds = RadiusBounds(0.0, 0.0, (), 0, NO_NORM, 1.0) if index is not None else _bounds(family)
     decay = _best(_norms(family, norm, bounds, index), family, bounds, precision)
     product = reduce(lambda done, i: family[i] @ done, bounds.word, np.eye(family.shape[-1]))
     radius, length = spectral_radius(product), max(len(bounds.word), 1)
-    known = partial(Guarantee, lower=bounds.lower, word=bounds.word, norm=norm, decay=decay)
+    known = partial(Guarantee, lower=bounds.lower, word=tuple(kept[list(bounds.word)].tolist()), norm=norm, decay=decay)
     if index is not None:
         return known("finite", index)
     if norm < 1:
@@ -178,9 +182,11 @@ def _joined(parts: Sequence[tuple[np.ndarray, Decay | None]], n: int) -> Decay |
     decays = [decay for _, decay in parts if decay is not None]
     if not decays or len(decays) < len(parts):
         return None
-    P = np.zeros((n, n))
+    twice = 2 if any(len(d.P) > len(states) for (states, _), d in zip(parts, decays, strict=True)) else 1
+    P = np.zeros((twice * n, twice * n))  # of a complex system real parts come first, as in `real`
     for (states, _), decay in zip(parts, decays, strict=True):
-        P[np.ix_(states, states)] = decay.P
+        rows = np.concatenate([states + k * n for k in range(twice)])
+        P[np.ix_(rows, rows)] = decay.P
     proof = min((d.proof for d in decays), key="margin rational".index)
     rate, c, entry, exit, word = np.max([(d.rate, d.c, d.entry, d.exit, d.word) for d in decays], axis=0).tolist()
     return Decay(rate, c, entry, exit, P, proof, int(word))
@@ -206,17 +212,17 @@ def nilpotent_algebra(family: np.ndarray) -> int | None:
     exact = acyclic((family != 0).any(axis=0))  # then nothing is decided: products are 0 entry by entry
     if n:  # by powers of two, which is exact: ranks do not see the units
         units = np.diag(scipy.linalg.matrix_balance(np.abs(family).sum(axis=0), permute=False)[1])
-        family = family * units / units[:, None]
+        family = unit((family * units / units[:, None]).reshape(-1, n)).reshape(family.shape)
     V, scale = np.eye(n), float(np.abs(family).max(initial=0.0))
     for k in range(n + 1):
         if not V.size:
             return k
         images = np.concatenate([F @ V for F in family], axis=1)
         if exact:
-            V = images[:, images.any(axis=0)]
+            V = unit(images[:, images.any(axis=0)])
             continue
         W, s, _ = np.linalg.svd(images, full_matrices=False)
-        rank = decide_rank(s, scale=max(scale, U))
+        rank = decide_rank(s, scale=scale or 1.0)
         if not rank.decided or rank.choice == V.shape[1]:
             return None
         V = W[:, : rank.choice]
@@ -239,7 +245,7 @@ def _norms(family: np.ndarray, norm: float, bounds: RadiusBounds, index: int | N
 def _nilpotent_norm(family: np.ndarray, index: int, rate: float) -> np.ndarray:
     """P = sum over words w of less than `index` steps of A_w' A_w / rate^2|w|: P - I = sum_i A_i' P A_i / rate^2."""
     I = P = np.eye(family.shape[-1])
-    with np.errstate(over="ignore"):  # what overflows proves nothing
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows proves nothing
         for _ in range(index):
             P = I + (np.swapaxes(family, 1, 2) @ P @ family).sum(axis=0) / rate**2
     return (P + P.T) / 2

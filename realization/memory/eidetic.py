@@ -249,19 +249,27 @@ def acyclic(pattern: np.ndarray) -> bool:
 
 def _index(A: Any) -> int:
     """The least v with A^v = 0 of a sparse matrix without cycles."""
-    power, index = eye_array(A.shape[0], format="csr"), 0
+    power, index, A = eye_array(A.shape[0], format="csr"), 0, unit(A)
     while power.count_nonzero():
-        power, index = power @ A, index + 1
+        power, index = unit(power @ A), index + 1
     return index
 
 
+def unit(X: Any) -> Any:
+    """X times a power of two that brings its largest entry near 1: exact, and products neither over- nor underflow."""
+    largest = abs(X).max() if X.shape[0] and X.shape[1] else 0.0
+    return X * np.ldexp(1.0, -int(np.clip(np.frexp(largest)[1], -1000, 1000)))
+
+
+@np.errstate(over="ignore", invalid="ignore")
 def _lags(N: np.ndarray, B: np.ndarray, C: np.ndarray, D: np.ndarray, index: int, condition: float) -> tuple[int, ...]:
     """The k with G_k != 0 for G_0 = D, G_k = C N^(k-1) B; an entry within the rounding of its products counts as 0."""
     lags = [0] if D.any() else []
     sizes = np.abs(B)
     for k in range(1, index + 1):
         level = 4 * (k + 1) * (N.shape[0] + 1) * EPS * condition * (abs(C) @ sizes)
-        if (np.abs(C @ B) > level).any():
+        G = C @ B
+        if ((np.abs(G) > level) | ~np.isfinite(G)).any():  # what overflows is there
             lags.append(k)
         B, sizes = N @ B, abs(N) @ sizes
     return tuple(lags)

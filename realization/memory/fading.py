@@ -36,6 +36,7 @@ from realization.memory.certificate import (
 )
 
 RATIONAL = 12  # states up to which the proof is in rationals: 40 ms, growing like n^4
+SMALLEST = 1e-100  # a norm of 0 is proved to be at most that, whose square is still a number
 # rates that are tried: powers of the spectral radius, of which 1 is out of reach and 0 no decay; and some that
 # serve where eigenvalues say little, as in nilpotent matrices
 RATES = (0.25, 0.5, 0.75, 0.9, 0.97)
@@ -234,6 +235,7 @@ def decay_envelope(
     return in_rationals(min(proved, key=lambda d: (d.window(precision), d.c)), A, B, C)
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what overflows proves nothing
 def proved_decay(P: np.ndarray, rate: float, A: np.ndarray, B: np.ndarray, C: np.ndarray) -> Decay | None:
     """Return the envelope that P proves, or None if it proves none.
 
@@ -343,7 +345,7 @@ def _candidates(A: np.ndarray, rates: Sequence[float], radius: float) -> Iterato
 
 def _least(holds: Callable[[float], bool], start: float) -> float | None:
     """A size slightly above the start for which an inequality is proved."""
-    sizes = (max(start, float(np.finfo(np.float64).tiny)) * (1 + 2.0**-k) for k in (40, 30, 20, 10, 1))
+    sizes = (max(start, SMALLEST) * (1 + 2.0**-k) for k in (40, 30, 20, 10, 1))
     return next((size for size in sizes if holds(size)), None)
 
 

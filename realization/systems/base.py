@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from realization.core.errors import ShapeError, StructureError
-from realization.core.shapes import finite
+from realization.core.shapes import numbers
 
 FEW = 256  # steps of all sequences together: the plain loop takes less time than loading the compiled one
 quiet = np.errstate(over="ignore", invalid="ignore")  # what overflows is refused afterwards, by `bounded`
@@ -65,31 +65,38 @@ def of_kind(what: str, system: Any, *kinds: type) -> None:
         raise ShapeError(f"{what} of a {type(system).__name__}: a {needed} is needed")
 
 
-def numbers(name: str, x: Any) -> np.ndarray:
-    """Return x as a float64 or complex128 array of finite numbers.
+def single(what: str, system: Any, *kinds: type) -> Step:
+    """Return A, B, C, D of one system, refusing other kinds and batch axes.
 
     Raises
     ------
     ShapeError
-        If an entry is NaN or infinite, or no number.
+        With the kind or the shape that came.
     """
-    x = finite(name, x)
-    if x.dtype.kind not in "biufc":
-        raise ShapeError(f"{name} has dtype {x.dtype}, but an array of numbers is needed")
-    return x.astype(np.complex128 if x.dtype.kind == "c" else np.float64, copy=False)
+    of_kind(what, system, *kinds)
+    if system.A.ndim != 2:
+        raise ShapeError(f"A has shape {system.A.shape}; one system is needed, (n, n): index the batch axes first")
+    return system.A, system.B, system.C, system.D
+
+
+def count(name: str, steps: Any) -> int:
+    """Return a number of steps, checked."""
+    if not isinstance(steps, int | np.integer) or steps < 0:
+        raise ShapeError(f"{name} is {steps!r}, but a number of steps, a whole number >= 0, is needed")
+    return int(steps)
 
 
 def signal(name: str, u: Any, m: int) -> np.ndarray:
     """Return the signal u (*b, T, m) as an array, checked."""
-    u = np.asarray(u)
+    u = numbers(name, u)
     if u.ndim < 2 or u.shape[-1] != m:
         raise ShapeError(f"{name} has shape {u.shape}, but (..., T, {m}) is needed for axes (T, m); m={m} (from B)")
-    return numbers(name, u)
+    return u
 
 
 def initial(x0: Any, n: int, system: tuple[int, ...], signal: tuple[int, ...]) -> np.ndarray:
     """Return the state at time 0 with the common batch axes of system, input and x0, checked."""
-    x0 = np.zeros(n) if x0 is None else np.asarray(x0)
+    x0 = np.zeros(n) if x0 is None else numbers("x0", x0)
     if x0.shape[-1:] != (n,):
         raise ShapeError(f"x0 has shape {x0.shape}, but (..., {n}) is needed; n={n} (from A)")
     try:
@@ -99,7 +106,28 @@ def initial(x0: Any, n: int, system: tuple[int, ...], signal: tuple[int, ...]) -
             f"batch axes {system} of the system, {signal} of u and {x0.shape[:-1]} of x0 given; "
             "axes that broadcast are needed"
         ) from None
-    return np.broadcast_to(numbers("x0", x0), (*batch, n))
+    return np.broadcast_to(x0, (*batch, n))
+
+
+def common_batch(matrices: Iterable[np.ndarray]) -> tuple[int, ...]:
+    """Return the batch axes that those of the matrices broadcast to.
+
+    Raises
+    ------
+    ShapeError
+        If there are none.
+    """
+    given = [X.shape[:-2] for X in matrices]
+    try:
+        return np.broadcast_shapes(*given)
+    except ValueError:
+        raise ShapeError(f"batch axes {', '.join(map(str, given))} given; axes that broadcast are needed") from None
+
+
+def broadcast(matrices: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Return the matrices with their common batch axes."""
+    batch = common_batch(matrices)
+    return [np.broadcast_to(X, (*batch, *X.shape[-2:])) for X in matrices]
 
 
 def right_divide(X: np.ndarray, T: np.ndarray) -> np.ndarray:

@@ -18,9 +18,9 @@ from realization.core.frozen import describe
 from realization.core.shapes import Signature
 from realization.linalg import exact
 from realization.linalg.rational import domain_matrix, eye, fractions, rank, rationals
+from realization.systems.base import single
 from realization.systems.latex import fraction, latex_block
 from realization.systems.linear import LinearSSM
-from realization.systems.zeros import matrices
 
 SIGNATURE = Signature.parse("A: n n; B: n m; C: p n; D: p m ->")
 
@@ -87,7 +87,7 @@ class ExactSSM:
         ShapeError
             If the system has batch axes or is complex.
         """
-        return cls(*matrices(system))
+        return cls(*single("ExactSSM", system, LinearSSM))
 
     def __repr__(self) -> str:
         return describe("ExactSSM", {"n": len(self.A), "m": self.B.shape[1], "p": len(self.C)})

@@ -14,15 +14,18 @@ import numpy as np
 import scipy.linalg
 
 from realization.core.errors import ShapeError, StructureError
-from realization.systems.base import numbers, of_kind
+from realization.core.shapes import numbers
+from realization.systems.base import count, of_kind, quiet
 from realization.systems.bilinear import BilinearSSM
 from realization.systems.continuous import ContinuousSSM
-from realization.systems.exponential import exponential, held
+from realization.systems.exponential import exponential, held, in_range
 from realization.systems.linear import LinearSSM
 
 MANY = 10**7  # n^3 times points: below, solving for all points takes less time than loading the compiled routine
+SHORTER = "a stable system or a shorter time is needed"
 
 
+@quiet
 def markov_parameters(system: LinearSSM | ContinuousSSM, steps: int) -> np.ndarray:
     """h(0) = D, h(k) = C A^(k-1) B.
 
@@ -58,11 +61,10 @@ def markov_parameters(system: LinearSSM | ContinuousSSM, steps: int) -> np.ndarr
     """
     of_kind("markov_parameters", system, LinearSSM, ContinuousSSM)
     A, B, C, D = system.A, system.B, system.C, system.D
-    steps, h, X = _count("steps", steps), [D], B
-    with np.errstate(over="ignore", invalid="ignore"):
-        for _ in range(steps - 1):
-            h.append(C @ X)
-            X = A @ X
+    steps, h, X = count("steps", steps), [D], B
+    for _ in range(steps - 1):
+        h.append(C @ X)
+        X = A @ X
     parameters = np.stack(h, axis=-3)[..., :steps, :, :]
     if not (good := np.isfinite(parameters)).all():
         first = min(int(place[-3]) for place in np.argwhere(~good))
@@ -113,6 +115,7 @@ def word_coefficients(system: BilinearSSM, words: Any) -> np.ndarray:
     return coefficients
 
 
+@quiet
 def impulse_response(system: LinearSSM | ContinuousSSM, times: Any) -> np.ndarray:
     """h(0) = D, h(k) = C A^(k-1) B in discrete time; C exp(A t) B, without the impulse D delta(t), in continuous time.
 
@@ -143,11 +146,12 @@ def impulse_response(system: LinearSSM | ContinuousSSM, times: Any) -> np.ndarra
     """
     of_kind("impulse_response", system, LinearSSM, ContinuousSSM)
     if isinstance(system, LinearSSM):
-        return markov_parameters(system, _count("times", times))
+        return markov_parameters(system, count("times", times))
     A, B, C = (X[..., None, :, :] for X in (system.A, system.B, system.C))
-    return C @ exponential(A, _times(times)) @ B
+    return in_range("the impulse response", C @ exponential(A, _times(times)) @ B, SHORTER)
 
 
+@quiet
 def step_response(system: LinearSSM | ContinuousSSM, times: Any) -> np.ndarray:
     """h(0) + ... + h(k) in discrete time; D + C int_0^t exp(A s) ds B in continuous time.
 
@@ -178,9 +182,10 @@ def step_response(system: LinearSSM | ContinuousSSM, times: Any) -> np.ndarray:
     """
     of_kind("step_response", system, LinearSSM, ContinuousSSM)
     if isinstance(system, LinearSSM):
-        return np.cumsum(markov_parameters(system, _count("times", times)), axis=-3)
+        h = markov_parameters(system, count("times", times))
+        return in_range("the step response", np.cumsum(h, axis=-3), SHORTER)
     A, B, C, D = (X[..., None, :, :] for X in (system.A, system.B, system.C, system.D))
-    return D + C @ held(A, B, _times(times))[1]
+    return in_range("the step response", D + C @ held(A, B, _times(times))[1], SHORTER)
 
 
 def frequency_response(system: LinearSSM | ContinuousSSM, omega: Any) -> np.ndarray:
@@ -278,12 +283,6 @@ def _resolvent(z: np.ndarray, A: np.ndarray, B: np.ndarray, C: np.ndarray) -> np
     if (pole := resolvent(out, z, *arrays)) >= 0:
         raise StructureError(f"z I - A is singular at z = {z[pole]:.6g}, a pole; another point is needed")
     return out
-
-
-def _count(name: str, steps: Any) -> int:
-    if not isinstance(steps, int | np.integer) or steps < 0:
-        raise ShapeError(f"{name} is {steps!r}, but a number of steps, a whole number >= 0, is needed")
-    return int(steps)
 
 
 def _times(times: Any) -> np.ndarray:

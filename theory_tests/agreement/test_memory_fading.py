@@ -217,3 +217,17 @@ def test_wrong_arguments_are_refused():
             call()
     with pytest.raises(StructureError, match="its powers grow too far"):
         decay_envelope(jordan(0.9, [40]))
+
+
+def test_words_count_the_matrices_as_they_were_given():
+    """With repetitions, and in an order of their own: the product of the word has the growth that is stated."""
+    rng = np.random.default_rng(5)
+    one, two = rng.standard_normal((2, 3, 3))
+    family = np.stack([two, two, 0.1 * one, two, one])
+    found = guarantee(family)
+    product = np.eye(3)
+    for i in found.word:
+        product = family[i] @ product
+    radius = np.abs(np.linalg.eigvals(product)).max() ** (1 / len(found.word))
+    assert found.kind == "none"
+    assert radius == pytest.approx(found.number, rel=1e-9)

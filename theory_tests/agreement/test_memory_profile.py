@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realization.core.errors import ShapeError, StructureError
-from realization.memory import Box, eidetic_memory, profile, reconstruction
+from realization.memory import Box, eidetic_memory, profile, reconstruction, remains
 from realization.systems import BilinearSSM, ContinuousSSM, LinearSSM, TimeVaryingSSM
 from realization.systems.compose import direct_sum, parallel
 from realization.systems.families import hidden_jordan
@@ -179,3 +179,27 @@ def test_edges():
     assert not empty.determined.any()
     assert reconstruction(diagonal(), 0).amplification.shape == (0,)
     assert reconstruction(diagonal(), 0).condition == 1
+
+
+def test_complex_systems():
+    """A complex matrix is judged as its real twin, of twice the size; turning integrators are seen."""
+    damped = LinearSSM(0.5j * np.eye(2) + 0.1 * np.eye(2, k=1), np.ones((2, 1)), np.ones((1, 2)), [[0]])
+    found = profile(damped)
+    assert found.guarantee.decay.P.shape == (4, 4)
+    assert (found.modes[0].states, found.modes[0].rate) == (2, pytest.approx(0.5))
+    assert profile(LinearSSM(np.exp(1j) * np.eye(2), np.ones((2, 1)), np.ones((1, 2)), [[0]])).integrators == 2
+    # parts of both kinds in one: the blocks of P find their places
+    mixed = direct_sum(damped, diagonal((0.9,)))
+    decay = profile(mixed).guarantee.decay
+    assert decay.P.shape == (6, 6)
+    assert (remains(mixed.A, steps=80) <= decay(np.arange(80)) * (1 + 1e-12)).all()
+
+
+@pytest.mark.parametrize("size", [1e200, 1e-200])
+def test_ends_of_the_range(size):
+    """Entries whose squares are no numbers: an answer, or one line that says why there is none; no warning."""
+    A = size * np.array([[0.5, 0.2], [0.1, 0.3]])
+    found = profile(LinearSSM(A, np.ones((2, 1)), np.ones((1, 2)), [[0]]))
+    assert (found.guarantee.kind, found.growing) == (("undecided", 2) if size > 1 else ("per step", 0))
+    shift = profile(LinearSSM(size * np.eye(3, k=1), np.ones((3, 1)), np.ones((1, 3)), [[0]]))
+    assert (shift.guarantee.kind, shift.guarantee.number) == ("finite", 3)

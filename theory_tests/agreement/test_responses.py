@@ -181,6 +181,22 @@ def test_what_cannot_be_asked_is_refused(monkeypatch):
         frequency_response(discrete, [np.nan])
 
 
+@pytest.mark.parametrize(
+    "ask, system, times, fits",
+    [
+        (step_response, LinearSSM([[1.0]], [[1e308]], [[1]], [[0]]), 9, 2),
+        (step_response, ContinuousSSM([[700.0]], [[1]], [[1e200]], [[0]]), [1.0], [0.1]),
+        (impulse_response, ContinuousSSM([[700.0]], [[1e200]], [[1]], [[0]]), [1.0], [0.1]),
+        (impulse_response, ContinuousSSM([[700.0]], [[1]], [[1]], [[0]]), [2.0], [1.0]),
+    ],
+)
+def test_a_response_that_overflows_is_refused(ask, system, times, fits):
+    """No infinity comes back, and no warning; the control stays in range."""
+    with pytest.raises(StructureError, match="leaves the range of float64"):
+        ask(system, times)
+    assert np.isfinite(ask(system, fits)).all()
+
+
 @pytest.mark.parametrize("ask", [markov_parameters, impulse_response, step_response, evaluate, frequency_response])
 def test_systems_of_another_kind_are_refused(ask):
     """A bilinear system has matrices A to D too, and no transfer function."""

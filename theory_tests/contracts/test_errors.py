@@ -155,7 +155,7 @@ def test_systems_check_their_matrices(kind):
         with pytest.raises(ShapeError, match=r"has shape .* is needed"):
             kind(**good | {name: np.concatenate([X, X, X], axis=-1)})
         for bad in (np.nan, np.inf):
-            with pytest.raises(ShapeError, match=f"{name} has entries that are NaN or infinite"):
+            with pytest.raises(ShapeError, match=f"{name} has [0-9]+ entries that are NaN or infinite"):
                 kind(**good | {name: X + bad})
     kind(**good)
 

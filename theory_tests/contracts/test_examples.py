@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from realization.canonical import FORMS
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 # kernels as users write them, judged by agreement/test_real_subjects.py, and a session of judging, as in test_judge.py
 ELSEWHERE = {"torch_scan", "jax_scan", "verify_from_python"}
@@ -17,6 +19,15 @@ SABOTAGE = {
     "two_realizations": ("[[2.0, 1.0], [-1.0, 3.0]]", "[[2.0, 1.0], [-1.0, 3.1]]"),
     "window": ("window=WINDOW, g", "window=WINDOW + 1, g"),
 }
+
+
+@pytest.fixture(autouse=True)
+def same_forms():
+    """What an example registers is gone after it."""
+    before = dict(FORMS)
+    yield
+    FORMS.clear()
+    FORMS.update(before)
 
 
 def run(path, source):
