@@ -80,9 +80,9 @@ def single(what: str, system: Any, *kinds: type) -> Step:
 
 
 def count(name: str, steps: Any) -> int:
-    """Return a number of steps, checked."""
+    """Return a number of steps, or of states, checked."""
     if not isinstance(steps, int | np.integer) or steps < 0:
-        raise ShapeError(f"{name} is {steps!r}, but a number of steps, a whole number >= 0, is needed")
+        raise ShapeError(f"{name} is {steps!r}, but a whole number >= 0 is needed")
     return int(steps)
 
 

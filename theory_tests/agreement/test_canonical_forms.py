@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realization.canonical import FORMS, CanonicalForm, Conversion, check_form, conversion, convert, register
+from realization.canonical import (
+    FORMS,
+    CanonicalForm,
+    Conversion,
+    check_form,
+    conversion,
+    convert,
+    register,
+    vandermonde,
+)
 from realization.core.errors import ShapeError, StructureError
 from realization.systems import LinearSSM, TimeVaryingSSM, dual, similar
 from realization.systems.families import conditioned
@@ -225,6 +234,8 @@ def test_bad_input():
             convert(batch, form)
     with pytest.raises(ShapeError, match="a TimeVaryingSSM came"):
         convert(TimeVaryingSSM(*(M[None] for M in (np.eye(2), np.eye(2), np.eye(2), np.eye(2)))), "hessenberg")
+    with pytest.raises(ShapeError, match="a NoneType came"):
+        vandermonde(None)
     with pytest.raises(ShapeError, match="needs one input, 2 came"):
         convert(random_system(3, m=2), "controllable_companion")
     with pytest.raises(ShapeError, match="the name 'hessenberg' is taken"):
