@@ -156,7 +156,7 @@ def convert(system: Any, name: str) -> Conversion:
 def one(system: Any) -> Any:
     """Return the system, refusing another kind, or a batch, by name."""
     if not isinstance(system, LinearSSM | ContinuousSSM):
-        raise ShapeError(f"a {type(system).__name__} came; a form takes a LinearSSM or a ContinuousSSM")
+        raise ShapeError(f"a {type(system).__name__} came; a LinearSSM or a ContinuousSSM is needed")
     if system.A.ndim != 2:
         raise ShapeError(
             f"one system at a time: A has shape {system.A.shape}, (n, n) is needed; "
