@@ -79,7 +79,9 @@ def cayley(A: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
     eigenvalues of a normal A have on average.
     """
     n = len(A)
-    s = float(np.linalg.norm(A) / np.sqrt(max(n, 1))) or 1.0
+    # squares of entries beyond 1e154, or below 1e-154, are no doubles
+    size = float(np.abs(A).max(initial=0.0)) or 1.0
+    s = size * float(np.linalg.norm(A / size) / np.sqrt(max(n, 1))) or 1.0
     I = np.eye(n)
     M = np.linalg.solve(s * I - A, I)
     return 2 * s * M - I, M, s
