@@ -37,7 +37,17 @@ LOST = 1e-4
 
 
 class Check(NamedTuple):
-    """One property of a form at one system: what was measured, and how much of it rounding explains."""
+    """One property of a form at one system: what was measured, and how much of it rounding explains.
+
+    Parameters
+    ----------
+    name : str
+        The property: "D stays".
+    measured : float
+        By how much it is missed, relative to the size of what is compared.
+    allowed : float
+        What rounding may add to it at the condition of T; from 0.1 on the check decides nothing.
+    """
 
     name: str
     measured: float

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import scipy.linalg
 
 from realization.core.shapes import Signature, numbers
 
@@ -40,6 +41,30 @@ def matrices(signature: str, **given: Any) -> tuple[np.ndarray, ...]:
     arrays = {name: x.astype(form) for name, x in arrays.items()}
     Signature.parse(signature + " ->").check(arrays)
     return tuple(arrays.values())
+
+
+def balance(A: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return inv(D) A D in units D that even out its rows and columns, and the diagonal of D: powers of two, so exact.
+
+    Parameters
+    ----------
+    A : ndarray
+        (n, n).
+
+    Returns
+    -------
+    tuple of ndarray
+        (n, n) and (n,).
+
+    Examples
+    --------
+    >>> balance(np.array([[0.5, 2.0**40], [2.0**-40, 0.5]]))[0]
+    array([[0.5, 1. ],
+           [1. , 0.5]])
+    """
+    with np.errstate(invalid="ignore"):  # SciPy also reads the scales as indices, which large ones are not
+        A, (units, _) = scipy.linalg.matrix_balance(A, permute=False, separate=True)
+    return A, units
 
 
 def spectral_radius(A: np.ndarray) -> float:

@@ -19,11 +19,10 @@ from functools import partial, reduce
 from typing import Literal
 
 import numpy as np
-import scipy.linalg
 
 from realization.core.errors import RealizationError
+from realization.linalg.arguments import balance, spectral_radius
 from realization.linalg.arguments import matrices as arrays
-from realization.linalg.arguments import spectral_radius
 from realization.linalg.decision import decide_rank
 from realization.linalg.quadratic_norm import QuadraticNorm, contraction_bound
 from realization.linalg.radius import RadiusBounds, joint_spectral_radius
@@ -48,7 +47,7 @@ class Guarantee:
         All products of some length vanish; every matrix has norm below 1; products decay, though
         single steps may grow; some product does not decay; neither was found.
     number : float
-        The length; the largest norm; the proved rate; the lower bound, at least 1; the upper bound.
+        The length; the largest norm; the proved rate; the lower bound, 1 or more up to rounding; the upper bound.
     lower : float
         The joint spectral radius is at least that, up to the rounding of eigenvalues.
     word : tuple of int
@@ -72,7 +71,8 @@ class Guarantee:
             "finite": f"finite: every product of {number} steps is 0",
             "per step": f"guaranteed per step: no step has a norm above {number}",
             "contraction": f"guaranteed by contraction: rate {number}, though a single step need not shrink",
-            "none": f"not guaranteed: a product of {len(self.word)} steps has growth {number} a step, need < 1",
+            "none": f"not guaranteed: a product of {len(self.word)} steps has growth {number} a step"
+            + (", which is 1 up to rounding, need < 1" if self.number < 1 else ", need < 1"),
             "undecided": f"undecided: growth between {self.lower:.10g} and {number} a step, and no envelope is proved",
         }[self.kind]
 
@@ -140,7 +140,10 @@ def guarantee(matrices: np.ndarray, *, precision: float = 2.0**-24) -> Guarantee
 def _bounds(family: np.ndarray) -> RadiusBounds:
     """Those of the joint spectral radius; of one matrix, that is its own."""
     if len(family) > 1:
-        return joint_spectral_radius(family)
+        units = balance(np.abs(family).sum(axis=0))[1]  # the search for a norm has no room for units far apart
+        bounds = joint_spectral_radius(family * units / units[:, None])
+        norm = replace(bounds.norm, P=bounds.norm.P / units / units[:, None])
+        return replace(bounds, norm=norm, constant=bounds.constant * units.max() / units.min())
     radius = spectral_radius(family[0])
     return RadiusBounds(radius, radius + doubt(family[0]), (0,), 1, NO_NORM, np.inf)
 
@@ -210,8 +213,8 @@ def nilpotent_algebra(family: np.ndarray) -> int | None:
     """
     n = family.shape[-1]
     exact = acyclic((family != 0).any(axis=0))  # then nothing is decided: products are 0 entry by entry
-    if n:  # by powers of two, which is exact: ranks do not see the units
-        units = np.diag(scipy.linalg.matrix_balance(np.abs(family).sum(axis=0), permute=False)[1])
+    if n:  # ranks do not see the units
+        units = balance(np.abs(family).sum(axis=0))[1]
         family = unit((family * units / units[:, None]).reshape(-1, n)).reshape(family.shape)
     V, scale = np.eye(n), float(np.abs(family).max(initial=0.0))
     for k in range(n + 1):

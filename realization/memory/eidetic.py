@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.linalg
 from scipy.sparse import csr_array, eye_array
 from scipy.sparse.csgraph import connected_components
 
 from realization.core.errors import ShapeError
+from realization.linalg.arguments import balance
 from realization.linalg.decision import EPS, Decision, decide_rank
 from realization.linalg.fitting import fitting_split
 from realization.systems import LinearSSM
@@ -152,9 +152,8 @@ def eidetic_memory(system: LinearSSM) -> Eidetic:
         N, read = csr_array(A), csr_array(C)  # registers have one entry a row, and thousands of rows
         index = _index(N)
         return Eidetic(n, index, True, _lags(N, B, read, D, index, 1.0), 1.0, True, A[:0, :0])
-    A, D_ = scipy.linalg.matrix_balance(A, permute=False)  # by powers of two: exact, and ranks do not see the units
-    scale = np.diag(D_)
-    B, C = B / scale[:, None], C * scale
+    A, units = balance(A)  # ranks do not see the units
+    B, C = B / units[:, None], C * units
     split = fitting_split(A)
     k = len(split.N)
     whole = k == n

@@ -152,6 +152,9 @@ def test_wrong_arguments_are_refused():
             profile(gate, inputs)
     with pytest.raises(ShapeError, match="leave them out"):
         profile(diagonal(), Box(0, 1))
+    for box in (Box(0, 1j), Box("0", 1)):
+        with pytest.raises(ShapeError, match="number"):
+            profile(gate, box)
     with pytest.raises(ShapeError, match="batch axes"):
         profile(LinearSSM(np.zeros((2, 1, 1)), np.zeros((2, 1, 1)), np.zeros((2, 1, 1)), np.zeros((2, 1, 1))))
     with pytest.raises(ShapeError, match="batch axes"):
