@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from realization.core.errors import ShapeError
+from realization.core.frozen import Sealed
 from realization.core.functions import softplus
 from realization.core.rounding import FORMATS, format_of
 from realization.core.shapes import finite
@@ -33,7 +34,7 @@ INDEX = "model.safetensors.index.json"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class LayerMemory:
+class LayerMemory(Sealed):
     """One layer at the step size of its bias.
 
     Parameters

@@ -19,6 +19,7 @@ from scipy.sparse import csr_array, eye_array
 from scipy.sparse.csgraph import connected_components
 
 from realization.core.errors import ShapeError
+from realization.core.frozen import Sealed
 from realization.linalg.arguments import balance
 from realization.linalg.decision import EPS, Decision, decide_rank
 from realization.linalg.fitting import fitting_split
@@ -26,7 +27,7 @@ from realization.systems import LinearSSM
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Eidetic:
+class Eidetic(Sealed):
     """What a linear system holds exactly: its finite impulse response part.
 
     Parameters
@@ -71,7 +72,7 @@ class Eidetic:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Reconstruction:
+class Reconstruction(Sealed):
     """How the last k inputs are read back from a state: x = R (u(t-1), ..., u(t-k)).
 
     Parameters

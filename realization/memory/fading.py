@@ -23,6 +23,7 @@ import numpy as np
 import scipy.linalg
 
 from realization.core.errors import RealizationError, ShapeError, StructureError
+from realization.core.frozen import Sealed
 from realization.linalg.arguments import balance, matrices, spectral_radius
 from realization.linalg.lyapunov import discrete_lyapunov
 from realization.memory.certificate import (
@@ -45,7 +46,7 @@ POWERS = 1 - np.array([1e-9, 1e-5, 1e-3, 1e-2, 3e-2, 0.1, 0.2, 0.4, 0.6, 0.8, 0.
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Decay:
+class Decay(Sealed):
     """size(t) <= c rate^t for t = 0, 1, ..., with the norm in which every step shrinks.
 
     Parameters

@@ -1,12 +1,23 @@
 """What a system holds and for how long, by two routes: the profile, and runs or closed forms."""
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realization.core.errors import ShapeError, StructureError
-from realization.memory import Box, eidetic_memory, profile, reconstruction, remains
+from realization.memory import (
+    Box,
+    DiagonalDelay,
+    best_readout,
+    decay_envelope,
+    eidetic_memory,
+    profile,
+    reconstruction,
+    remains,
+)
 from realization.systems import BilinearSSM, ContinuousSSM, LinearSSM, TimeVaryingSSM
 from realization.systems.compose import direct_sum, parallel
 from realization.systems.families import hidden_jordan
@@ -142,6 +153,18 @@ def test_a_nilpotent_transition_forgets_whatever_the_input():
     gated = BilinearSSM(np.zeros((3, 3)), N + np.eye(3), system.B, system.C, system.M, system.D)
     with pytest.raises(StructureError, match="give inputs=Box"):
         profile(gated)
+
+
+def test_what_was_found_cannot_be_changed():
+    """Arrays of results are read-only, and those that were given stay as they were."""
+    poles = np.array([0.5, 0.25])
+    system = diagonal()
+    found = (decay_envelope(system.A), eidetic_memory(system), reconstruction(system, 2), best_readout(3, poles))
+    for one in (*found, DiagonalDelay(3, poles, poles, 1.0)):
+        arrays = [x for f in fields(one) if isinstance(x := getattr(one, f.name), np.ndarray)]
+        assert arrays
+        assert not any(x.flags.writeable for x in arrays)
+    poles[0] = 0.75
 
 
 def test_wrong_arguments_are_refused():
