@@ -1,5 +1,6 @@
 """Envelopes of decay by two routes: the certificate, checked again in rationals, and the powers that it bounds."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -9,13 +10,15 @@ from hypothesis import strategies as st
 
 from realization.core.errors import ShapeError, StructureError
 from realization.linalg.lyapunov import discrete_lyapunov
-from realization.memory import decay_envelope, guarantee, half_life, remains, time_constant, window
+from realization.memory import Decay, decay_envelope, guarantee, half_life, remains, time_constant, window
 from realization.memory.certificate import (
     certainly_below,
     certainly_positive,
     exactly_nonnegative,
     fractions,
 )
+from realization.memory.durations import steps_until, whole_steps_until
+from realization.memory.fading import in_rationals
 from realization.systems.families import jordan
 from realization.testing import seeds, stable_systems
 
@@ -54,6 +57,22 @@ def test_definiteness_in_rationals_is_that_of_the_minors(seed, n, singular):
     assert certainly_positive((L @ L.T).astype(float), np.zeros((n, n))) == definite
     if n:  # the control: moved below 0 it is refused where it was singular, and accepted where it was definite
         assert exactly_nonnegative(gram - Fraction(1, 10**9) * fractions(np.eye(n))) == definite
+
+
+def test_semidefinite_is_more_than_pivots_that_are_not_negative():
+    """A pivot of 0 beside an entry that is not 0: indefinite."""
+    assert not exactly_nonnegative(fractions([[0, 1], [1, 0]]))
+    assert not exactly_nonnegative(fractions([[0, 1], [1, 5]]))
+    assert exactly_nonnegative(fractions([[0, 0], [0, 5]]))
+
+
+def test_what_is_false_is_not_called_rational():
+    """Each of the three inequalities missed by 2^-40: the proof that was there stays, and no other is claimed."""
+    A, B, C = np.array([[0.5]]), np.array([[2.0]]), np.array([[3.0]])
+    exact_one, less = Decay(0.5, 6.0, 2.0, 3.0, np.eye(1), "margin"), 1 - 2.0**-40
+    assert in_rationals(exact_one, A, B, C).proof == "rational"
+    for change in ({"rate": 0.5 * less}, {"entry": 2 * less}, {"exit": 3 * less}, {"P": -np.eye(1)}):
+        assert in_rationals(replace(exact_one, **change), A, B, C).proof == "margin"
 
 
 @given(seeds, st.integers(1, 4), st.integers(6, 15))
@@ -183,6 +202,17 @@ def test_windows_are_first_times(k, bits):
     t = window(fraction, rate)
     assert rate**t <= fraction
     assert t == 0 or rate ** (t - 1) > fraction
+
+
+def test_windows_of_halving_are_whole():
+    """exp(-j log 2)^t = 2^-k at t = k / j, which rounding would make one step more; half a step less is one more."""
+    for j in range(1, 20):
+        k = j * np.arange(1, 200 // j)
+        exponent = j * np.log(2)
+        assert [float(whole_steps_until(2.0**-i, exponent)) for i in k] == (k / j).tolist()
+        assert whole_steps_until(2.0 ** -(j + 0.5), exponent) == 2
+    # the control: without the hair below
+    assert np.ceil(steps_until(2.0**-29, np.log(2))) == 30
 
 
 def test_times():
