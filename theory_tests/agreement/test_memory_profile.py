@@ -19,8 +19,8 @@ from realization.memory import (
     remains,
 )
 from realization.systems import BilinearSSM, ContinuousSSM, LinearSSM, TimeVaryingSSM
-from realization.systems.compose import direct_sum, parallel
-from realization.systems.families import hidden_jordan
+from realization.systems.compose import direct_sum, parallel, similar
+from realization.systems.families import conditioned, hidden_jordan
 from realization.systems.library import NAMED, delay_line, diagonal, integrators, moving_average, window_and_fading
 from realization.testing import diagonalizable_systems, nilpotent_systems, partitions, seeds
 
@@ -62,6 +62,14 @@ def test_lags_have_gaps_where_the_system_has():
     assert eidetic_memory(direct_sum(moving_average((1.0, 0.0, 2.0)), diagonal())).lags == (0, 2)
     both = eidetic_memory(window_and_fading(3, (0.9, 0.5)))
     assert (both.span, both.index, both.finite) == (4, 3, False)
+
+
+@pytest.mark.parametrize("condition", [1.0, 10.0, 100.0])
+def test_lags_are_seen_in_any_basis(condition):
+    """What is 0 up to rounding is no lag, what is 1e-7 is one: the level follows the products that are rounded."""
+    T = conditioned(4, condition, rng=0)
+    assert eidetic_memory(similar(delay_line(4), T)).lags == (4,)
+    assert eidetic_memory(similar(moving_average((0.0, 1.0, 1e-7, 0.0, 1.0)), T)).lags == (1, 2, 4)
 
 
 def test_a_part_that_cannot_be_decoupled_says_so():
