@@ -7,6 +7,8 @@
     realization.canonical  canonical forms, and reductions to fewer states
     realization.systems    linear, continuous, time-varying and bilinear systems; named ones
     realization.linalg     equations and decisions that all of these rest on
+    realization.plotting   figures, on axes of yours
+    realization.testing    hypothesis strategies, for test suites
     realization.core       shapes, formats and roundings, claims, the Op record
 
 The names below are loaded when they are first used.

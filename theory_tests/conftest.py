@@ -3,6 +3,7 @@
 import importlib.util
 import os
 
+import numpy as np
 import pytest
 from hypothesis import settings
 
@@ -16,6 +17,12 @@ settings.register_profile("dev", max_examples=25, deadline=None)
 settings.register_profile("ci", max_examples=200, derandomize=True, print_blob=True, deadline=None)
 settings.register_profile("deep", max_examples=5000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev"))
+
+
+@pytest.fixture
+def record_property(record_property):
+    """pytest's own, given Python's numbers: a worker can send no others to the report."""
+    return lambda name, value: record_property(name, np.asarray(value).tolist())
 
 
 def pytest_runtest_setup(item):

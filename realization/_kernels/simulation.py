@@ -126,7 +126,12 @@ def linear(x: np.ndarray, A: np.ndarray, B: np.ndarray, u: np.ndarray) -> None:
     """Write x(t+1) = A x(t) + B u(t) into x (T+1, n), x(0) given; all arrays of one dtype."""
     n, m = B.shape
     if n >= LIFT and BLOCK * m <= n and len(u) >= 16 * n:
-        return lifted(x, A, B, u)
+        powers = [np.eye(n, dtype=A.dtype)]
+        for _ in range(BLOCK):
+            powers.append(A @ powers[-1])
+        # a power may overflow where no state does
+        if np.isfinite(powers).all():
+            return lifted(x, powers, B, u)
     np.matmul(u, B.T, out=x[1:])
     # copies: an array that cannot be written is another type to the compiler
     if n < LOOPS:
@@ -141,13 +146,10 @@ def together(x: np.ndarray, A: np.ndarray, B: np.ndarray, u: np.ndarray) -> None
         x[..., t + 1, :] += x[..., t, :] @ A.T
 
 
-def lifted(x: np.ndarray, A: np.ndarray, B: np.ndarray, u: np.ndarray) -> None:
-    """The same by blocks of L steps: x(kL + i) = A^i x(kL) + sum_j A^(i-1-j) B u(kL + j), i = 1 ... L."""
-    L, (n, m), T = BLOCK, B.shape, len(u)
-    powers = [np.eye(n, dtype=A.dtype)]
-    for _ in range(L):
-        powers.append(A @ powers[-1])
-    driven = np.zeros((L, m, L, n), A.dtype)
+def lifted(x: np.ndarray, powers: list[np.ndarray], B: np.ndarray, u: np.ndarray) -> None:
+    """The same by blocks of L steps: x(kL + i) = A^i x(kL) + sum_j A^(i-1-j) B u(kL + j), i = 1 ... L; A^0 ... A^L."""
+    L, (n, m), T = len(powers) - 1, B.shape, len(u)
+    driven = np.zeros((L, m, L, n), B.dtype)
     for i in range(L):
         for j in range(i + 1):
             driven[j, :, i] = (powers[i - j] @ B).T
@@ -158,12 +160,12 @@ def lifted(x: np.ndarray, A: np.ndarray, B: np.ndarray, u: np.ndarray) -> None:
         last = min(first + L * AT_ONCE, whole)
         blocks = x[first + 1 : last + 1].reshape(-1, L * n)
         np.matmul(u[first:last].reshape(-1, L * m), driven, out=blocks)
-        starts = np.empty((len(blocks) + 1, n), A.dtype)
+        starts = np.empty((len(blocks) + 1, n), B.dtype)
         starts[0], starts[1:] = x[first], blocks[:, -n:]
         linear_blas(starts[1:], powers[L], starts)
         blocks += starts[:-1] @ carried
     np.matmul(u[whole:], B.T, out=x[whole + 1 :])
-    linear_blas(x[whole + 1 :], np.array(A, order="C"), x[whole:])
+    linear_blas(x[whole + 1 :], powers[1], x[whole:])
 
 
 def varying(out: np.ndarray, F: np.ndarray, x: np.ndarray) -> None:

@@ -5,7 +5,7 @@ from realization.canonical.block_schur import block_diagonal_schur
 from realization.canonical.brunovsky import Brunovsky, brunovsky
 from realization.canonical.checks import Check, check_form
 from realization.canonical.companion import companion_system, controllable_companion, observable_companion
-from realization.canonical.feedback_row import feedback_register, feedback_row, gated_register, vandermonde
+from realization.canonical.feedback_row import feedback_register, feedback_row, gated_feedback_register, vandermonde
 from realization.canonical.form import FORMS, CanonicalForm, Conversion, conversion, convert, register
 from realization.canonical.from_transfer import from_entries, from_rational, from_zeros_poles
 from realization.canonical.hessenberg import Selection, hessenberg, popov_selection
@@ -57,7 +57,7 @@ __all__ = [
     "from_entries",
     "from_rational",
     "from_zeros_poles",
-    "gated_register",
+    "gated_feedback_register",
     "hessenberg",
     "ho_kalman",
     "input_normal",

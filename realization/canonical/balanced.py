@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from realization.canonical.form import CanonicalForm, Conversion, conversion, one, register, relative, size
-from realization.canonical.modal import phases
+from realization.canonical.modal import WEAK, phases
 from realization.canonical.reduction import UNIT
 from realization.core.errors import StructureError
 from realization.linalg.gramians import (
@@ -195,8 +195,7 @@ def _normalised(form: str, system: Any, power: float) -> Conversion:
     T = S[:, None] ** (power - 0.5) * (U[:, :n].conj().T @ M.conj().T)
     inverse = L @ V[:, :n] * S ** (-power - 0.5)
     B, C = T @ system.B, system.C @ inverse
-    # a row of half the digits or less is no sign to go by
-    d = phases(B, C, np.linalg.norm(B, axis=1) > 1e-8 * size(B))
+    d = phases(B, C, np.linalg.norm(B, axis=1) > WEAK * size(B))
     return conversion(form, system, d[:, None] * T, freedom=_free(S, least))
 
 

@@ -14,12 +14,14 @@ from typing import Any
 import numpy as np
 
 from realization.canonical.form import CanonicalForm, Conversion, conversion, one, register, relative, size
-from realization.canonical.modal import phases
+from realization.canonical.modal import WEAK, phases
 from realization.linalg.block_schur import BlockDiagonalSchur
 from realization.linalg.block_schur import block_diagonal_schur as split
 
 # a behaviour is kept to u cond(T)^2, here to ten digits
 BOUND = 1e3
+# half of the digits: eigenvalues that agree in these leave the rotation between their coordinates to rounding
+TIED = 1e-8
 
 
 def block_diagonal_schur(system: Any) -> Conversion:
@@ -58,22 +60,36 @@ def block_diagonal_schur(system: Any) -> Conversion:
            [0. , 0. , 0.2]])
     """
     found = split(one(system).A, bound=BOUND)
-    first = np.cumsum([0, *found.blocks])
-    T, B, C = found.T, found.T @ system.B, system.C @ found.inverse
-    # one sign for each block: a pair is rotated as one
-    lead = [int(i) for i in first[:-1]]
-    reached = np.linalg.norm(B[lead], axis=1) > 1e-12 * size(B)
-    d = np.repeat(phases(B[lead], C[:, lead], reached), found.blocks)
+    d, freedom = signs(system, found.T, found.inverse, found)
+    T, B, C = d[:, None] * found.T, d[:, None] * (found.T @ system.B), system.C @ found.inverse / d
     A = found.A2 * (d[:, None] / d)
-    return conversion(
-        "block_diagonal_schur",
-        system,
-        d[:, None] * T,
-        A=A,
-        B=d[:, None] * B,
-        C=C / d,
-        freedom=_free(found),
-    )
+    return conversion("block_diagonal_schur", system, T, A=A, B=B, C=C, freedom=freedom)
+
+
+def signs(system: Any, T: np.ndarray, V: np.ndarray, found: BlockDiagonalSchur) -> tuple[np.ndarray, str | None]:
+    """Return one sign for each block, since a pair is rotated as one, and what else is free in these coordinates.
+
+    Parameters
+    ----------
+    system : LinearSSM or ContinuousSSM
+        With n states.
+    T, V : ndarray
+        (k, n) and (n, k): rows and columns that belong to the blocks, T V = I.
+    found : BlockDiagonalSchur
+        Of T A V.
+
+    Returns
+    -------
+    tuple
+        d (k,), and one line or None.
+    """
+    first = np.cumsum([0, *found.blocks])[:-1].astype(int)
+    B, C = T[first] @ system.B, system.C @ V[:, first]
+    reached = np.linalg.norm(B, axis=1) > WEAK * size(system.B) * np.linalg.norm(T[first], axis=1)
+    seen = np.linalg.norm(C, axis=0) > WEAK * size(system.C) * np.linalg.norm(V[:, first], axis=0)
+    idle = np.flatnonzero(~reached & ~seen)
+    sign = f"the sign of the block at {first[idle[0]]}, which is neither reached nor seen" if len(idle) else None
+    return np.repeat(phases(B, C, reached), found.blocks), _free(found) or sign
 
 
 def _free(found: BlockDiagonalSchur) -> str | None:
@@ -82,21 +98,26 @@ def _free(found: BlockDiagonalSchur) -> str | None:
         A = found.A2[i : i + k, i : i + k]
         if k > 2 or (k == 2 and A[1, 0] == 0):
             return f"the order of the {k} eigenvalues in the block at {i}"
-        if k == 2 and abs(A[0, 1] + A[1, 0]) <= 1e-8 * abs(A[0, 1]):
+        if k == 2 and abs(A[0, 1] + A[1, 0]) <= TIED * abs(A[0, 1]):
             return f"a rotation: the block at {i} is normal"
         i += k
     values = np.linalg.eigvals(found.A2)
-    if (np.abs(values[:, None] - values)[np.triu_indices(i, 1)] <= 1e-8 * size(found.A2)).any():
+    if (np.abs(values[:, None] - values)[np.triu_indices(i, 1)] <= TIED * size(found.A2)).any():
         return "the basis of a space of eigenvectors: eigenvalues of two blocks agree"
     return None
 
 
 def block_schur_defect(system: Any) -> float:
     """Return how far A is from upper quasi-triangular with 2 x 2 blocks of equal diagonal, relative to |A|."""
-    A = np.tril(system.A, -1)
-    for i in np.flatnonzero(np.diag(A, -1)):
-        A[i + 1, i] = system.A[i, i] - system.A[i + 1, i + 1]
-    return relative(A, size(system.A))
+    A = np.array(system.A)
+    i = 0
+    while i + 1 < len(A):
+        below, between = A[i + 1, i], A[i, i] - A[i + 1, i + 1]
+        # a pair, or two numbers: whichever is nearer
+        pair = abs(between) < abs(below)
+        A[i + 1, i] = between if pair else below
+        i += 2 if pair else 1
+    return relative(np.tril(A, -1), size(system.A))
 
 
 BLOCK_DIAGONAL_SCHUR = register(

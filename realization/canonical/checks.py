@@ -23,7 +23,7 @@ import numpy as np
 
 from realization.canonical.form import CanonicalForm, Conversion, condition, one, relative, residuals, size
 from realization.core.errors import StructureError
-from realization.linalg.arguments import spectral_abscissa, spectral_radius
+from realization.linalg.dense import spectral_abscissa, spectral_radius
 from realization.linalg.gramians import continuous_hankel_singular_values, hankel_singular_values
 from realization.linalg.lyapunov import continuous_lyapunov, discrete_lyapunov
 from realization.systems.compose import similar
@@ -42,11 +42,9 @@ class Check(NamedTuple):
     Parameters
     ----------
     name : str
-        The property: "D stays".
-    measured : float
-        By how much it is missed, relative to the size of what is compared.
-    allowed : float
-        What rounding may add to it at the condition of T; from 0.1 on the check decides nothing.
+        The property.
+    measured, allowed : float
+        Relative, 0 for a form without rounding; infinite where nothing is comparable.
     """
 
     name: str
@@ -122,7 +120,7 @@ def _uniqueness(form: CanonicalForm, system: Any, found: Conversion, rng: np.ran
         other, again = form.convert(moved), form.convert(found.system)
     except StructureError:
         # no fault where rounding alone is enough for a refusal
-        return [Check("taken in every basis", 1.0, 2.0 if np.isinf(spread(form, system, kappa, rng)) else 0.0)]
+        return [Check("taken in every basis", 1.0, 2.0 if np.isinf(spread(form, system, kappa**2, rng)) else 0.0)]
     if found.freedom or other.freedom or again.freedom:
         # where a basis leaves a choice, each result answers for the T that it chose
         worst = max(found.condition, other.condition, again.condition)
@@ -133,8 +131,9 @@ def _uniqueness(form: CanonicalForm, system: Any, found: Conversion, rng: np.ran
         ]
     law = tolerance(len(system.A), kappa * found.condition)
     moves, settles = distance(found.system, other.system), distance(found.system, again.system)
+    growth = kappa * max(1.0, relative(system.A, size(moved.A)))
     return [
-        Check("the same from another basis", moves, law + spread(form, system, kappa, rng)),
+        Check("the same from another basis", moves, law + spread(form, moved, growth, rng)),
         Check("idempotent", settles, law + spread(form, found.system, 1.0, rng)),
     ]
 
@@ -157,9 +156,11 @@ def _elsewhere(form: CanonicalForm, system: Any, rng: np.random.Generator) -> tu
 
 
 def _invariants(form: CanonicalForm, one: Conversion, other: Conversion) -> float:
-    """Return the largest of: defect, distance of the behaviours, any difference of the decisions."""
-    decided = [[d.choice for d in each.decisions] for each in (one, other)]
-    return max(form.defect(other.system), markov_distance(one.system, other.system), float(decided[0] != decided[1]))
+    """Return the largest of: defect, distance of the behaviours, any difference of what both have decided."""
+    differs = any(
+        a.choice != b.choice for a, b in zip(one.decisions, other.decisions, strict=False) if a.decided and b.decided
+    )
+    return max(form.defect(other.system), markov_distance(one.system, other.system), float(differs))
 
 
 def tolerance(n: int, growth: float) -> float:
@@ -167,21 +168,21 @@ def tolerance(n: int, growth: float) -> float:
     return min(100 * max(n, 1) * U * growth, LOST)
 
 
-def spread(form: CanonicalForm, system: Any, kappa: float, rng: Any = None) -> float:
-    """Return how far the result moves when a change of basis of condition kappa is rounded.
+def spread(form: CanonicalForm, system: Any, growth: float, rng: Any = None) -> float:
+    """Return how far the result moves when the entries are known to n u growth.
 
-    Rounding S A inv(S) is the same as moving A by c n u kappa^2 |A| first, and so for each
-    column of B and row of C.  Three random moves of four times n u kappa^2 are tried; times
-    10, since a random direction is not the worst.  Infinite where such a move makes the form
-    refuse or decide otherwise, or moves the result by a tenth: nothing is comparable there.
+    Rounding S A inv(S), S of condition k, moves it by n u k |A|, which is growth = k |A| / |S A inv(S)| or
+    1 where that is more; in the old coordinates that is k^2 at worst.  Three random moves of that size are
+    tried; times 10, since a random direction is not the worst.  Infinite where such a move makes the
+    form refuse or decide otherwise, or moves the result by a tenth: nothing is comparable there.
     0 where the group is unimodular: its changes of basis are not rounded.
 
     Parameters
     ----------
     form, system, rng
         As in `check_form`.
-    kappa : float
-        Condition of the change of basis.
+    growth : float
+        How much more than n u the entries may be off, relative.
 
     Returns
     -------
@@ -191,7 +192,7 @@ def spread(form: CanonicalForm, system: Any, kappa: float, rng: Any = None) -> f
     if form.group == "unimodular":
         return 0.0
     rng = np.random.default_rng(rng)
-    step = 4 * max(len(system.A), 1) * U * kappa**2
+    step = max(len(system.A), 1) * U * growth
     base, largest = form.convert(system), 0.0
     for _ in range(3):
         try:

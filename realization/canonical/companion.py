@@ -30,8 +30,9 @@ from realization.canonical.form import (
     within_reach,
 )
 from realization.canonical.hessenberg import controllable, in_selected
-from realization.core.errors import ShapeError, StructureError
+from realization.core.errors import ShapeError
 from realization.systems.compose import dual
+from realization.systems.transfer import resolvent_polynomials
 
 
 def companion_system(system: Any) -> Any:
@@ -140,44 +141,24 @@ def observable_companion(system: Any) -> Conversion:
            [ 1.,  5.]])
     """
     name = "observable_companion"
-    hosted, a, Y = _polynomials(name, dual(one(system)))
+    hosted, a, Y = _polynomials(name, dual(one(system)), mirrored=True)
     new = dual(_companion(dual(system), a, hosted.system.C @ Y))
     # inv(T of the dual)' = (Q Y)'
     T = Y.T @ hosted.T.conj()
     return conversion(name, system, T, A=new.A, B=new.B, C=new.C, decisions=hosted.decisions)
 
 
-def _polynomials(name: str, system: Any) -> tuple[Conversion, np.ndarray, np.ndarray]:
-    """Return the Hessenberg form z = Q* x, the a of det(z I - A) and Y with adj(z I - A) B = Q Y [1, z, ...]'.
-
-    With P_k the characteristic polynomial of rows and columns k ... n-1 of the Hessenberg H and
-    s_k the product of its first k subdiagonal entries,
-
-        P_n = 1,    s_k P_k = z s_k P_{k+1} - sum_{j >= k} h_kj s_j P_{j+1},    row k of Y = r s_k P_{k+1}
-
-    where B2 = r e_1.  Nothing is divided by: s_j / s_k is a product as well.
-    """
+def _polynomials(name: str, system: Any, *, mirrored: bool = False) -> tuple[Conversion, np.ndarray, np.ndarray]:
+    """Return the Hessenberg form z = Q* x, the a of det(z I - A) and Y with adj(z I - A) B = Q Y [1, z, ...]'."""
     if one(system).B.shape[1] != 1:
         raise ShapeError(
-            f"{name} needs one {'output' if name.startswith('obs') else 'input'}, "
+            f"{name} needs one {'output' if mirrored else 'input'}, "
             f"{system.B.shape[1]} came; the Luenberger forms take any number"
         )
-    hosted = in_selected(system, controllable(name, system))
-    H, n = hosted.system.A, len(system.A)
-    P = np.zeros((n + 1, n + 1), H.dtype)
-    P[n, 0] = 1.0
-    with np.errstate(over="ignore", invalid="ignore"):
-        for k in reversed(range(n)):
-            s = np.cumprod(np.append(1.0, np.diag(H, -1)[k:]))
-            P[k] = np.roll(P[k + 1], 1) - (H[k, k:] * s) @ P[k + 1 :]
-        s = np.cumprod(np.append(hosted.system.B[:1, 0], np.diag(H, -1)))
-        Y = s[:, None] * P[1:, :n] if n else np.zeros((0, 0))
-    if not (np.isfinite(P).all() and np.isfinite(Y).all()):
-        raise StructureError(
-            f"{name}: a coefficient of a polynomial is above {np.finfo(float).max:.1e} (n = {n}, |A| = {size(H):.1e}); "
-            "the Hessenberg form has none, and in continuous time a smaller unit of time divides A"
-        )
-    return hosted, P[0, :n], Y
+    hosted = in_selected(system, controllable(name, system, mirrored=mirrored))
+    a, Y = resolvent_polynomials(hosted.system.A, hosted.system.B[:1, 0])
+    # ascending powers, without the leading 1 and the z^n that the adjugate does not have
+    return hosted, a[:0:-1], Y[:, :0:-1]
 
 
 def _companion(system: Any, a: np.ndarray, c: np.ndarray) -> Any:

@@ -28,6 +28,7 @@ from realization.canonical.luenberger import in_chains
 from realization.core.errors import ShapeError, StructureError
 from realization.core.shapes import Signature, numbers
 from realization.systems.bilinear import BilinearSSM
+from realization.systems.library import shift
 from realization.systems.linear import LinearSSM
 
 
@@ -66,7 +67,7 @@ def feedback_register(F: Any, C: Any, D: Any) -> LinearSSM:
     return LinearSSM(S + E @ F, E, C, D)
 
 
-def gated_register(F: Any, gates: Any, C: Any, D: Any) -> BilinearSSM:
+def gated_feedback_register(F: Any, gates: Any, C: Any, D: Any) -> BilinearSSM:
     """A(u) = S_L (x) I_d + (e_L (x) I_d) (F + sum_i u_i F_i): the row depends on the input.
 
     Parameters
@@ -92,7 +93,7 @@ def gated_register(F: Any, gates: Any, C: Any, D: Any) -> BilinearSSM:
     --------
     The second input opens the feedback; where it is 0 the register is a window of one step:
 
-    >>> memory = gated_register([[0]], [[[0]], [[1]]], [[1]], [[0, 0]])
+    >>> memory = gated_feedback_register([[0]], [[[0]], [[1]]], [[1]], [[0, 0]])
     >>> memory.simulate([[1, 0], [0, 1], [0, 1], [0, 0], [0, 1]]).y.ravel().tolist()
     [0.0, 1.0, 1.0, 1.0, 0.0]
     """
@@ -112,7 +113,7 @@ def _shift(F: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if F.ndim != 2 or (F.shape[1] % F.shape[0] if F.shape[0] else F.shape[1]):
         raise ShapeError(f"F has shape {F.shape}, but (d, L d) is needed: one row for each input of a register")
     d, n = F.shape
-    return np.eye(n, k=d), np.eye(n, d, k=d - n)
+    return shift(n // d if d else 0, d)
 
 
 def feedback_row(system: Any) -> Conversion:

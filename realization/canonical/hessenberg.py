@@ -10,7 +10,7 @@ how many belong to input i is its controllability index.  No power of A is forme
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -120,17 +120,21 @@ def _orthogonalise(
     return np.column_stack([Q, rest]), tuple(tuple(chain) for chain in chains), seen
 
 
-def controllable(form: str, system: Any) -> Selection:
-    """Return the selection, refusing a system whose state the input does not reach whole."""
+def controllable(form: str, system: Any, *, mirrored: bool = False) -> Selection:
+    """Return the selection, refusing a system whose state the input does not reach whole.
+
+    A mirrored system is the dual of the one in question: there the output does not see the whole state.
+    """
     found = popov_selection(one(system).A, system.B)
-    n, r = len(system.A), len(found.pivots)
+    side, kind = ("output sees", "observable") if mirrored else ("input reaches", "controllable")
+    n, r, decision = len(system.A), len(found.pivots), replace(found.decision, what=f"directions that the {side}")
     if r < n:
-        margin = float(found.decision.values[r]) if r < len(found.decision.values) else 0.0
+        margin = float(decision.values[r]) if r < len(decision.values) else 0.0
         raise StructureError(
-            f"{form}: the input reaches {r} of {n} directions of the state and the next with margin {margin:.1e} "
-            f"(gap {found.decision.gap:.1e}); a controllable system is needed, see minimal realization"
+            f"{form}: the {side} {r} of {n} directions of the state and the next with margin {margin:.1e} "
+            f"(gap {decision.gap:.1e}); {'an' if mirrored else 'a'} {kind} system is needed, see minimal realization"
         )
-    return found
+    return replace(found, decision=decision)
 
 
 def hessenberg(system: Any) -> Conversion:

@@ -10,7 +10,8 @@
 (A22, B2, C2) is minimal and has the transfer function of the whole.  The four spaces are those of R,
 what is reached, and N, what is unseen: R meet N, its complement in R, its complement in N, and the
 complement of R + N.  All bases are orthonormal; only the angle between the second and the third is
-given by the system, and that alone sets the condition of T.
+given by the system, and that alone sets the condition of T.  Where a rank is open in the given units of
+the states and not in balanced ones, bases are orthonormal in those.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from realization.canonical.form import Conversion, conversion, one
 from realization.canonical.reduction import Reduction, project, sample
 from realization.linalg.decision import Decision, decide_rank
 from realization.linalg.staircase import controllability_staircase, observability_staircase
+from realization.systems.zeros import units
 
 
 class Sizes(NamedTuple):
@@ -95,12 +97,22 @@ def kalman_decomposition(system: Any) -> KalmanDecomposition:
     >>> found.minimal.system.A.round(12), np.diag(found.conversion.system.A).round(12)
     (array([[0.1]]), array([0.2, 0.1, 0.4, 0.3]))
     """
-    A, B, C = one(system).A, system.B, system.C
+    found = _decompose(one(system), np.ones(len(system.A)))
+    if found.decided:
+        return found
+    # what is open may be a matter of units; the bases are then orthonormal in those of the balanced system
+    other = _decompose(system, units(system.A, system.B, system.C))
+    return other if other.decided else found
+
+
+def _decompose(system: Any, unit: np.ndarray) -> KalmanDecomposition:
+    """The decomposition with bases that are orthonormal in coordinates x / unit."""
+    A, B, C = system.A * unit / unit[:, None], system.B / unit[:, None], system.C * unit
     reach, see = controllability_staircase(A, B), observability_staircase(A, C)
     R, rest, N = reach.Q[:, : reach.rank], reach.Q[:, reach.rank :], see.Q[:, see.rank :]
     spaces, decision = _spaces(R, rest, N)
     V, sizes = np.hstack(spaces), Sizes(*(space.shape[1] for space in spaces))
-    T = np.linalg.solve(V, np.eye(len(V)))
+    T, V = np.linalg.solve(V, np.eye(len(V))) / unit, unit[:, None] * V
     decisions = (*reach.decisions, *see.decisions, decision)
     whole = conversion("kalman_decomposition", system, T, decisions=decisions)
     keep_A, keep_B, keep_C = _pattern(sizes)

@@ -141,7 +141,7 @@ def observable_luenberger(system: Any) -> Conversion:
     """
     name = "observable_luenberger"
     mirror = dual(one(system))
-    found = in_chains(name, mirror, controllable(name, mirror))
+    found = in_chains(name, mirror, controllable(name, mirror, mirrored=True))
     new, T = dual(found.system), np.linalg.solve(found.T.T, np.eye(len(found.T)))
     return conversion(name, system, T, A=new.A, B=new.B, C=new.C, decisions=found.decisions)
 

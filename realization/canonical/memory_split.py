@@ -12,14 +12,16 @@ condition of T forbids the zeros above M, they are given up and the number says 
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import scipy.linalg
 
-from realization.canonical.block_schur import BOUND
-from realization.canonical.form import CanonicalForm, Conversion, conversion, one, register, relative, size
+from realization.canonical.block_schur import BOUND, block_schur_defect, signs
+from realization.canonical.form import CanonicalForm, Conversion, conversion, one, register, size
+from realization.canonical.modal import WEAK, phases
 from realization.linalg.block_schur import block_diagonal_schur
 from realization.linalg.decision import EPS, Decision, require_decided
 from realization.linalg.fitting import FittingSplit, fitting_split
@@ -67,7 +69,8 @@ def memory_split(system: Any) -> MemorySplit:
     Returns
     -------
     MemorySplit
-        Not decoupled where an eigenvalue is so small that T is out of reach.
+        Not decoupled where an eigenvalue is so small that T is out of reach.  Unique under orthogonal
+        changes of basis where the window is one chain and the blocks are those of separated eigenvalues.
 
     Raises
     ------
@@ -91,15 +94,17 @@ def memory_split(system: Any) -> MemorySplit:
     """
     split = fitting_split(one(system).A)
     require_decided(split.decisions, "what is remembered exactly and what fades are not to be told apart")
-    k = len(split.N)
-    T = split.Q.conj().T if split.T is None else split.T
+    k, n = len(split.N), len(system.A)
     modes = block_diagonal_schur(split.M, bound=BOUND)
-    S = scipy.linalg.block_diag(np.eye(k), modes.T)
+    T = scipy.linalg.block_diag(np.eye(k), modes.T) @ (split.Q.conj().T if split.T is None else split.T)
+    V = np.linalg.solve(T, np.eye(n))
     X = split.X @ modes.inverse if split.T is None else np.zeros_like(split.X)
     A = np.block([[split.N, X], [np.zeros_like(X).T, modes.A2]])
+    (d, window), (e, fading) = _signs(system, T[:k], V[:, :k], split), signs(system, T[k:], V[:, k:], modes)
+    d = np.concatenate([d, e])
     decisions = (*split.decisions, _dimension("window", k), _dimension("index", split.index))
-    freedom = _free(split, modes.blocks)
-    found = conversion("memory_split", system, S @ T, A=A, decisions=decisions, freedom=freedom)
+    A, T = A * (d[:, None] / d), d[:, None] * T
+    found = conversion("memory_split", system, T, A=A, decisions=decisions, freedom=window or fading)
     return MemorySplit(found, k, split.index, modes.blocks, split.decoupled, split.condition, split.bound)
 
 
@@ -108,10 +113,21 @@ def _dimension(what: str, k: int) -> Decision:
     return Decision(what, k, np.inf, None, 1.0, True, np.array([float(k)]))
 
 
-def _free(split: FittingSplit, blocks: tuple[int, ...]) -> str | None:
-    if not len(split.M) and not len(split.N):
-        return None
-    return f"orthogonal coordinates within each of the {len(blocks) + bool(len(split.N))} parts"
+def _signs(system: Any, T: np.ndarray, V: np.ndarray, split: FittingSplit) -> tuple[np.ndarray, str | None]:
+    """Return units that make the entries above the diagonal of a single chain positive; what else is free, or None.
+
+    A chain keeps one sign for all of it, which the first large entry of B or C in it fixes.
+    """
+    N, k = split.N, len(split.N)
+    if split.index < k:
+        return np.ones(k), f"orthogonal coordinates in the window: its {k} states are more than one chain"
+    above = np.diag(N, 1)
+    d = np.cumprod(np.append(np.ones(min(k, 1)), above / np.abs(above)))
+    B, C = d[:, None] * (T @ system.B), system.C @ V / d
+    reached = size(B) > WEAK * size(T) * size(system.B)
+    if k and not reached and not size(C) > WEAK * size(V) * size(system.C):
+        return d, "the sign of the window, which is neither reached nor seen"
+    return d * phases(B.reshape(1, -1), C.reshape(-1, 1), np.array([reached])), None
 
 
 def memory_split_form(system: Any) -> Conversion:
@@ -125,7 +141,8 @@ def memory_split_form(system: Any) -> Conversion:
     Returns
     -------
     Conversion
-        Coordinates within each part remain free.
+        Unique under orthogonal changes of basis where the window is one chain and the blocks are
+        those of separated eigenvalues.
 
     Raises
     ------
@@ -149,7 +166,7 @@ def memory_split_defect(system: Any) -> float:
     while k < n and size(A[k:, k]) <= small * max(n, 1):
         k += 1
     A[:k] = 0.0
-    return relative(np.tril(A, -2), size(system.A))
+    return block_schur_defect(dataclasses.replace(system, A=A))
 
 
 MEMORY_SPLIT = register(

@@ -23,12 +23,13 @@ from itertools import groupby
 from typing import Any
 
 import numpy as np
-import scipy.linalg
 
 from realization.canonical.form import one
 from realization.canonical.reduction import UNIT, Reduction, Samples, project, sample
 from realization.linalg.decision import Decision
+from realization.linalg.dense import two_norm
 from realization.systems.compose import dual
+from realization.systems.zeros import units
 
 # nobody means a change of the entries by more than this when asking for the same behaviour
 CEILING = 1e-3
@@ -204,21 +205,14 @@ def _reduction(system: Any, samples: Samples, least: Plateau, decision: Decision
 
 
 def _balance(system: Any) -> tuple[Any, np.ndarray]:
-    """Scale the states by powers of 2, which costs no rounding, to even out the norms of rows and columns."""
-    (n, m), p = system.B.shape, len(system.C)
-    M = np.zeros((n + m + p, n + m + p), dtype=np.result_type(system.A, system.B, system.C))
-    M[:n, : n + m] = np.hstack([system.A, system.B])
-    M[n + m :, :n] = system.C
-    # inputs have no row and outputs no column in M: LAPACK leaves their scale at 1
-    with np.errstate(invalid="ignore"):  # SciPy also reads the scales as indices, which large ones are not
-        _, (scale, _) = scipy.linalg.matrix_balance(M, permute=False, separate=True)
-    scale = scale[:n]
+    """Return the system in units of its states in which nothing is out of scale, and these."""
+    scale = units(system.A, system.B, system.C)
     return replace(system, A=system.A * scale / scale[:, None], B=system.B / scale[:, None], C=system.C * scale), scale
 
 
 def _runs(A: np.ndarray, B: np.ndarray, C: np.ndarray) -> Iterator[tuple[np.ndarray, float, float]]:
     """Yield the basis of the states kept (n, r) and the interval of tolerances, upwards from rounding."""
-    a, b, c = (_norm(X) for X in (A, B, C))
+    a, b, c = (two_norm(X) for X in (A, B, C))
     low = max(len(A), 1) * UNIT
     while low < CEILING:
         V, reached = _reachable(A, B, a, b, low)
@@ -232,7 +226,8 @@ def _runs(A: np.ndarray, B: np.ndarray, C: np.ndarray) -> Iterator[tuple[np.ndar
 def _reachable(A: np.ndarray, B: np.ndarray, a: float, b: float, rtol: float) -> tuple[np.ndarray, float]:
     """Return an orthonormal basis of what B reaches under A, and the first tolerance that would find less.
 
-    Singular values of B and of the blocks of A count where they exceed rtol b and rtol a.
+    Singular values of B and of the blocks of A count where they exceed rtol b and rtol a: sizes in the whole
+    system, by which a part of it that is all rounding counts as nothing.
     """
     n = len(A)
     A = A.astype(np.result_type(A, B))
@@ -248,6 +243,3 @@ def _reachable(A: np.ndarray, B: np.ndarray, a: float, b: float, rtol: float) ->
         X, size, r = A[r + len(kept) :, r : r + len(kept)], a, r + len(kept)
     return Q[:, :r], end
 
-
-def _norm(A: np.ndarray) -> float:
-    return float(np.linalg.norm(A, 2)) if A.size else 0.0

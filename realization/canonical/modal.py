@@ -5,7 +5,8 @@
 
 A mode z_i = d_i w_i' x, with w_i' A = l_i w_i', keeps a scale d_i.  It is chosen such that the mode
 enters as strongly as it leaves, |B_i| = |C_i|, and such that the first large entry of B_i is positive.
-Modes come in the order of decreasing modulus, then of increasing angle.
+Modes come in the order of decreasing modulus, then of increasing angle.  Which of them are reached, and
+which are seen, is decided against what rounding of A, B and C does to w_i' B and C v_i, and comes back.
 """
 
 from __future__ import annotations
@@ -29,19 +30,26 @@ from realization.canonical.form import (
 from realization.canonical.reduction import UNIT
 from realization.core.errors import ShapeError, StructureError
 from realization.linalg.block_schur import order_eigenvalues
+from realization.linalg.decision import Decision
 
 # eigenvectors of an eigenvalue that rounding cannot tell from another are at an angle of sqrt(eps) or
 # less where it is defective, and of any size where it is not
 DEFECTIVE = 1e6
+# half of the digits: what is larger is no zero, however little rounding leaves of it; what is smaller is
+# no sign to go by
+WEAK = 1e-8
+# a coupling that rounding leaves one digit of, or none, may be there or not
+OPEN = 10.0
 
 
 class Modes(NamedTuple):
-    """Eigenvalues (n,), and T, B2, C2 of the complex form; what is left free, or None."""
+    """Eigenvalues (n,), and T, B2, C2 of the complex form; what was decided, and what is left free, or None."""
 
     eigenvalues: np.ndarray
     T: np.ndarray
     B: np.ndarray
     C: np.ndarray
+    decisions: tuple[Decision, ...]
     freedom: str | None
 
 
@@ -75,7 +83,9 @@ def complex_modal(system: Any) -> Conversion:
     """
     modes = _modes("complex_modal", one(system))
     A = np.diag(modes.eigenvalues)
-    return conversion("complex_modal", system, modes.T, A=A, B=modes.B, C=modes.C, freedom=modes.freedom)
+    return conversion(
+        "complex_modal", system, modes.T, A=A, B=modes.B, C=modes.C, decisions=modes.decisions, freedom=modes.freedom
+    )
 
 
 def real_modal(system: Any) -> Conversion:
@@ -108,7 +118,7 @@ def real_modal(system: Any) -> Conversion:
     """
     if any(np.iscomplexobj(X) for X in (one(system).A, system.B, system.C)):
         raise ShapeError("the system has complex entries; the real modal form needs real ones, see complex_modal")
-    values, T, B, C, freedom = _modes("real_modal", system)
+    values, T, B, C, decisions, freedom = _modes("real_modal", system)
     kept = [i for i, value in enumerate(values) if value.imag >= 0]
 
     def rows(X: np.ndarray) -> np.ndarray:
@@ -116,7 +126,8 @@ def real_modal(system: Any) -> Conversion:
 
     A = scipy.linalg.block_diag(np.zeros((0, 0)), *(_block(values[i]) for i in kept))
     # C z + conj(C z) = 2 (Re C Re z - Im C Im z): the conjugate of C is what stands beside (Re z, Im z)
-    return conversion("real_modal", system, rows(T), A=A, B=rows(B), C=rows(C.conj().T).T, freedom=freedom)
+    B, C = rows(B), rows(C.conj().T).T
+    return conversion("real_modal", system, rows(T), A=A, B=B, C=C, decisions=decisions, freedom=freedom)
 
 
 def _block(value: complex) -> np.ndarray:
@@ -135,14 +146,22 @@ def _modes(form: str, system: Any) -> Modes:
     values, V = values[order].astype(complex), V[:, order].astype(complex)
     W, freedom = _left(form, system.A, values, V)
     B, C = W @ system.B, system.C @ V
-    reached, seen = _coupled(W, B, C, size(system.B), size(system.C))
+    entering, leaving = _rounding(system, values, W, B, C)
+    reached, enters = _coupled("modes that an input reaches", B, np.linalg.norm(W, axis=1) * size(system.B), entering)
+    seen, leaves = _coupled("modes that an output sees", C.T, np.full(len(W), size(system.C)), leaving)
     # 0 in place of its own rounding, which another basis would take for a weak coupling
     B[~reached], C[:, ~seen] = 0.0, 0.0
     d = _scales(B, C, reached, seen)
+    freedom = freedom or _free(reached, seen, (enters, leaves))
+    return Modes(values, d[:, None] * W, d[:, None] * B, C / d, (enters, leaves), freedom)
+
+
+def _free(reached: np.ndarray, seen: np.ndarray, decisions: tuple[Decision, ...]) -> str | None:
     idle = np.flatnonzero(~reached & ~seen)
-    if len(idle) and not freedom:
-        freedom = f"scale of mode {idle[0]}, which is neither reached nor seen"
-    return Modes(values, d[:, None] * W, d[:, None] * B, C / d, freedom)
+    if len(idle):
+        return f"scale of mode {idle[0]}, which is neither reached nor seen"
+    undecided = next((d for d in decisions if not d.decided), None)
+    return f"scales: undecided {undecided}" if undecided else None
 
 
 def _left(form: str, A: np.ndarray, values: np.ndarray, V: np.ndarray) -> tuple[np.ndarray, str | None]:
@@ -176,14 +195,32 @@ def _refusal(form: str, kappa: float, limit: float, pair: str) -> str:
     )
 
 
-def _coupled(W: np.ndarray, B: np.ndarray, C: np.ndarray, b: float, c: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return which modes are reached and which are seen: (n,) each, bool."""
-    # what is less than its own rounding is 0
-    floor = 100 * len(W) * UNIT
-    return (
-        np.linalg.norm(B, axis=1) > floor * b * np.linalg.norm(W, axis=1),
-        np.linalg.norm(C, axis=0) > floor * c,
-    )
+def _rounding(
+    system: Any, values: np.ndarray, W: np.ndarray, B: np.ndarray, C: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return what a relative change e of A, B and C does to the rows w_i B and the columns C v_i, to first order.
+
+    E moves w_i by sum_j (w_i E v_j) / (l_i - l_j) w_j, j != i, and v_i by its dual, so with |v_i| = 1
+
+        e |w_i| (|B| + |A| sum_j |w_j B| / |l_i - l_j|),      e (|C| + |A| sum_j |C v_j| |w_j| / |l_i - l_j|)
+
+    and e = 10 n u, as numbers have that went through a change of basis of condition 10.
+    """
+    gaps = np.abs(values[:, None] - values)
+    near = np.divide(1, gaps, out=np.zeros_like(gaps), where=gaps > 0) * size(system.A)
+    w, enters, leaves = (np.linalg.norm(X, axis=1) for X in (W, B, C.T))
+    e = 10 * len(W) * UNIT
+    return e * w * (size(system.B) + near @ enters), e * (size(system.C) + near @ (leaves * w))
+
+
+def _coupled(what: str, X: np.ndarray, largest: np.ndarray, rounding: np.ndarray) -> tuple[np.ndarray, Decision]:
+    """Return which rows of X are not 0, (n,) bool, and the decision: open where a row is hardly above rounding."""
+    x = np.linalg.norm(X, axis=1)
+    there = x > np.minimum(rounding, WEAK * largest)
+    margin = np.divide(x, rounding, out=np.full(len(x), np.inf), where=rounding > 0)[there].min(initial=np.inf)
+    sizes = np.divide(x, largest, out=np.zeros(len(x)), where=largest > 0)
+    values = np.concatenate([np.sort(sizes[part])[::-1] for part in (there, ~there)])
+    return there, Decision(what, int(there.sum()), float(margin), None, 1.0, bool(margin > OPEN), values)
 
 
 def _scales(B: np.ndarray, C: np.ndarray, reached: np.ndarray, seen: np.ndarray) -> np.ndarray:

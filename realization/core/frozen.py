@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -55,6 +55,7 @@ class Sealed:
                 object.__setattr__(self, field.name, x)
 
 
-def describe(name: str, sizes: Mapping[str, int]) -> str:
-    """One line that fits a terminal: `LinearSSM(n=3, m=1, p=1)`."""
-    return f"{name}({', '.join(f'{letter}={size}' for letter, size in sizes.items())})"
+def describe(name: str, sizes: Mapping[str, int], batch: Sequence[int] = ()) -> str:
+    """One line that fits a terminal: `LinearSSM(n=3, m=1, p=1)`, and `batch=(2,)` in it where there are batch axes."""
+    shown = [f"{letter}={size}" for letter, size in sizes.items()]
+    return f"{name}({', '.join(shown + [f'batch={tuple(batch)}'] * bool(batch))})"

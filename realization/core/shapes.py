@@ -173,6 +173,20 @@ def finite(name: str, x: Any) -> np.ndarray:
     return x
 
 
+def array(name: str, x: Any) -> np.ndarray:
+    """Return x as an array.
+
+    Raises
+    ------
+    ShapeError
+        If its rows have different lengths.
+    """
+    try:
+        return np.asarray(x)
+    except ValueError:
+        raise ShapeError(f"{name} has rows of different lengths, but an array of numbers is needed") from None
+
+
 def numbers(name: str, x: Any) -> np.ndarray:
     """Return x as a float64 or complex128 array of finite numbers.
 
@@ -181,10 +195,7 @@ def numbers(name: str, x: Any) -> np.ndarray:
     ShapeError
         If x is no array, or an entry is NaN, infinite or no number; of arrays of objects real ones are taken.
     """
-    try:
-        x = np.asarray(x)
-    except ValueError:
-        raise ShapeError(f"{name} has rows of different lengths, but an array of numbers is needed") from None
+    x = array(name, x)
     if x.dtype.kind not in "biufcO":  # O: fractions become floats
         raise ShapeError(f"{name} has dtype {x.dtype}, but an array of numbers is needed")
     try:

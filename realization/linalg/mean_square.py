@@ -14,13 +14,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import scipy.sparse.csgraph
 import scipy.sparse.linalg
 
 from realization.core.errors import ConvergenceError, StructureError
-from realization.linalg.arguments import matrices, spectral_radius
+from realization.linalg.arguments import LARGEST_FACTOR, matrices
 from realization.linalg.decision import EPS
-from realization.linalg.doubling import adjoint
-from realization.linalg.lyapunov import LyapunovSolution, discrete_lyapunov, relative_sum, symmetric_as, two_norm
+from realization.linalg.dense import adjoint, spectral_radius, two_norm
+from realization.linalg.lyapunov import LyapunovSolution, discrete_lyapunov, relative_sum, symmetric_as
 
 DENSE = 16  # up to here the n^2 x n^2 matrix of Pi, 0.5 MB, is cheaper than any iteration
 
@@ -43,7 +44,15 @@ def mean_square_radius(A: Any, N: Any) -> float:
     ShapeError
         If the shapes do not fit, or an entry is not finite.
     ConvergenceError
-        If n > 16 and Arnoldi's iteration does not settle.
+        If more than 16 states depend on each other and Arnoldi's iteration does not settle.
+
+    Notes
+    -----
+    States that do not feed back on each other, in the graph of the entries that are not 0, are
+    separated first: with all matrices block triangular the largest radius of a diagonal block is that
+    of the whole, since r(sum G_kk (x) conj(G_ll))^2 <= r(sum G_kk (x) conj(G_kk)) r(sum G_ll (x) conj(G_ll)).
+    So triangular matrices have the answer max_k sum_i |g_kk|^2, and registers, whose eigenvalues would
+    be scattered by u^(1/n), the answer 0.
 
     Examples
     --------
@@ -53,9 +62,22 @@ def mean_square_radius(A: Any, N: Any) -> float:
     1.17
     """
     A, N = matrices("A: n n; N: k n n", A=A, N=N)
-    n = len(A)
+    linked = scipy.sparse.csr_array((A != 0) | (N != 0).any(axis=0), dtype=np.int8)
+    _, block = scipy.sparse.csgraph.connected_components(linked, connection="strong")
+    groups = [np.flatnonzero(block == k) for k in np.unique(block)]
+    return max((_radius(A[np.ix_(g, g)], N[:, g[:, None], g]) for g in groups), default=0.0)
+
+
+def _radius(A: np.ndarray, N: np.ndarray) -> float:
+    """The same for states that all depend on each other, in units in which the largest entry is 1."""
+    size, n = max(np.abs(A).max(), np.abs(N).max(initial=0.0)), len(A)
+    if not size:
+        return 0.0
+    A, N = A / size, N / size
+    with np.errstate(over="ignore"):
+        square = size**2
     if n <= DENSE:
-        return spectral_radius(_kronecker(A, N))
+        return float(square * spectral_radius(_kronecker(A, N)))
 
     def apply(x: np.ndarray) -> np.ndarray:
         return _positive_map(A, N, x.reshape(n, n)).ravel()
@@ -64,9 +86,9 @@ def mean_square_radius(A: Any, N: Any) -> float:
     try:
         # the eigenvector is positive semidefinite (Krein and Rutman), never orthogonal to the identity
         value = scipy.sparse.linalg.eigs(operator, k=1, v0=np.eye(n).ravel(), return_eigenvectors=False)
-    except scipy.sparse.linalg.ArpackNoConvergence as error:
+    except scipy.sparse.linalg.ArpackError as error:
         raise ConvergenceError(f"Arnoldi's iteration for the mean-square radius did not settle: {error}") from error
-    return float(abs(value[0]))
+    return float(square * abs(value[0]))
 
 
 def bilinear_lyapunov(A: Any, N: Any, Q: Any) -> LyapunovSolution:
@@ -102,7 +124,7 @@ def bilinear_lyapunov(A: Any, N: Any, Q: Any) -> LyapunovSolution:
     >>> bilinear_lyapunov([[0.5]], [[[0.5]]], [[1.0]]).X.round(12)
     array([[2.]])
     """
-    A, N, Q = matrices("A: n n; N: k n n; Q: n n", A=A, N=N, Q=Q)
+    A, N, Q = matrices("A: n n; N: k n n; Q: n n", largest=LARGEST_FACTOR, A=A, N=N, Q=Q)
     radius = mean_square_radius(A, N)
     if not radius < 1:
         raise StructureError(

@@ -24,7 +24,8 @@ import scipy.linalg
 
 from realization.core.errors import RealizationError, ShapeError, StructureError
 from realization.core.frozen import Sealed
-from realization.linalg.arguments import balance, matrices, spectral_radius
+from realization.linalg.arguments import matrices
+from realization.linalg.dense import balance, spectral_radius, two_norm
 from realization.linalg.lyapunov import discrete_lyapunov
 from realization.memory.certificate import (
     U,
@@ -193,8 +194,8 @@ def proved_decay(P: np.ndarray, rate: float, A: np.ndarray, B: np.ndarray, C: np
     if not (certainly_positive(P, 0 * P) and all(certainly_below(P, rate, F) for F in A.reshape(-1, *P.shape))):
         return None
     L = np.linalg.cholesky(P)
-    exit = _least(lambda size: certainly_read(P, size, C), _norm(scipy.linalg.solve_triangular(L, C.T, lower=True)))
-    entry = _least(lambda size: certainly_entering(P, size, B), _norm(L.T @ B))
+    exit = _least(lambda size: certainly_read(P, size, C), two_norm(scipy.linalg.solve_triangular(L, C.T, lower=True)))
+    entry = _least(lambda size: certainly_entering(P, size, B), two_norm(L.T @ B))
     if exit is None or entry is None:
         return None
     # one product, rounded up
@@ -256,7 +257,7 @@ def remains(A: Any, B: Any = None, C: Any = None, *, steps: int) -> np.ndarray:
         raise ShapeError(f"steps={steps} given, need >= 0")
     sizes = []
     for _ in range(steps):
-        sizes.append(_norm(C @ B))
+        sizes.append(two_norm(C @ B))
         B = A @ B
     return np.array(sizes)
 
@@ -291,7 +292,7 @@ def _graded(A: np.ndarray, rates: Sequence[float]) -> Candidates:
     T, Q = scipy.linalg.schur(F, output="complex")
     k = np.arange(len(A))
     steps = 2.0 ** -np.arange(0.0, 20.0, 0.25)
-    norms = np.array([_norm(T * d ** np.maximum(k - k[:, None], 0)) for d in steps])
+    norms = np.array([two_norm(T * d ** np.maximum(k - k[:, None], 0)) for d in steps])
     found = []
     for rate in rates:
         for d in steps[norms <= rate][:1]:
@@ -307,7 +308,3 @@ def _least(holds: Callable[[float], bool], start: float) -> float | None:
 
 def _symmetric(P: np.ndarray) -> np.ndarray:
     return (P + P.T) / 2
-
-
-def _norm(X: np.ndarray) -> float:
-    return float(np.linalg.norm(X, 2)) if X.size else 0.0

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from realization.core.errors import ShapeError, StructureError
+from realization.core.frozen import describe
 from realization.core.shapes import numbers
 
 FEW = 256  # steps of all sequences together: the plain loop takes less time than loading the compiled one
@@ -34,6 +35,12 @@ class System:
     """A system can say what it is: in words, in HTML and in LaTeX."""
 
     __slots__ = ()
+
+    def __repr__(self) -> str:
+        system: Any = self
+        *batch, n, _ = system.A.shape
+        sizes = {"n": n, "m": system.B.shape[-1], "p": system.C.shape[-2]}
+        return describe(type(self).__name__, sizes, batch)
 
     def describe(self) -> Any:
         """Return dimensions, poles, stability, minimality and memory, each with the number that decided it."""
@@ -65,6 +72,27 @@ def of_kind(what: str, system: Any, *kinds: type) -> None:
         raise ShapeError(f"{what} of a {type(system).__name__}: a {needed} is needed")
 
 
+def single(what: str, system: Any, *kinds: type) -> Step:
+    """Return A, B, C, D of one system, refusing other kinds and batch axes.
+
+    Raises
+    ------
+    ShapeError
+        With the kind or the shape that came.
+    """
+    of_kind(what, system, *kinds)
+    if system.A.ndim != 2:
+        raise ShapeError(f"A has shape {system.A.shape}; one system is needed, (n, n): index the batch axes first")
+    return system.A, system.B, system.C, system.D
+
+
+def count(name: str, steps: Any) -> int:
+    """Return a number of steps or of anything else that is counted, checked."""
+    if not isinstance(steps, int | np.integer) or steps < 0:
+        raise ShapeError(f"{name} is {steps!r}, but a whole number >= 0 is needed")
+    return int(steps)
+
+
 def signal(name: str, u: Any, m: int) -> np.ndarray:
     """Return the signal u (*b, T, m) as an array, checked."""
     u = numbers(name, u)
@@ -86,6 +114,27 @@ def initial(x0: Any, n: int, system: tuple[int, ...], signal: tuple[int, ...]) -
             "axes that broadcast are needed"
         ) from None
     return np.broadcast_to(x0, (*batch, n))
+
+
+def common_batch(matrices: Iterable[np.ndarray]) -> tuple[int, ...]:
+    """Return the batch axes that those of the matrices broadcast to.
+
+    Raises
+    ------
+    ShapeError
+        If there are none.
+    """
+    given = [X.shape[:-2] for X in matrices]
+    try:
+        return np.broadcast_shapes(*given)
+    except ValueError:
+        raise ShapeError(f"batch axes {', '.join(map(str, given))} given; axes that broadcast are needed") from None
+
+
+def broadcast(matrices: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Return the matrices with their common batch axes."""
+    batch = common_batch(matrices)
+    return [np.broadcast_to(X, (*batch, *X.shape[-2:])) for X in matrices]
 
 
 def right_divide(X: np.ndarray, T: np.ndarray) -> np.ndarray:

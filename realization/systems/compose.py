@@ -14,15 +14,17 @@ from typing import Any, TypeVar
 import numpy as np
 
 from realization.core.errors import ShapeError, StructureError
-from realization.core.shapes import numbers
+from realization.core.shapes import array, numbers
 from realization.linalg.decision import EPS
-from realization.systems.base import of_kind, right_divide
+from realization.systems.base import broadcast, common_batch, of_kind, quiet, right_divide
 from realization.systems.continuous import ContinuousSSM
+from realization.systems.exponential import in_range
 from realization.systems.linear import LinearSSM
 
 S = TypeVar("S", LinearSSM, ContinuousSSM)
 
 
+@quiet
 def series(one: S, two: S) -> S:
     """H = H2 H1: the output of the first system is the input of the second.
 
@@ -57,6 +59,7 @@ def series(one: S, two: S) -> S:
     return _system(one, A, B, C, two.D @ one.D)
 
 
+@quiet
 def parallel(one: S, two: S) -> S:
     """H = H1 + H2: one input drives both systems, and their outputs are added.
 
@@ -117,6 +120,7 @@ def direct_sum(one: S, two: S) -> S:
     return _system(one, *(_blocks([[X, None], [None, Y]]) for X, Y in pairs))
 
 
+@quiet
 def feedback(one: S, two: S) -> S:
     """H = inv(I + H1 H2) H1: the second system leads the output back, u1 = u - y2.
 
@@ -224,6 +228,7 @@ def subsystem(system: S, *, inputs: Any = None, outputs: Any = None, states: Any
     return _system(system, A, B, system.C[..., y[:, None], i], system.D[..., y[:, None], u])
 
 
+@quiet
 def similar(system: S, T: Any) -> S:
     """A2 = T A inv(T), B2 = T B, C2 = C inv(T), D2 = D: the same system in the states z = T x.
 
@@ -255,7 +260,7 @@ def similar(system: S, T: Any) -> S:
     T, n = numbers("T", T), system.A.shape[-1]
     if T.shape[-2:] != (n, n):
         raise ShapeError(f"T has shape {T.shape}, but (..., {n}, {n}) is needed; n={n} (from A)")
-    _common((system.A, T))
+    common_batch((system.A, T))
     _regular("T", T)
     A, C = (right_divide(X, T) for X in (T @ system.A, system.C))
     return _system(system, A, T @ system.B, C, system.D)
@@ -279,7 +284,7 @@ def _alike(what: str, *systems: Any) -> None:
     if len({type(system) for system in systems}) > 1:
         kinds = " and ".join(f"a {type(system).__name__}" for system in systems)
         raise ShapeError(f"{what} of {kinds}: two systems of one kind are needed; discretize the continuous one")
-    _common([system.A for system in systems])
+    common_batch([system.A for system in systems])
 
 
 def _fits(what: str, name: str, size: int, other: str, needed: int) -> None:
@@ -288,7 +293,7 @@ def _fits(what: str, name: str, size: int, other: str, needed: int) -> None:
 
 
 def _indices(name: str, chosen: Any, size: int) -> np.ndarray:
-    index = np.arange(size) if chosen is None else np.asarray(chosen).ravel()
+    index = np.arange(size) if chosen is None else array(name, chosen).ravel()
     if index.size and (index.dtype.kind not in "iu" or index.min() < -size or index.max() >= size):
         raise ShapeError(f"{name} are {index.tolist()}, but whole numbers below {size} are needed")
     return index.astype(np.intp)
@@ -297,7 +302,7 @@ def _indices(name: str, chosen: Any, size: int) -> np.ndarray:
 def _blocks(rows: list[list[Any]]) -> np.ndarray:
     """Assemble a matrix of blocks with batch axes that broadcast; None is a block of zeros."""
     given = [X for row in rows for X in row if X is not None]
-    batch = _common(given)
+    batch = common_batch(given)
     heights = [next(X.shape[-2] for X in row if X is not None) for row in rows]
     widths = [next(X.shape[-1] for X in column if X is not None) for column in zip(*rows, strict=True)]
 
@@ -313,19 +318,7 @@ def _blocks(rows: list[list[Any]]) -> np.ndarray:
     )
 
 
-def _common(matrices: Any) -> tuple[int, ...]:
-    try:
-        return np.broadcast_shapes(*(X.shape[:-2] for X in matrices))
-    except ValueError:
-        given = ", ".join(str(X.shape[:-2]) for X in matrices)
-        raise ShapeError(f"batch axes {given} given; axes that broadcast are needed") from None
-
-
 def _system(like: S, *matrices: Any) -> S:
     """Return a system of the same kind, its matrices with their common batch axes."""
-    return type(like)(*_broadcast(matrices))
-
-
-def _broadcast(matrices: Any) -> list[np.ndarray]:
-    batch = _common(matrices)
-    return [np.broadcast_to(X, (*batch, *X.shape[-2:])) for X in matrices]
+    smaller = "smaller gains, or other units of the states, are needed"
+    return type(like)(*(in_range("a matrix of the result", X, smaller) for X in broadcast(matrices)))

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from scipy.linalg import expm
 
+from realization.core.errors import ShapeError
 from realization.linalg.decision import EPS
 from realization.linalg.gramians import continuous_observability_factor, observability_factor
 from realization.linalg.staircase import (
@@ -28,6 +29,7 @@ from realization.linalg.staircase import (
     observability_staircase,
     pbh_margin,
 )
+from realization.systems.base import single
 from realization.systems.bilinear import BilinearSSM
 from realization.systems.continuous import ContinuousSSM
 from realization.systems.describe_varying import (
@@ -41,7 +43,7 @@ from realization.systems.linear import LinearSSM
 from realization.systems.report import Answer, Rows, as_table, as_text, both, numbers
 from realization.systems.responses import markov_parameters
 from realization.systems.varying import TimeVaryingSSM
-from realization.systems.zeros import matrices, scaled
+from realization.systems.zeros import scaled
 
 PRECISION = 1e-3
 AUTOMATIC = 64  # states up to which a notebook describes a system unasked: some 50 ms
@@ -150,7 +152,7 @@ def describe_system(
     Raises
     ------
     ShapeError
-        If the system has batch axes.
+        If the system has batch axes, or the precision is not between 0 and 1.
 
     Examples
     --------
@@ -166,11 +168,13 @@ def describe_system(
       memory        exact: the answer to an impulse is over after 2 steps
       eigenvectors  no basis: Jordan blocks of size 2 at 0
     """
+    if not 0 < precision < 1:
+        raise ShapeError(f"precision is {precision!r}, but a share between 0 and 1 is needed")
     if isinstance(system, TimeVaryingSSM):
         return describe_varying(system, precision=precision)
     if isinstance(system, BilinearSSM):
         return describe_bilinear(system)
-    A, B, C, D = matrices(system)
+    A, B, C, _ = single("describe_system", system, LinearSSM, ContinuousSSM)
     continuous = isinstance(system, ContinuousSSM)
     # units of the states change no answer: they are taken out before any margin is measured
     A2, B2, C2 = scaled(A, B, C)
@@ -285,13 +289,13 @@ def _last(h: np.ndarray) -> int:
 
 def _window(system: LinearSSM, precision: float) -> float:
     """Smallest t with sum_(s>t) |h(s)|^2 <= precision^2 sum_(s>0) |h(s)|^2, h(s) = C A^(s-1) B."""
-    A, B, C, _ = matrices(system)
+    A, B, C = system.A, system.B, system.C
     return float(_steps(A, B, observability_factor(A, C), precision))
 
 
 def _continuous_window(system: ContinuousSSM, abscissa: float, precision: float) -> float:
     """The same for integrals of |C exp(A t) B|^2, to a hundredth of the slowest time constant."""
-    A, B, C, _ = matrices(system)
+    A, B, C = system.A, system.B, system.C
     if not len(A):
         return 0.0
     h = 0.01 / abs(abscissa)

@@ -13,9 +13,12 @@ import numpy as np
 from realization.core.errors import ShapeError
 from realization.linalg.decision import EPS
 from realization.linalg.mean_square import mean_square_radius
+from realization.systems.base import single
 from realization.systems.bilinear import BilinearSSM
 from realization.systems.report import Answer, Rows, as_table, as_text
 from realization.systems.varying import TimeVaryingSSM
+
+TINY = float(np.finfo(np.float64).tiny)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -160,19 +163,33 @@ def describe_varying(system: TimeVaryingSSM, *, precision: float) -> VaryingDesc
         raise ShapeError(f"A has shape {A.shape}; one system is needed, (T, n, n): index the batch axes first")
     T, n = A.shape[:2]
     norms = np.linalg.norm(A, 2, axis=(1, 2)) if n else np.zeros(T)
-    product = np.eye(n)
-    for step in A:
-        product = step @ product
     norm = float(norms.max(initial=0.0))
     return VaryingDescription(
         *(T, n, system.B.shape[-1], system.C.shape[-2]),
         norm=norm,
         radius=float(np.abs(np.linalg.eigvals(A)).max(initial=0.0)),
-        product=float(np.linalg.norm(product, 2)) if n else 0.0,
+        product=_norm_of_product(A),
         fading=_contracting(norm, n),
         index=_steps_to_zero(A),
         precision=precision,
     )
+
+
+def _normalised(X: np.ndarray) -> tuple[np.ndarray, int]:
+    """X over a power of 2 that brings its largest entry to between 1/2 and 1, and its exponent."""
+    power = int(np.frexp(np.abs(X).max(initial=0.0))[1])
+    return np.ldexp(X.real, -power) + (1j * np.ldexp(X.imag, -power) if np.iscomplexobj(X) else 0.0), power
+
+
+def _norm_of_product(A: np.ndarray) -> float:
+    """|A(T-1) ... A(0)|, its powers of 2 counted apart: infinite or 0 only where the answer is beyond float64."""
+    n, power = A.shape[-1], 0
+    product: np.ndarray = np.eye(n)
+    for step in A:
+        (step, one), (product, two) = _normalised(step), _normalised(product)
+        product, power = step @ product, power + one + two
+    with np.errstate(over="ignore"):
+        return float(np.ldexp(np.linalg.norm(product, 2), power)) if n else 0.0
 
 
 def _contracting(norm: float, n: int) -> Answer:
@@ -186,12 +203,26 @@ def _contracting(norm: float, n: int) -> Answer:
 def _steps_to_zero(A: np.ndarray) -> int | None:
     """Smallest k <= n such that A(t+k-1) ... A(t) = 0 for every t, exactly; None if there is none."""
     T, n = A.shape[:2]
-    products = np.broadcast_to(np.eye(n), (T, n, n))
+    least = _least(A)
+    products: np.ndarray = np.broadcast_to(np.eye(n), (T, n, n))
     for k in range(min(n, T) + 1):
         if not products.any():
             return k
-        products = A[k:] @ products[: T - k]
+        if _may_vanish(least, products):
+            return None
+        with np.errstate(over="ignore", invalid="ignore"):
+            products = A[k:] @ products[: T - k]
     return None
+
+
+def _least(A: np.ndarray) -> float:
+    """Smallest size of an entry other than 0; infinite where there is none."""
+    return float(np.abs(A[A != 0]).min(initial=np.inf))
+
+
+def _may_vanish(least: float, X: np.ndarray) -> bool:
+    """Whether an entry of X times one of at least this size could underflow, to a 0 that is none."""
+    return least * _least(X) < TINY
 
 
 def describe_bilinear(system: BilinearSSM) -> BilinearDescription:
@@ -200,12 +231,17 @@ def describe_bilinear(system: BilinearSSM) -> BilinearDescription:
     Parameters
     ----------
     system : BilinearSSM
-        With n states.
+        Without batch axes.
 
     Returns
     -------
     BilinearDescription
         Shown as a table.
+
+    Raises
+    ------
+    ShapeError
+        If the system has batch axes.
 
     Examples
     --------
@@ -216,9 +252,10 @@ def describe_bilinear(system: BilinearSSM) -> BilinearDescription:
     >>> describe_bilinear(register).index
     2
     """
+    single("describe_system", system, BilinearSSM)
     generators = np.concatenate([system.A[None], system.N])
     n = len(system.A)
-    rho = mean_square_radius(system.A, system.N) if n else 0.0
+    rho = mean_square_radius(system.A, system.N)
     nilpotent, index = _words(generators)
     return BilinearDescription(
         *(n, system.B.shape[-1], system.C.shape[-2]),
@@ -240,20 +277,31 @@ def _mean_square(rho: float, n: int) -> Answer:
 def _words(generators: np.ndarray) -> tuple[Answer, int | None]:
     """Whether all products of k <= n generators are 0: then X_k = sum_i G_i X_(k-1) G_i' is, from X_0 = I on."""
     n = generators.shape[-1]
-    X, size = np.eye(n), float((np.abs(generators) ** 2).sum())
+    X, G = np.eye(n), _normalised(generators)[0]
+    trace = np.abs(np.trace(G, axis1=1, axis2=2)).max(initial=0.0)
+    # a nilpotent matrix has trace 0, and one that was brought to another basis some n eps of its norm
+    if trace > 10 * n * EPS * np.linalg.norm(G):
+        return Answer(
+            False, trace / n, f"A or an N_i has a trace, {trace:.1e} of the largest entry, and powers keep it"
+        ), None
+    least, left = _least(G) ** 2, 1.0
+    size = max(float((np.abs(G) ** 2).sum()), 1.0)
     for k in range(n + 1):
         if not X.any():
             return Answer(True, np.inf, f"every product of {k} of A, N_i is exactly 0"), k
-        # normalised, so that nothing underflows to a zero that is none
-        X = np.einsum("iab,bc,idc->ad", generators, X, generators.conj()) / max(size, 1e-300)
-    left = float(np.sqrt(np.trace(X).real))
-    if left <= n**2 * EPS:
-        return Answer(None, left, f"products of n + 1 of A, N_i are {left:.1e} relative to their factors"), None
-    return Answer(False, left, f"products of n + 1 of A, N_i are {left:.1e} relative to their factors"), None
+        if _may_vanish(least, X):
+            return Answer(None, 0.0, f"products of {k + 1} of A, N_i may underflow; other units decide"), None
+        X, power = _normalised((G @ X @ G.conj().mT).sum(axis=0))
+        left = np.ldexp(left, power) / size
+    left = float(np.sqrt(left * np.trace(X).real))
+    why = f"products of n + 1 of A, N_i are {left:.1e} relative to their factors"
+    return Answer(None if left <= n**2 * EPS else False, left, why), None
 
 
 def _commutator(generators: np.ndarray) -> float:
-    norms = np.linalg.norm(generators, axis=(1, 2))
-    products = np.einsum("iab,jbc->ijac", generators, generators)
-    sizes = np.linalg.norm(products - products.swapaxes(0, 1), axis=(2, 3))
-    return float((sizes / np.maximum(np.outer(norms, norms), 1e-300)).max(initial=0.0))
+    """Largest |X Y - Y X| / (|X| |Y|), in the Frobenius norm."""
+    G = np.stack([_normalised(X)[0] for X in generators])
+    norms = np.linalg.norm(G, axis=(1, 2))
+    sizes = np.array([np.linalg.norm(X @ G - G @ X, axis=(1, 2)) for X in G])
+    # a matrix that is 0 commutes with all
+    return float((sizes / np.outer(norms, norms).clip(TINY)).max(initial=0.0))

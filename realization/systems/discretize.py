@@ -23,9 +23,9 @@ import numpy as np
 
 from realization.core.errors import ShapeError, StructureError
 from realization.linalg.decision import EPS
-from realization.systems.base import of_kind, right_divide
+from realization.systems.base import of_kind, quiet, right_divide
 from realization.systems.continuous import ContinuousSSM
-from realization.systems.exponential import exponential, held, positive_step, ramped
+from realization.systems.exponential import exponential, held, in_range, positive_step, ramped
 from realization.systems.linear import LinearSSM
 
 
@@ -86,6 +86,7 @@ def discretize(system: ContinuousSSM, h: float, rule: str = "zero_order_hold") -
     return RULES[rule].apply(system, h)
 
 
+@quiet
 def zero_order_hold(system: ContinuousSSM, h: float) -> LinearSSM:
     """x(t+h) = exp(h A) x(t) + int_0^h exp(s A) B ds u(t): exact while u is held.
 
@@ -110,7 +111,7 @@ def zero_order_hold(system: ContinuousSSM, h: float) -> LinearSSM:
     ShapeError
         If h is not positive and finite.
     StructureError
-        If exp(h A) leaves the range of float64.
+        If exp(h A), or a matrix of the result, leaves the range of float64.
 
     References
     ----------
@@ -126,9 +127,10 @@ def zero_order_hold(system: ContinuousSSM, h: float) -> LinearSSM:
     """
     of_kind("zero_order_hold", system, ContinuousSSM)
     A, B = held(system.A, system.B, positive_step(h))
-    return LinearSSM(A, B, system.C, system.D)
+    return _sampled(A, B, system.C, system.D)
 
 
+@quiet
 def first_order_hold(system: ContinuousSSM, h: float) -> LinearSSM:
     """x(t+h) = exp(h A) x(t) + (G1 - G2) u(t) + G2 u(t+h): exact while u is linear in each step.
 
@@ -155,7 +157,7 @@ def first_order_hold(system: ContinuousSSM, h: float) -> LinearSSM:
     ShapeError
         If h is not positive and finite.
     StructureError
-        If exp(h A) leaves the range of float64.
+        If exp(h A), or a matrix of the result, leaves the range of float64.
 
     References
     ----------
@@ -171,9 +173,10 @@ def first_order_hold(system: ContinuousSSM, h: float) -> LinearSSM:
     """
     of_kind("first_order_hold", system, ContinuousSSM)
     A, G1, G2 = ramped(system.A, system.B, positive_step(h))
-    return LinearSSM(A, G1 - G2 + A @ G2, system.C, system.D + system.C @ G2)
+    return _sampled(A, G1 - G2 + A @ G2, system.C, system.D + system.C @ G2)
 
 
+@quiet
 def tustin(system: ContinuousSSM, h: float, *, prewarp: float | None = None) -> LinearSSM:
     """H2(z) = H(k (z - 1)/(z + 1)), k = 2/h: the trapezoidal rule; it maps stable to stable and back.
 
@@ -202,7 +205,7 @@ def tustin(system: ContinuousSSM, h: float, *, prewarp: float | None = None) -> 
     Raises
     ------
     ShapeError
-        If h is not positive and finite.
+        If h is not positive and finite, or w no real number.
     StructureError
         If k is an eigenvalue of A in double precision, or w h >= pi; the message gives the number.
 
@@ -218,9 +221,10 @@ def tustin(system: ContinuousSSM, h: float, *, prewarp: float | None = None) -> 
     no_eigenvalue("tustin", k, system.A, P)
     R_B, A = np.linalg.solve(P, system.B), np.linalg.solve(P, 2 * k * np.eye(P.shape[-1]) - P)
     C_R = right_divide(system.C, P)
-    return LinearSSM(A, np.sqrt(2 * k) * R_B, np.sqrt(2 * k) * C_R, system.D + system.C @ R_B)
+    return _sampled(A, np.sqrt(2 * k) * R_B, np.sqrt(2 * k) * C_R, system.D + system.C @ R_B)
 
 
+@quiet
 def forward_euler(system: ContinuousSSM, h: float) -> LinearSSM:
     """x(t+h) = x(t) + h (A x(t) + B u(t)), H2(z) = H((z - 1)/h).
 
@@ -242,6 +246,8 @@ def forward_euler(system: ContinuousSSM, h: float) -> LinearSSM:
     ------
     ShapeError
         If h is not positive and finite.
+    StructureError
+        If a matrix of the result leaves the range of float64.
 
     Examples
     --------
@@ -251,9 +257,10 @@ def forward_euler(system: ContinuousSSM, h: float) -> LinearSSM:
     """
     of_kind("forward_euler", system, ContinuousSSM)
     h = positive_step(h)
-    return LinearSSM(np.eye(system.A.shape[-1]) + h * system.A, h * system.B, system.C, system.D)
+    return _sampled(np.eye(system.A.shape[-1]) + h * system.A, h * system.B, system.C, system.D)
 
 
+@quiet
 def backward_euler(system: ContinuousSSM, h: float) -> LinearSSM:
     """x(t+h) = x(t) + h (A x(t+h) + B u(t+h)), H2(z) = H((z - 1)/(h z)).
 
@@ -295,9 +302,10 @@ def backward_euler(system: ContinuousSSM, h: float) -> LinearSSM:
     no_eigenvalue("backward_euler", 1 / h, system.A, P)
     A, B = np.linalg.solve(P, np.broadcast_to(np.eye(n), P.shape)), h * np.linalg.solve(P, system.B)
     C = right_divide(system.C, P)
-    return LinearSSM(A, B, C, system.D + system.C @ B)
+    return _sampled(A, B, C, system.D + system.C @ B)
 
 
+@quiet
 def mamba(system: ContinuousSSM, h: float) -> LinearSSM:
     """x(t+h) = exp(h A) x(t) + h B u(t): the zero-order hold in A, Euler in B.
 
@@ -320,7 +328,7 @@ def mamba(system: ContinuousSSM, h: float) -> LinearSSM:
     ShapeError
         If h is not positive and finite.
     StructureError
-        If exp(h A) leaves the range of float64.
+        If exp(h A), or a matrix of the result, leaves the range of float64.
 
     References
     ----------
@@ -334,7 +342,7 @@ def mamba(system: ContinuousSSM, h: float) -> LinearSSM:
     """
     of_kind("mamba", system, ContinuousSSM)
     h = positive_step(h)
-    return LinearSSM(exponential(system.A, h), h * system.B, system.C, system.D)
+    return _sampled(exponential(system.A, h), h * system.B, system.C, system.D)
 
 
 RULES = {
@@ -351,10 +359,18 @@ RULES = {
 }
 
 
+def _sampled(A: np.ndarray, B: np.ndarray, C: np.ndarray, D: np.ndarray) -> LinearSSM:
+    named = zip("ABCD", (A, B, C, D), strict=True)
+    needed = "another step, or other units, are needed"
+    return LinearSSM(*(in_range(f"{name} of the discrete system", X, needed) for name, X in named))
+
+
 def warped(h: float, w: float | None) -> float:
     """k = 2/h, or w/tan(w h/2), 0 < w h < pi."""
     if w is None:
         return 2 / h
+    if np.ndim(w) or np.asarray(w).dtype.kind not in "iuf":
+        raise ShapeError(f"prewarp is {w!r}, but a frequency, a real number, is needed")
     if not 0 < w * h < np.pi:
         raise StructureError(f"prewarp: w h = {w * h:.4g}, need 0 < w h < pi: no sampled frequency lies beyond")
     return float(w / np.tan(w * h / 2))
@@ -364,6 +380,7 @@ def no_eigenvalue(rule: str, k: float, A: np.ndarray, P: np.ndarray) -> None:
     """Refuse where P, a multiple of k I - A, cannot be told from a singular matrix."""
     if not P.size:
         return
+    in_range(f"the matrix that {rule} inverts", P, "another step is needed")
     condition, limit = np.linalg.cond(P).max(), 1 / (P.shape[-1] * EPS)
     if not condition < limit:
         distance = np.abs(np.linalg.eigvals(A) - k).min()

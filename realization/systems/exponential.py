@@ -8,8 +8,10 @@ import numpy as np
 import scipy.linalg
 
 from realization.core.errors import ShapeError, StructureError
+from realization.systems.base import quiet
 
 
+@quiet
 def held(A: np.ndarray, B: np.ndarray, h: Any) -> tuple[np.ndarray, np.ndarray]:
     """Return exp(h A) and int_0^h exp(s A) B ds."""
     n, m = B.shape[-2:]
@@ -18,6 +20,7 @@ def held(A: np.ndarray, B: np.ndarray, h: Any) -> tuple[np.ndarray, np.ndarray]:
     return F[..., :n, :n], scale * F[..., :n, n:]
 
 
+@quiet
 def ramped(A: np.ndarray, B: np.ndarray, h: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return exp(h A), int_0^h exp(s A) B ds and int_0^h (1 - s/h) exp(s A) B ds."""
     n, m = B.shape[-2:]
@@ -41,6 +44,7 @@ def _top(row: list[np.ndarray], below: int) -> np.ndarray:
     return np.concatenate([top, np.zeros((*top.shape[:-2], below, top.shape[-1]), top.dtype)], axis=-2)
 
 
+@quiet
 def exponential(A: np.ndarray, h: Any = 1.0) -> np.ndarray:
     """exp(h A), A (*b, n, n), empty arrays included; h a number or an array of them with two axes more.
 
@@ -49,15 +53,14 @@ def exponential(A: np.ndarray, h: Any = 1.0) -> np.ndarray:
     StructureError
         If h A or its exponential leaves the range of float64.
     """
-    with np.errstate(over="ignore", invalid="ignore"):
-        X = in_range("h A", h * A)
-        return in_range("the matrix exponential", scipy.linalg.expm(X)) if X.size else X
+    X = in_range("h A", h * A)
+    return in_range("the matrix exponential", scipy.linalg.expm(X)) if X.size else X
 
 
-def in_range(name: str, X: np.ndarray) -> np.ndarray:
-    """Refuse what is not finite."""
+def in_range(name: str, X: np.ndarray, needed: str = "a shorter step is needed") -> np.ndarray:
+    """Return X, refused where it is not finite, which finite numbers make only by overflow."""
     if not np.isfinite(X).all():
-        raise StructureError(f"{name} leaves the range of float64; a shorter step is needed")
+        raise StructureError(f"{name} leaves the range of float64; {needed}")
     return X
 
 

@@ -14,12 +14,15 @@ from typing import Any
 import numpy as np
 
 from realization.core.errors import ShapeError, StructureError
-from realization.core.shapes import finite
+from realization.core.shapes import numbers
 from realization.linalg.decision import Decision, decide_rank
 from realization.linalg.gramians import continuous_hankel_singular_values, hankel_singular_values
+from realization.systems.base import count, quiet, single
 from realization.systems.continuous import ContinuousSSM
+from realization.systems.exponential import in_range
 from realization.systems.linear import LinearSSM
-from realization.systems.zeros import matrices
+
+SHORTER = "shorter horizons are needed"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,7 +39,7 @@ class HankelOperator:
     Raises
     ------
     ShapeError
-        If the system has batch axes, or a horizon is negative.
+        If the system has batch axes or is of another kind, or a horizon is negative.
     StructureError
         If time is continuous: the blocks are then no finite matrix; see `hankel_spectrum`.
 
@@ -56,11 +59,11 @@ class HankelOperator:
     past: int
 
     def __post_init__(self) -> None:
+        single("HankelOperator", self.system, LinearSSM, ContinuousSSM)
         if not isinstance(self.system, LinearSSM):
-            raise StructureError(f"system is a {type(self.system).__name__}; discrete time is needed for finite blocks")
-        matrices(self.system)
-        if min(self.future, self.past) < 0:
-            raise ShapeError(f"future is {self.future} and past is {self.past}; horizons of 0 and more are needed")
+            raise StructureError("system is a ContinuousSSM; discrete time is needed for finite blocks")
+        count("future", self.future)
+        count("past", self.past)
 
     def matvec(self, u: Any) -> np.ndarray:
         """y = O (R u).
@@ -80,7 +83,7 @@ class HankelOperator:
         ShapeError
             If u has another shape.
         """
-        A, B, C, _ = matrices(self.system)
+        A, B, C = self.system.A, self.system.B, self.system.C
         x = np.zeros(len(A))
         for v in _rows("u", u, (self.past, B.shape[1]))[::-1]:
             x = A @ x + B @ v
@@ -104,7 +107,7 @@ class HankelOperator:
         ShapeError
             If y has another shape.
         """
-        A, B, C, _ = matrices(self.system)
+        A, B, C = self.system.A, self.system.B, self.system.C
         x = np.zeros(len(A))
         for w in _rows("y", y, (self.future, len(C)))[::-1]:
             x = A.conj().T @ x + C.conj().T @ w
@@ -112,7 +115,7 @@ class HankelOperator:
 
     def factors(self) -> tuple[np.ndarray, np.ndarray]:
         """O (future p, n) and R (n, past m)."""
-        A, B, C, _ = matrices(self.system)
+        A, B, C = self.system.A, self.system.B, self.system.C
         (n, m), p = B.shape, len(C)
         O = _powers(A, C, np.eye(n), self.future).reshape(self.future * p, n)
         R = _powers(A.T, B.T, np.eye(n), self.past).reshape(self.past * m, n).T
@@ -140,19 +143,20 @@ class HankelOperator:
 
 
 def _rows(name: str, x: Any, shape: tuple[int, int]) -> np.ndarray:
-    x = finite(name, x)
+    x = numbers(name, x)
     if x.shape != shape:
         raise ShapeError(f"{name} has shape {x.shape}; {shape} is needed, one row for each step")
     return x
 
 
+@quiet
 def _powers(A: np.ndarray, C: np.ndarray, x: np.ndarray, steps: int) -> np.ndarray:
     """C x, C A x, C A^2 x, ..., stacked."""
     rows = []
     for _ in range(steps):
         rows.append(C @ x)
         x = A @ x
-    return np.stack(rows) if rows else np.zeros((0, len(C), *x.shape[1:]))
+    return in_range("the operator", np.stack(rows), SHORTER) if rows else np.zeros((0, len(C), *x.shape[1:]))
 
 
 def hankel_operator(system: LinearSSM) -> HankelOperator:
@@ -171,7 +175,7 @@ def hankel_operator(system: LinearSSM) -> HankelOperator:
     Raises
     ------
     ShapeError
-        If the system has batch axes.
+        If the system has batch axes, or is of another kind.
 
     Examples
     --------
@@ -201,7 +205,7 @@ def hankel_spectrum(system: LinearSSM | ContinuousSSM) -> np.ndarray:
     Raises
     ------
     ShapeError
-        If the system has batch axes.
+        If the system has batch axes, or is of another kind.
     StructureError
         If the system is not stable; the message gives its spectral radius or abscissa.
 
@@ -210,6 +214,6 @@ def hankel_spectrum(system: LinearSSM | ContinuousSSM) -> np.ndarray:
     >>> hankel_spectrum(LinearSSM([[0.5]], [[1]], [[3]], [[0]])).round(12).tolist()
     [4.0]
     """
-    A, B, C, _ = matrices(system)
+    A, B, C, _ = single("hankel_spectrum", system, LinearSSM, ContinuousSSM)
     values = continuous_hankel_singular_values if isinstance(system, ContinuousSSM) else hankel_singular_values
     return values(A, B, C)

@@ -9,6 +9,7 @@ import numpy as np
 from realization.core.errors import ShapeError, StructureError
 from realization.core.shapes import numbers
 from realization.linalg.decision import EPS
+from realization.systems.base import broadcast, quiet
 from realization.systems.exponential import exponential, in_range, positive_step
 
 
@@ -25,6 +26,7 @@ class SampledNoise(NamedTuple):
     Q: np.ndarray
 
 
+@quiet
 def sample_noise(A: Any, Q: Any, h: float) -> SampledNoise:
     """Sample dx = A x dt + dw, E dw dw' = Q dt: A2 = exp(h A), Q2 = int_0^h exp(s A) Q exp(s A)' ds.
 
@@ -54,7 +56,7 @@ def sample_noise(A: Any, Q: Any, h: float) -> SampledNoise:
     ShapeError
         If the shapes do not fit, an entry is not finite, or h is not positive and finite.
     StructureError
-        If Q is not symmetric, or a result leaves the range of float64.
+        If Q is not symmetric or has a negative eigenvalue, or a result leaves the range of float64.
 
     References
     ----------
@@ -71,24 +73,23 @@ def sample_noise(A: Any, Q: Any, h: float) -> SampledNoise:
     n = A.shape[-1] if A.ndim else 0
     if A.shape[-2:] != (n, n) or Q.shape[-2:] != (n, n):
         raise ShapeError(f"A and Q have shapes {A.shape} and {Q.shape}, but (..., n, n) is needed for both")
+    A, Q = broadcast([A, Q])
     skew = np.abs(Q - _adjoint(Q)).max(initial=0.0)
     if skew > n * EPS * np.abs(Q).max(initial=0.0):
         raise StructureError(f"Q differs from its transpose by {skew:.1e}; a covariance is symmetric")
-    with np.errstate(over="ignore"):
-        size = h * np.abs(A).sum(-1).max(initial=0.0)
-    in_range("h A", size)
+    if n and (least := np.linalg.eigvalsh(Q).min(initial=0.0)) < -n * EPS * np.abs(Q).max(initial=0.0):
+        raise StructureError(f"Q has the eigenvalue {least:.1e}; a covariance has none below 0")
+    size = in_range("h A", h * np.abs(A).sum(-1).max(initial=0.0))
     doublings = max(0, int(np.ceil(np.log2(size)))) if size else 0
     A2, Q2 = _van_loan(A, Q, h / 2**doublings)
-    with np.errstate(over="ignore", invalid="ignore"):
-        for _ in range(doublings):
-            Q2 = Q2 + A2 @ Q2 @ _adjoint(A2)
-            A2 = A2 @ A2
-    return SampledNoise(exponential(A, h), in_range("Q2", (Q2 + _adjoint(Q2)) / 2))
+    for _ in range(doublings):
+        Q2 = Q2 + A2 @ Q2 @ _adjoint(A2)
+        A2 = A2 @ A2
+    return SampledNoise(exponential(A, h), in_range("Q2", Q2 / 2 + _adjoint(Q2) / 2))
 
 
 def _van_loan(A: np.ndarray, Q: np.ndarray, h: float) -> tuple[np.ndarray, np.ndarray]:
     n = A.shape[-1]
-    A, Q = np.broadcast_arrays(A, Q)
     top, bottom = np.concatenate([-A, Q], axis=-1), np.concatenate([np.zeros_like(A), _adjoint(A)], axis=-1)
     F = exponential(np.concatenate([top, bottom], axis=-2), h)
     A2 = _adjoint(F[..., n:, n:])

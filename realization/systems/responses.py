@@ -15,15 +15,18 @@ import scipy.linalg
 
 from realization.core.errors import ShapeError, StructureError
 from realization.core.shapes import numbers
-from realization.systems.base import of_kind
+from realization.systems.base import count, of_kind, quiet
 from realization.systems.bilinear import BilinearSSM
 from realization.systems.continuous import ContinuousSSM
-from realization.systems.exponential import exponential, held
+from realization.systems.exponential import exponential, held, in_range
 from realization.systems.linear import LinearSSM
+from realization.systems.zeros import scaled
 
 MANY = 10**7  # n^3 times points: below, solving for all points takes less time than loading the compiled routine
+SHORTER = "a stable system or a shorter time is needed"
 
 
+@quiet
 def markov_parameters(system: LinearSSM | ContinuousSSM, steps: int) -> np.ndarray:
     """h(0) = D, h(k) = C A^(k-1) B.
 
@@ -59,11 +62,10 @@ def markov_parameters(system: LinearSSM | ContinuousSSM, steps: int) -> np.ndarr
     """
     of_kind("markov_parameters", system, LinearSSM, ContinuousSSM)
     A, B, C, D = system.A, system.B, system.C, system.D
-    steps, h, X = _count("steps", steps), [D], B
-    with np.errstate(over="ignore", invalid="ignore"):
-        for _ in range(steps - 1):
-            h.append(C @ X)
-            X = A @ X
+    steps, h, X = count("steps", steps), [D], B
+    for _ in range(steps - 1):
+        h.append(C @ X)
+        X = A @ X
     parameters = np.stack(h, axis=-3)[..., :steps, :, :]
     if not (good := np.isfinite(parameters)).all():
         first = min(int(place[-3]) for place in np.argwhere(~good))
@@ -71,6 +73,7 @@ def markov_parameters(system: LinearSSM | ContinuousSSM, steps: int) -> np.ndarr
     return parameters
 
 
+@quiet
 def word_coefficients(system: BilinearSSM, words: Any) -> np.ndarray:
     """C N_wk ... N_w1 B for each word w1 ... wk of inputs, A being the letter 0 and N_i the letter i.
 
@@ -93,6 +96,8 @@ def word_coefficients(system: BilinearSSM, words: Any) -> np.ndarray:
     ------
     ShapeError
         If a letter is not among 0 ... m.
+    StructureError
+        If a coefficient leaves the range of float64.
 
     Examples
     --------
@@ -105,15 +110,16 @@ def word_coefficients(system: BilinearSSM, words: Any) -> np.ndarray:
     letters = np.concatenate([system.A[..., None, :, :], system.N], axis=-3)
     coefficients = np.empty((*system.D.shape[:-2], len(words), *system.D.shape[-2:]), letters.dtype)
     for k, word in enumerate(words):
-        if any(not 0 <= letter <= m for letter in word):
+        if any(not isinstance(letter, int | np.integer) or not 0 <= letter <= m for letter in word):
             raise ShapeError(f"word {tuple(word)} has a letter beyond 0 ... {m}, the inputs being 1 ... {m}")
         X = system.B
         for letter in word:
             X = letters[..., letter, :, :] @ X
         coefficients[..., k, :, :] = system.C @ X
-    return coefficients
+    return in_range("a coefficient", coefficients, "shorter words are needed")
 
 
+@quiet
 def impulse_response(system: LinearSSM | ContinuousSSM, times: Any) -> np.ndarray:
     """h(0) = D, h(k) = C A^(k-1) B in discrete time; C exp(A t) B, without the impulse D delta(t), in continuous time.
 
@@ -144,11 +150,12 @@ def impulse_response(system: LinearSSM | ContinuousSSM, times: Any) -> np.ndarra
     """
     of_kind("impulse_response", system, LinearSSM, ContinuousSSM)
     if isinstance(system, LinearSSM):
-        return markov_parameters(system, _count("times", times))
+        return markov_parameters(system, count("times", times))
     A, B, C = (X[..., None, :, :] for X in (system.A, system.B, system.C))
-    return C @ exponential(A, _times(times)) @ B
+    return in_range("the impulse response", C @ exponential(A, _times(times)) @ B, SHORTER)
 
 
+@quiet
 def step_response(system: LinearSSM | ContinuousSSM, times: Any) -> np.ndarray:
     """h(0) + ... + h(k) in discrete time; D + C int_0^t exp(A s) ds B in continuous time.
 
@@ -179,9 +186,10 @@ def step_response(system: LinearSSM | ContinuousSSM, times: Any) -> np.ndarray:
     """
     of_kind("step_response", system, LinearSSM, ContinuousSSM)
     if isinstance(system, LinearSSM):
-        return np.cumsum(markov_parameters(system, _count("times", times)), axis=-3)
+        h = markov_parameters(system, count("times", times))
+        return in_range("the step response", np.cumsum(h, axis=-3), SHORTER)
     A, B, C, D = (X[..., None, :, :] for X in (system.A, system.B, system.C, system.D))
-    return D + C @ held(A, B, _times(times))[1]
+    return in_range("the step response", D + C @ held(A, B, _times(times))[1], SHORTER)
 
 
 def frequency_response(system: LinearSSM | ContinuousSSM, omega: Any) -> np.ndarray:
@@ -263,9 +271,7 @@ def _resolvent(z: np.ndarray, A: np.ndarray, B: np.ndarray, C: np.ndarray) -> np
     n = A.shape[-1]
     if not n:
         return np.zeros((len(z), len(C), B.shape[-1]))
-    with np.errstate(invalid="ignore"):  # SciPy also reads the scales as indices, which large ones are not
-        A, (scale, _) = scipy.linalg.matrix_balance(A, permute=False, separate=True)
-    B, C = B / scale[:, None], C * scale
+    A, B, C = scaled(A, B, C)
     if len(z) * n**3 < MANY:
         try:
             return C @ np.linalg.solve(z[:, None, None] * np.eye(n) - A, B.astype(np.complex128))
@@ -279,12 +285,6 @@ def _resolvent(z: np.ndarray, A: np.ndarray, B: np.ndarray, C: np.ndarray) -> np
     if (pole := resolvent(out, z, *arrays)) >= 0:
         raise StructureError(f"z I - A is singular at z = {z[pole]:.6g}, a pole; another point is needed")
     return out
-
-
-def _count(name: str, steps: Any) -> int:
-    if not isinstance(steps, int | np.integer) or steps < 0:
-        raise ShapeError(f"{name} is {steps!r}, but a number of steps, a whole number >= 0, is needed")
-    return int(steps)
 
 
 def _times(times: Any) -> np.ndarray:

@@ -21,24 +21,29 @@ from scipy.linalg import hessenberg
 
 from realization.core.errors import ShapeError, StructureError
 from realization.core.frozen import describe, freeze
-from realization.core.shapes import finite
+from realization.core.shapes import numbers
+from realization.systems.base import of_kind, single
+from realization.systems.continuous import ContinuousSSM
+from realization.systems.exponential import in_range
 from realization.systems.latex import polynomial
 from realization.systems.linear import LinearSSM
-from realization.systems.zeros import matrices, scaled, zeros
+from realization.systems.zeros import decided_zeros, scaled
 
 
-def trailing_polynomials(H: np.ndarray) -> np.ndarray:
-    """Return the characteristic polynomials d_i of the blocks H[i:, i:] of a Hessenberg matrix.
+def resolvent_polynomials(H: np.ndarray, r: Any = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    """Return det(zI - H) = d_0 and adj(zI - H) r e_1 = r (d_1, s_0 d_2, s_0 s_1 d_3, ...), H a Hessenberg matrix.
 
     Parameters
     ----------
     H : ndarray
         (n, n), upper Hessenberg.
+    r : number
+        What comes in, at the first coordinate.
 
     Returns
     -------
-    ndarray
-        (n+1, n+1), row i the coefficients of d_i, highest first and aligned at the right.
+    tuple of ndarray
+        (n+1,) and (n, n+1), coefficients, highest first.
 
     Raises
     ------
@@ -47,8 +52,9 @@ def trailing_polynomials(H: np.ndarray) -> np.ndarray:
 
     Examples
     --------
-    >>> trailing_polynomials(np.array([[0.0, -2.0], [1.0, 3.0]])).tolist()
-    [[1.0, -3.0, 2.0], [0.0, 1.0, -3.0], [0.0, 0.0, 1.0]]
+    >>> det, adj = resolvent_polynomials(np.array([[0.0, -2.0], [1.0, 3.0]]))
+    >>> det.tolist(), adj.tolist()
+    ([1.0, -3.0, 2.0], [[0.0, 1.0, -3.0], [0.0, 0.0, 1.0]])
     """
     n = len(H)
     d = np.zeros((n + 1, n + 1), dtype=H.dtype)
@@ -58,12 +64,14 @@ def trailing_polynomials(H: np.ndarray) -> np.ndarray:
         for i in reversed(range(n)):
             d[i, :-1] = d[i + 1, 1:]
             d[i] -= H[i, i:] * np.cumprod(np.append(1, s[i:])) @ d[i + 1 :]
-    if not np.isfinite(d).all():
+        x = np.cumprod(np.append(r, s))[:n, None] * d[1:]
+    if not (np.isfinite(d).all() and np.isfinite(x).all()):
         raise StructureError(
-            f"coefficients of the characteristic polynomial leave the range of float64 at n = {n}; "
-            "systems.evaluate needs none, and smaller units of time or another factorisation have smaller ones"
+            f"a coefficient of a polynomial is above {np.finfo(float).max:.1e} "
+            f"(n = {n}, |A| = {np.linalg.norm(H):.1e}); systems.evaluate and the Hessenberg form have none, "
+            "and smaller units of time or another factorisation have smaller ones"
         )
-    return d
+    return d[0], x
 
 
 def _hessenberg(A: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -94,11 +102,11 @@ def characteristic_polynomial(A: Any) -> np.ndarray:
     >>> characteristic_polynomial([[0, 1], [-2, 3]]).round(12).tolist()
     [1.0, -3.0, 2.0]
     """
-    A = finite("A", A)
+    A = numbers("A", A)
     if A.ndim != 2 or A.shape[0] != A.shape[1]:
         raise ShapeError(f"A has shape {A.shape}; a square matrix is needed, (n, n)")
     A = scaled(A, np.zeros((len(A), 0)), np.zeros((0, len(A))))[0]
-    return trailing_polynomials(_hessenberg(A)[0])[0]
+    return resolvent_polynomials(_hessenberg(A)[0])[0]
 
 
 def numerators(system: Any) -> np.ndarray:
@@ -117,7 +125,7 @@ def numerators(system: Any) -> np.ndarray:
     Raises
     ------
     ShapeError
-        If the system has batch axes.
+        If the system has batch axes, or is of another kind.
 
     Examples
     --------
@@ -125,14 +133,13 @@ def numerators(system: Any) -> np.ndarray:
     >>> numerators(diagonal([0.5, 0.25])).round(12).tolist()
     [[[0.0, 2.0, -0.75]]]
     """
-    A, B, C, D = matrices(system)
+    A, B, C, D = single("numerators", system, LinearSSM, ContinuousSSM)
     N = D[:, :, None] * characteristic_polynomial(A)
     A, B, C = scaled(A, B, C)
     for j, b in enumerate(B.T if len(A) else ()):
         Q, r = np.linalg.qr(b[:, None], mode="complete")
         H, P = _hessenberg(Q.conj().T @ A @ Q)
-        x = np.cumprod(np.append(r[0], np.diag(H, -1)))[:, None] * trailing_polynomials(H)[1:]
-        N[:, j] += C @ Q @ P @ x
+        N[:, j] += C @ Q @ P @ resolvent_polynomials(H, r[0])[1]
     return N
 
 
@@ -149,12 +156,18 @@ def poles(system: Any) -> np.ndarray:
     ndarray
         In no particular order.
 
+    Raises
+    ------
+    ShapeError
+        If the system is of another kind.
+
     Examples
     --------
     >>> from realization.systems.library import diagonal
     >>> poles(diagonal([0.5, 0.25])).real.tolist()
     [0.5, 0.25]
     """
+    of_kind("poles", system, LinearSSM, ContinuousSSM)
     return np.linalg.eigvals(system.A).astype(np.complex128)
 
 
@@ -202,10 +215,18 @@ class RationalTransfer:
 
     def __call__(self, z: Any) -> np.ndarray:
         """Return H at every point z (*k): (*k, p, m); StructureError where z is a pole to the last bit."""
-        z = finite("z", z)
-        below = _horner(self.denominator, z)
+        z = numbers("z", z)
+        N, d, outside = self.numerators, self.denominator, np.abs(z) > 1
+        # beyond the unit circle in powers of 1/z, which do not overflow: d(z) = z^(l-1) (d_0 + d_1/z + ...)
+        far = np.where(outside, z, 1.0)
+        w, excess = np.where(outside, 1 / far, z), N.shape[-1] - len(d)
+        below = np.where(outside, _horner(d[::-1], w), _horner(d, w))
         _no_pole(below)
-        return _horner(self.numerators, z) / below[..., None, None]
+        with np.errstate(over="ignore", invalid="ignore"):
+            above = np.where(outside[..., None, None], _horner(N[..., ::-1], w), _horner(N, w))
+            scale = far**excess if excess > 0 else (1 / far) ** -excess
+            H = above / below[..., None, None] * scale[..., None, None]
+        return in_range("H", H, "a point further from the poles, and not so far out, is needed")
 
     def __repr__(self) -> str:
         return describe("RationalTransfer", self._sizes())
@@ -234,7 +255,12 @@ class ZerosPolesGain:
     poles : ndarray
         (n,), the same for all entries.
     gain : ndarray
-        k, (p, m); 0 for an entry that is zero everywhere.
+        k, (p, m); 0 for an entry that is zero everywhere, which has no zeros here.
+
+    Raises
+    ------
+    ShapeError
+        If the shapes do not fit, or an entry is not finite.
 
     Examples
     --------
@@ -247,13 +273,22 @@ class ZerosPolesGain:
     poles: np.ndarray
     gain: np.ndarray
 
+    def __post_init__(self) -> None:
+        sizes = freeze(self, "poles: n; gain: p m")
+        rows = tuple(tuple(np.array(numbers("zeros", roots)) for roots in row) for row in self.zeros)
+        if len(rows) != sizes["p"] or any(len(row) != sizes["m"] for row in rows):
+            raise ShapeError(f"zeros has rows of {[len(row) for row in rows]} entries; {self.gain.shape} is needed")
+        for roots in (roots for row in rows for roots in row):
+            roots.setflags(write=False)
+        object.__setattr__(self, "zeros", rows)
+
     def __repr__(self) -> str:
         p, m = self.gain.shape
         return describe("ZerosPolesGain", {"p": p, "m": m, "poles": len(self.poles)})
 
     def __call__(self, z: Any) -> np.ndarray:
         """Return H at every point z (*k): (*k, p, m); StructureError where z is a pole to the last bit."""
-        z = finite("z", z).astype(np.complex128)
+        z = numbers("z", z).astype(np.complex128)
         _no_pole(z[..., None] - self.poles)
         value = np.empty((*z.shape, *self.gain.shape), dtype=np.complex128)
         for i, row in enumerate(self.zeros):
@@ -295,7 +330,7 @@ def transfer_function(system: Any) -> RationalTransfer:
     Raises
     ------
     ShapeError
-        If the system has batch axes.
+        If the system has batch axes, or is of another kind.
 
     Examples
     --------
@@ -304,7 +339,7 @@ def transfer_function(system: Any) -> RationalTransfer:
     >>> H.numerators.round(12).tolist(), H.denominator.round(12).tolist()
     ([[[1.0, 0.0, 0.0]]], [1.0, -0.5, -0.25])
     """
-    return RationalTransfer(numerators(system), characteristic_polynomial(matrices(system)[0]))
+    return RationalTransfer(numerators(system), characteristic_polynomial(system.A))
 
 
 def zeros_poles_gain(system: Any) -> ZerosPolesGain:
@@ -323,7 +358,7 @@ def zeros_poles_gain(system: Any) -> ZerosPolesGain:
     Raises
     ------
     ShapeError
-        If the system has batch axes.
+        If the system has batch axes, or is of another kind.
     StructureError
         If the number of zeros of an entry is undecided.
 
@@ -334,12 +369,13 @@ def zeros_poles_gain(system: Any) -> ZerosPolesGain:
     >>> H.zeros[0][0].real.round(12).tolist(), H.gain.round(12).tolist()
     ([0.375], [[2.0]])
     """
-    A, B, C, D = matrices(system)
+    A, B, C, D = single("zeros_poles_gain", system, LinearSSM, ContinuousSSM)
     N = numerators(system)
-    (p, m), n = D.shape, len(A)
-    entries = tuple(
-        tuple(zeros(LinearSSM(A, B[:, j : j + 1], C[i : i + 1], D[i : i + 1, j : j + 1])) for j in range(m))
-        for i in range(p)
-    )
-    gain = np.array([[N[i, j, n - len(entries[i][j])] for j in range(m)] for i in range(p)])
-    return ZerosPolesGain(entries, poles(system), gain.reshape(p, m))
+    entries, gain = [], np.zeros(D.shape, N.dtype)
+    for i, j in np.ndindex(*D.shape):
+        found = decided_zeros(LinearSSM(A, B[:, j : j + 1], C[i : i + 1], D[i : i + 1, j : j + 1]))
+        # of an entry that is zero everywhere the pencil has rank n, and its numerator is rounding
+        gain[i, j] = N[i, j, len(A) - len(found.zeros)] if found.normal_rank else 0.0
+        entries.append(found.zeros if found.normal_rank else np.zeros(0, np.complex128))
+    p, m = D.shape
+    return ZerosPolesGain(tuple(tuple(entries[i * m : (i + 1) * m]) for i in range(p)), poles(system), gain)

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from scipy.linalg import eig, matrix_balance
 
-from realization.core.errors import ShapeError
 from realization.linalg.decision import Decision, decide_rank, require_decided
-
-Matrices = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+from realization.systems.base import Step, single
+from realization.systems.continuous import ContinuousSSM
+from realization.systems.linear import LinearSSM
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,31 +39,34 @@ class InvariantZeros:
     decisions: tuple[Decision, ...]
 
 
-def matrices(system: Any) -> Matrices:
-    """Return A, B, C, D of one system.
+def units(A: np.ndarray, B: np.ndarray, C: np.ndarray) -> np.ndarray:
+    """G of powers of 2 such that nothing is out of scale in G^-1 A G, G^-1 B, C G, its diagonal.
 
     Parameters
     ----------
-    system : LinearSSM or ContinuousSSM
-        Without batch axes.
+    A, B, C : ndarray
+        (n, n), (n, m), (p, n).
 
     Returns
     -------
-    tuple of ndarray
-        (n, n), (n, m), (p, n), (p, m).
+    ndarray
+        (n,): units of the states; a change to them is exact.
 
-    Raises
-    ------
-    ShapeError
-        If the system has batch axes.
+    Examples
+    --------
+    >>> bool(units(np.array([[0.5, 1e6], [0, 0.5]]), np.array([[0], [1e-6]]), np.array([[1.0, 0]]))[1] < 1e-4)
+    True
     """
-    if system.A.ndim != 2:
-        raise ShapeError(f"A has shape {system.A.shape}; one system is needed, (n, n): index the batch axes first")
-    return system.A, system.B, system.C, system.D
+    n, m = B.shape
+    # inputs have a zero row and outputs a zero column in the bordered matrix: balancing leaves their units alone
+    border = np.zeros((n + m + len(C),) * 2)
+    border[:n, :n], border[:n, n : n + m], border[n + m :, :n] = np.abs(A), np.abs(B), np.abs(C)
+    with np.errstate(invalid="ignore"):  # SciPy also reads the scales as indices, which large ones are not
+        return matrix_balance(border, permute=False, separate=True)[1][0][:n] if n else np.ones(0)
 
 
 def scaled(A: np.ndarray, B: np.ndarray, C: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """G^-1 A G, G^-1 B, C G with G of powers of 2: units of the states in which nothing is out of scale.
+    """G^-1 A G, G^-1 B, C G with G the `units` of the states.
 
     Parameters
     ----------
@@ -73,7 +76,7 @@ def scaled(A: np.ndarray, B: np.ndarray, C: np.ndarray) -> tuple[np.ndarray, np.
     Returns
     -------
     tuple of ndarray
-        The three in the new units; the change is exact.
+        The three in the new units.
 
     Examples
     --------
@@ -81,11 +84,7 @@ def scaled(A: np.ndarray, B: np.ndarray, C: np.ndarray) -> tuple[np.ndarray, np.
     >>> bool(1e-2 < A[0, 1] < 1e2)
     True
     """
-    n, m = B.shape
-    # inputs have a zero row and outputs a zero column in the bordered matrix: balancing leaves their units alone
-    border = np.zeros((n + m + len(C),) * 2)
-    border[:n, :n], border[:n, n : n + m], border[n + m :, :n] = np.abs(A), np.abs(B), np.abs(C)
-    g = matrix_balance(border, permute=False, separate=True)[1][0][:n] if n else np.ones(0)
+    g = units(A, B, C)
     return A * g / g[:, None], B / g[:, None], C * g
 
 
@@ -95,7 +94,7 @@ def _rank(M: np.ndarray, scale: float, what: str) -> tuple[np.ndarray, np.ndarra
     return U, V, decide_rank(s, scale=scale, what=what)
 
 
-def _full_rows(system: Matrices, scale: float) -> tuple[Matrices, tuple[Decision, ...]]:
+def _full_rows(system: Step, scale: float) -> tuple[Step, tuple[Decision, ...]]:
     """Deflate until D has full row rank: the zeros stay, n and p shrink."""
     A, B, C, D = system
     decisions: list[Decision] = []
@@ -115,7 +114,7 @@ def _full_rows(system: Matrices, scale: float) -> tuple[Matrices, tuple[Decision
         A, B, C, D = A[:q, :q], B[:q], np.vstack([C[:, :q], A[q:, :q]]), np.vstack([D[:r], B[q:]])
 
 
-def _dual(system: Matrices) -> Matrices:
+def _dual(system: Step) -> Step:
     A, B, C, D = system
     return A.conj().T, C.conj().T, B.conj().T, D.conj().T
 
@@ -139,7 +138,7 @@ def invariant_zeros(system: Any) -> InvariantZeros:
     Raises
     ------
     ShapeError
-        If the system has batch axes.
+        If the system has batch axes, or is of another kind.
 
     References
     ----------
@@ -155,7 +154,7 @@ def invariant_zeros(system: Any) -> InvariantZeros:
     >>> found.zeros.real.round(12).tolist(), found.normal_rank
     ([0.5], 1)
     """
-    A, B, C, D = matrices(system)
+    A, B, C, D = single("invariant_zeros", system, LinearSSM, ContinuousSSM)
     A, B, C = scaled(A, B, C)
     scale = float(np.linalg.svd(np.block([[A, B], [C, D]]), compute_uv=False).max(initial=0.0))
     reduced, rows = _full_rows((A, B, C, D), scale)
@@ -184,7 +183,7 @@ def zeros(system: Any) -> np.ndarray:
     Raises
     ------
     ShapeError
-        If the system has batch axes.
+        If the system has batch axes, or is of another kind.
     StructureError
         If a rank on the way is undecided; the message gives the two gaps.
 
@@ -194,6 +193,11 @@ def zeros(system: Any) -> np.ndarray:
     >>> zeros(moving_average([1.0, -0.75, 0.125])).real.round(12).tolist()
     [0.5, 0.25]
     """
+    return decided_zeros(system).zeros
+
+
+def decided_zeros(system: Any) -> InvariantZeros:
+    """Return the invariant zeros, refused where their number is undecided."""
     found = invariant_zeros(system)
     require_decided(found.decisions, "the number of zeros depends on it; invariant_zeros gives the choice as it stands")
-    return found.zeros
+    return found

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from realization.canonical import FORMS, CanonicalForm, Conversion, check_form, conversion, convert, register
 from realization.core.errors import ShapeError, StructureError
-from realization.systems import LinearSSM, TimeVaryingSSM, similar
+from realization.systems import LinearSSM, TimeVaryingSSM, dual, similar
 from realization.systems.families import conditioned
 from realization.systems.library import NAMED, NAMED_CONTINUOUS
 
@@ -22,10 +22,10 @@ def random_system(n, m=1, p=1, seed=0):
     return LinearSSM(A, rng.standard_normal((n, m)), rng.standard_normal((p, n)), rng.standard_normal((p, m)))
 
 
-def partly_reached(kappa):
+def partly_reached(kappa, seed=5):
     """Three states that the input reaches beside two that it does not, in a basis of condition kappa."""
-    rng = np.random.default_rng(5)
-    reached, rest = random_system(3, seed=5), np.diag([0.3, -0.6])
+    rng = np.random.default_rng(seed)
+    reached, rest = random_system(3, seed=seed), np.diag([0.3, -0.6])
     A = np.block([[reached.A, rng.standard_normal((3, 2))], [np.zeros((2, 3)), rest]])
     C = np.hstack([reached.C, rng.standard_normal((1, 2))])
     return similar(LinearSSM(A, np.vstack([reached.B, np.zeros((2, 1))]), C, reached.D), conditioned(5, kappa, rng=rng))
@@ -100,6 +100,31 @@ def test_the_checks_decide(form):
     assert any(all(check.allowed < 1e-8 for check in each) for each in checks), taken
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_named_systems_are_compared_matrix_by_matrix(form):
+    """Where a form leaves something free only invariants are compared: in no form is that all there is."""
+    named = [SYSTEMS[name] for name in NAMED if refusal(form, SYSTEMS[name]) is None]
+    assert sum(FORMS[form].convert(system).freedom is None for system in named) >= max(5, 0.4 * len(named))
+
+
+FOR_ANY = [form for form in FORMS if refusal(form, partly_reached(1)) is None]
+
+
+@pytest.mark.parametrize("form", FOR_ANY)
+@settings(max_examples=20)
+@given(st.sampled_from([1, 1e2, 1e4]), st.integers(0, 2**32 - 1))
+def test_what_is_not_reached_is_told_from_rounding(form, kappa, seed):
+    assert failed(FORMS[form], partly_reached(kappa, seed)) == []
+
+
+@pytest.mark.parametrize("form", FOR_ANY)
+def test_the_checks_decide_what_is_not_reached(form):
+    """The control of the test above: next to nothing is left to a tolerance."""
+    systems = [partly_reached(kappa, seed) for kappa in (1, 100) for seed in range(15)]
+    checks = [check_form(FORMS[form], system, rng=0) for system in systems]
+    assert np.mean([all(check.allowed < 1e-3 for check in each) for each in checks]) >= 0.9
+
+
 def wrong(convert, group="general", defect=lambda system: 0.0):
     return CanonicalForm("wrong", convert, defect, group, "a form with a mistake", "nowhere")
 
@@ -169,6 +194,17 @@ def test_one_refusal_is_the_same_in_every_basis():
     for each in (system, similar(system, conditioned(3, 10, rng=0))):
         with pytest.raises(StructureError, match=r"reaches 2 of 3 directions .* margin \d"):
             convert(each, "controllable_companion")
+
+
+def test_an_observable_form_speaks_of_outputs():
+    blind = dual(SYSTEMS["uncontrollable"])
+    for form in ("observable_companion", "observable_luenberger"):
+        with pytest.raises(
+            StructureError, match=r"the output sees 2 of 3 directions .* an observable system is needed"
+        ):
+            convert(blind, form)
+    found = convert(random_system(3), "observable_companion")
+    assert found.decisions[0].what == "directions that the output sees"
 
 
 def test_bad_input():

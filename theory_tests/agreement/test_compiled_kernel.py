@@ -57,7 +57,10 @@ def test_fails_for_a_decay_that_is_off():
     assert worst(wrong, SELECTIVE_SCAN.definition(**case), SELECTIVE_SCAN.bound(case, CLAIM).values()) > 1
 
 
-@pytest.mark.parametrize("op, options", [(SELECTIVE_SCAN, 1), (SELECTIVE_SCAN, 5), (SSD, 1)], ids=str)
+TRIED = [(SELECTIVE_SCAN, 1), (SELECTIVE_SCAN, 5), (SSD, 1)]
+
+
+@pytest.mark.parametrize("op, options", TRIED, ids=lambda x: getattr(x, "name", x))
 @pytest.mark.parametrize("batch", [(), (0,), (2, 3)], ids=str)
 def test_batch_axes(op, options, batch):
     case = draw(op, op.regimes[3], op.options[options], 15, batch=6)

@@ -170,8 +170,22 @@ def test_what_does_not_fit_is_refused_by_name():
         subsystem(discrete, states=[2])
     with pytest.raises(ShapeError, match=r"inputs are \[True\], but whole numbers"):
         subsystem(discrete, inputs=[True])
+    with pytest.raises(ShapeError, match="outputs has rows of different lengths"):
+        subsystem(discrete, outputs=[[0], [0, 1]])
     with pytest.raises(ShapeError, match="dual of a TimeVaryingSSM: a LinearSSM or a ContinuousSSM is needed"):
         dual(TimeVaryingSSM(np.zeros((4, 2, 2)), np.zeros((4, 2, 1)), np.zeros((4, 1, 2)), np.zeros((4, 1, 1))))
+
+
+@pytest.mark.parametrize("compose", [series, parallel, feedback, similar])
+def test_what_overflows_is_refused(compose):
+    """Two gains that are doubles, whose product or sum is none; the control has smaller ones."""
+    D = [[1.7e308]] if compose is parallel else [[0]]
+    one, two = LinearSSM([[0.5]], [[1]], [[1e200]], D), LinearSSM([[0.5]], [[1e200]], [[1]], D)
+    other = [[1e-200]] if compose is similar else two
+    with pytest.raises(StructureError, match="a matrix of the result leaves the range of float64"):
+        compose(one, other)
+    mild = LinearSSM([[0.5]], [[1]], [[1e20]], [[0]])
+    assert np.isfinite(compose(mild, [[1e-20]] if compose is similar else mild).C).all()
 
 
 def test_a_change_of_basis_must_be_one():

@@ -18,6 +18,7 @@ from realization.systems import (
     markov_parameters,
     similar,
 )
+from realization.systems.bilinear_library import gated_register
 from realization.systems.describe import as_html, as_latex, describe_system
 from realization.systems.exact import ExactSSM
 from realization.systems.library import NAMED, NAMED_CONTINUOUS
@@ -233,3 +234,61 @@ def test_a_batch_is_refused():
         describe_system(SYSTEMS["batch"])
     with pytest.raises(ShapeError, match="one system is needed"):
         describe_system(TimeVaryingSSM(*(np.zeros((2, 3, 1, 1)) for _ in range(4))))
+    zero, one = np.zeros((2, 1, 1)), np.zeros((2, 1, 1, 1))
+    with pytest.raises(ShapeError, match="one system is needed"):
+        describe_system(BilinearSSM(zero, one, zero, zero, one, zero))
+
+
+@pytest.mark.parametrize("precision", [-1.0, 0.0, 1.0, np.nan])
+def test_a_precision_is_a_share(precision):
+    with pytest.raises(ShapeError, match="a share between 0 and 1 is needed"):
+        describe_system(library.diagonal([0.5]), precision=precision)
+    assert describe_system(library.diagonal([0.5]), precision=0.25).window == 2
+
+
+def bilinear(A, N=()):
+    """No input matrix and no output that matter."""
+    n, m = len(A), len(N)
+    N = np.reshape(N, (m, n, n))
+    return BilinearSSM(A, N, np.zeros((n, m)), np.zeros((1, n)), np.zeros((m, 1, n)), np.zeros((1, m)))
+
+
+class TestNothingIsCalledZeroForUnderflow:
+    def test_bilinear(self):
+        """[0 1; e 0]^2 = e I is not 0, though e^2 is no double."""
+        for e in (1e-100, 1e-200, 1e-300):
+            assert describe_system(bilinear([[0, 1], [e, 0]])).nilpotent.holds is not True
+        assert describe_system(bilinear([[0, 1], [1e-3, 0]])).nilpotent.holds is False
+        assert describe_system(bilinear([[0, 1e-300], [0, 0]])).index == 2
+        assert describe_system(bilinear([[1, 1], [-1, -1]])).index == 2
+
+    def test_varying(self):
+        """Two steps of 1e-200 leave 1e-400; a shift, however small, leaves nothing."""
+        zeros = np.zeros((3, 2, 1)), np.zeros((3, 1, 2)), np.zeros((3, 1, 1))
+        assert describe_system(TimeVaryingSSM([1e-200 * np.eye(2)] * 3, *zeros)).index is None
+        assert describe_system(TimeVaryingSSM([np.eye(2, k=1)] * 3, *zeros)).index == 2
+
+
+def test_products_of_any_length_have_a_norm():
+    """Powers of 2 are counted apart: 2^3000 is infinite, (1e200 1e-200)^30 is 1, 0.5^1000 is 2^-1000."""
+
+    def product(*steps):
+        T = len(steps)
+        A = np.reshape(steps, (T, 1, 1))
+        return describe_system(TimeVaryingSSM(A, *(np.zeros((T, 1, 1)) for _ in range(3)))).product
+
+    assert product(*[2.0] * 3000) == np.inf
+    assert product(*[1e200, 1e-200] * 30) == pytest.approx(1.0, rel=1e-13)
+    assert product(*[0.5] * 1000) == 2.0**-1000
+    assert product(1j, 2.0) == 2.0
+
+
+@pytest.mark.parametrize("slots", [1, 20, 64])
+def test_gated_registers_of_any_length(slots):
+    """Triangular: the mean-square radius is that of a diagonal entry, |1|^2 + |1|^2; what holds is not nilpotent."""
+    found = describe_system(gated_register(slots))
+    assert found.mean_square == 2.0
+    assert found.nilpotent.holds is False
+    register = describe_system(bilinear(np.zeros((slots, slots)), [np.eye(slots, k=1)]))
+    assert register.index == slots
+    assert register.mean_square == 0.0

@@ -255,6 +255,26 @@ def test_what_cannot_be_discretized_is_refused_with_the_number():
         system.simulate([[1]], 0.1, hold="second")
 
 
+@every_rule
+def test_matrices_beyond_the_range_are_refused(rule):
+    """An integrator of gain 1e300 over a step of 1e200: no infinity gets into a system, and no warning comes."""
+    integrator = ContinuousSSM([[0.0]], [[1e200]], [[1e100]], [[0]])
+    with pytest.raises(StructureError, match="leaves the range of float64"):
+        discretize(integrator, 1e200, rule)
+    assert discretize(integrator, 1.0, rule).B[0, 0] > 1e199
+
+
+def test_steps_too_short_to_divide_by_are_refused():
+    """2/h is no double: refused, where the hold is exact all the same."""
+    lag = ContinuousSSM([[-1.0]], [[1]], [[1]], [[0]])
+    for rule in ("tustin", "first_order_hold"):
+        with pytest.raises(StructureError, match="leaves the range of float64"):
+            discretize(lag, 1e-320, rule)
+    assert zero_order_hold(lag, 1e-320).B[0, 0] == 1e-320
+    with pytest.raises(ShapeError, match="prewarp is 'a', but a frequency"):
+        tustin(lag, 1.0, prewarp="a")
+
+
 def test_noise_must_have_a_covariance():
     """Square, symmetric, finite."""
     with pytest.raises(ShapeError, match=r"A and Q have shapes \(1, 1\) and \(2, 2\)"):
@@ -265,6 +285,11 @@ def test_noise_must_have_a_covariance():
         sample_noise([[np.nan]], [[1]], 1.0)
     with pytest.raises(StructureError, match=r"Q differs from its transpose by 1.0e\+00"):
         sample_noise(np.eye(2), [[1, 1], [0, 1]], 1.0)
+    with pytest.raises(StructureError, match=r"Q has the eigenvalue -1.0e\+00; a covariance has none below 0"):
+        sample_noise(np.eye(2), [[0, 1], [1, 0]], 1.0)
+    with pytest.raises(ShapeError, match=r"batch axes \(2,\), \(3,\) given"):
+        sample_noise(np.zeros((2, 1, 1)), np.zeros((3, 1, 1)), 1.0)
+    assert sample_noise(np.eye(2), [[1, 1], [1, 1]], 1.0).Q.shape == (2, 2)
     assert sample_noise(np.zeros((0, 0)), np.zeros((0, 0)), 1.0).Q.shape == (0, 0)
     assert sample_noise(np.zeros((0, 2, 2)), np.eye(2), 1.0).Q.shape == (0, 2, 2)
     assert sample_noise(np.zeros((2, 3, 3)), np.eye(3), 2.0).Q[1].tolist() == (2 * np.eye(3)).tolist()

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from realization.canonical import kalman_decomposition, observable_part, reachable_part, same_behaviour
 from realization.core.errors import ShapeError
+from realization.linalg import controllability_staircase
 from realization.systems import ContinuousSSM, LinearSSM, dual, similar
-from realization.systems.families import conditioned
+from realization.systems.families import badly_scaled, conditioned
 
 
 def four_parts(sizes, rng):
@@ -67,6 +68,16 @@ def test_bases_are_orthonormal_and_one_angle_is_given():
         found = kalman_decomposition(system)
         assert found.sizes == (0, 1, 1, 0)
         assert found.conversion.condition == pytest.approx(1 / np.tan(angle / 2))
+
+
+def test_units_do_not_matter():
+    """In its own units the badly scaled system leaves ranks open: the control is what the staircase says to it."""
+    system = badly_scaled()
+    assert not controllability_staircase(system.A, system.B).decided
+    found = kalman_decomposition(system)
+    assert found.decided
+    assert found.sizes == (0, len(system.A), 0, 0)
+    assert same_behaviour(system, found.minimal.system)
 
 
 def test_duality():

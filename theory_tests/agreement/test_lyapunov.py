@@ -174,3 +174,25 @@ def test_a_stable_equation_without_bilinear_part_is_lyapunov_s():
     A, Q = draw(3, 5, radius=0.9)
     expected = discrete_lyapunov(A, Q).X
     np.testing.assert_allclose(bilinear_lyapunov(A, np.zeros((0, 5, 5)), Q).X, expected, rtol=1e-11)
+
+
+@given(seeds, st.integers(1, 4), st.integers(0, 4), st.integers(0, 2))
+def test_the_mean_square_radius_of_triangular_blocks(seed, n, n2, m):
+    """In any order of the states: as of the n^2 x n^2 matrix, and more where the blocks feed back."""
+    rng = np.random.default_rng(seed)
+    G = rng.standard_normal((1 + m, n + n2, n + n2))
+    full = mean_square_radius(G[0], G[1:])
+    G[:, n:, :n] = 0
+    order = rng.permutation(n + n2)
+    G = G[:, order][:, :, order]
+    whole = np.abs(np.linalg.eigvals(sum(np.kron(X, X) for X in G))).max()
+    assert mean_square_radius(G[0], G[1:]) == pytest.approx(whole, rel=1e-9)
+    assert not n2 or full != pytest.approx(whole, rel=1e-9)
+
+
+def test_units_do_not_overflow_in_a_mean_square_radius():
+    """(c A, c N) has c^2 times the radius, in range or not."""
+    A, N = np.array([[0.0, 1.0], [0.5, 0.0]]), np.eye(2)[None] / 2
+    radius = mean_square_radius(A, N)
+    assert mean_square_radius(1e100 * A, 1e100 * N) == pytest.approx(1e200 * radius, rel=1e-13)
+    assert mean_square_radius(1e200 * A, 1e200 * N) == np.inf

@@ -113,6 +113,18 @@ def test_blocks_of_steps_follow_the_definition(dtype, monkeypatch):
     assert not np.array_equal(system.simulate(u, x0).x, answer.x)
 
 
+def test_powers_that_overflow_cost_no_answer():
+    """A^2 has an entry of 1e400 and no state is larger than 1; scaled down, blocks of steps say the same."""
+    n = simulation.LIFT
+    T = 16 * n
+    chain = np.eye(n, k=1) * 1e200
+    small = np.eye(n, k=1) * 1e-2
+    B, C, D = np.eye(n, 1), np.ones((1, n)), [[0]]
+    u = np.random.default_rng(0).standard_normal((T, 1))
+    assert np.array_equal(LinearSSM(chain, B, C, D).simulate(u).x[1:, 0], u[:, 0])
+    np.testing.assert_allclose(LinearSSM(small, B, C, D).simulate(u).x[1:, 0], u[:, 0], rtol=1e-15)
+
+
 def test_many_sequences_of_one_large_system_step_together(monkeypatch):
     """And each as it would alone."""
     n, m, p = simulation.LIFT, 2, 3

@@ -8,9 +8,21 @@ from hypothesis import strategies as st
 from scipy.signal import ss2tf
 
 from realization.core.errors import ShapeError, StructureError
-from realization.systems import ContinuousSSM, LinearSSM, families, library, similar
+from realization.systems import (
+    BilinearSSM,
+    ContinuousSSM,
+    LinearSSM,
+    TimeVaryingSSM,
+    direct_sum,
+    evaluate,
+    families,
+    hankel_spectrum,
+    library,
+    similar,
+)
 from realization.systems.transfer import (
     RationalTransfer,
+    ZerosPolesGain,
     characteristic_polynomial,
     numerators,
     poles,
@@ -269,6 +281,58 @@ def test_units_cost_nothing():
     np.testing.assert_allclose(characteristic_polynomial(badly.A), characteristic_polynomial(well.A), atol=1e-14)
 
 
+@pytest.mark.parametrize("z", [1e-300, 1e100, 1e300, -1e300j])
+def test_far_out_nothing_overflows(z):
+    """H(z) = D + C B / z + ..., where z^6 is beyond float64: by polynomials, factors and a solve."""
+    system = families.random_stable()
+    for view in (transfer_function, zeros_poles_gain):
+        np.testing.assert_allclose(view(system)(z), evaluate(system, z), rtol=1e-12, atol=1e-14)
+    # degrees that differ: z^2 / (z + 1) grows, z / (z^2 + 1) falls off
+    np.testing.assert_allclose(RationalTransfer([[[1, 0, 0]]], [1, 1])(z).item(), z**2 / (z + 1) if abs(z) < 1 else z)
+    np.testing.assert_allclose(RationalTransfer([[[1, 0]]], [1, 0, 1])(z).item(), z if abs(z) < 1 else 1 / z)
+
+
+def test_what_is_beyond_the_range_far_out_is_refused():
+    H = RationalTransfer([[[1, 0, 0]]], [1])
+    with pytest.raises(StructureError, match="H leaves the range of float64"):
+        H(1e200)
+    assert H(1e100).item() == 1e200
+
+
+def test_an_entry_of_zero_has_gain_zero_in_any_basis():
+    """Two systems side by side: off the diagonal the numerators are rounding, which is no gain."""
+    side_by_side = direct_sum(library.diagonal(), library.diagonal([0.5, -0.2, 0.1]))
+    H = zeros_poles_gain(similar(side_by_side, families.orthogonal(6, rng=0)))
+    assert H.gain[0, 1] == H.gain[1, 0] == 0
+    assert not len(H.zeros[0][1])
+    np.testing.assert_allclose(np.diag(H.gain), 3.0, rtol=1e-13)
+
+
+def test_zeros_poles_and_gain_belong_to_their_owner():
+    """Copied, read-only, and checked."""
+    roots = np.array([0.375])
+    H = ZerosPolesGain(((roots,),), [0.5, 0.25], [[2]])
+    roots[0] = 7.0
+    assert H.zeros[0][0].tolist() == [0.375]
+    for x in (H.zeros[0][0], H.poles, H.gain):
+        with pytest.raises(ValueError, match="read-only"):
+            x[...] = 0
+    with pytest.raises(ShapeError, match=r"zeros has rows of \[1\] entries; \(1, 2\) is needed"):
+        ZerosPolesGain(((roots,),), [0.5], [[2, 1]])
+    with pytest.raises(ShapeError, match="zeros has 1 entries that are NaN"):
+        ZerosPolesGain((([np.nan],),), [0.5], [[2]])
+
+
+@pytest.mark.parametrize("view", [poles, zeros, numerators, transfer_function, zeros_poles_gain, hankel_spectrum])
+def test_systems_of_another_kind_are_refused(view):
+    """The A of a bilinear or time-varying system has eigenvalues, which are no poles."""
+    zero, one = np.zeros((1, 1)), np.zeros((1, 1, 1))
+    for system in (BilinearSSM(zero, one, zero, zero, one, zero), TimeVaryingSSM(one, one, one, one)):
+        with pytest.raises(ShapeError, match=f"of a {type(system).__name__}: a LinearSSM or a ContinuousSSM is needed"):
+            view(system)
+    view(LinearSSM(zero, zero, zero, zero))
+
+
 def test_poles_of_a_batch():
     A = np.stack([np.diag([0.5, 0.25]), np.diag([0.1, 0.2])])
     assert poles(LinearSSM(A, np.ones((2, 2, 1)), np.ones((2, 1, 2)), np.zeros((2, 1, 1)))).shape == (2, 2)
@@ -287,7 +351,7 @@ def test_wrong_input_is_refused():
             view(library.diagonal([0.5, 0.25]))([1.0, 0.5])
         with pytest.raises(ShapeError, match="z has 1 entries that are NaN"):
             view(library.diagonal())(np.nan)
-    with pytest.raises(StructureError, match="leave the range of float64 at n = 300"):
+    with pytest.raises(StructureError, match=r"coefficient of a polynomial is above 1.8e\+308 \(n = 300"):
         characteristic_polynomial(100 * np.diag(np.arange(1.0, 301)))
     with pytest.raises(ShapeError, match="leading coefficient"):
         RationalTransfer([[[1.0]]], [0.0, 1.0])

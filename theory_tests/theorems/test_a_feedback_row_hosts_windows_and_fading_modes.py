@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.polynomial.polynomial import polyfromroots
 
-from realization.canonical import feedback_register, feedback_row, gated_register, vandermonde
+from realization.canonical import feedback_register, feedback_row, gated_feedback_register, vandermonde
 from realization.canonical.checks import markov_distance
 from realization.core.errors import StructureError
 from realization.systems import LinearSSM
@@ -104,7 +104,7 @@ def test_gates_switch_between_window_and_feedback(L, d, seed):
     """While the gate is 0 for L steps the register forgets all before, bit for bit; while it is 1 it does not."""
     rng = np.random.default_rng(seed)
     gates = np.concatenate([np.zeros((d, d, L * d)), rng.standard_normal((1, d, L * d))])
-    memory = gated_register(np.zeros((d, L * d)), gates, np.zeros((0, L * d)), np.zeros((0, d + 1)))
+    memory = gated_feedback_register(np.zeros((d, L * d)), gates, np.zeros((0, L * d)), np.zeros((0, d + 1)))
     u = np.hstack([rng.standard_normal((2 * L, d)), np.r_[np.ones(L), np.zeros(L)][:, None]])
     one, other = (memory.simulate(u, rng.standard_normal(L * d)).x for _ in range(2))
     assert not np.array_equal(one[L], other[L])

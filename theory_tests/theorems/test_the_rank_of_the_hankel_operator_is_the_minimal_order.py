@@ -102,5 +102,13 @@ def test_wrong_input_is_refused():
         HankelOperator(delay, -1, 2)
     with pytest.raises(ShapeError, match=r"u has shape \(3, 1\); \(2, 1\) is needed"):
         HankelOperator(delay, 2, 2).matvec(np.zeros((3, 1)))
+    with pytest.raises(ShapeError, match=r"past is 1\.5, but a whole number"):
+        HankelOperator(delay, 2, 1.5)
+    with pytest.raises(ShapeError, match="u has dtype <U1"):
+        HankelOperator(delay, 2, 1).matvec([["a"]])
     with pytest.raises(StructureError, match="spectral radius"):
         hankel_spectrum(library.integrators())
+    growing = LinearSSM([[1e100]], [[1]], [[1]], [[0]])
+    with pytest.raises(StructureError, match="the operator leaves the range of float64; shorter horizons"):
+        HankelOperator(growing, 5, 5).dense()
+    assert HankelOperator(growing, 2, 2).dense()[1, 1] == 1e200
