@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,20 @@ def freeze(owner: Any, signature: str) -> dict[str, int]:
         object.__setattr__(owner, name, x)
         arrays[name] = x
     return parsed.check(arrays)
+
+
+class Sealed:
+    """A result as frozen dataclass, whose arrays are read-only as those of a system are: `class Found(Sealed)`."""
+
+    __slots__ = ()
+
+    def __post_init__(self) -> None:
+        for field in fields(self):  # type: ignore[arg-type]
+            x = getattr(self, field.name)
+            if isinstance(x, np.ndarray):  # a view: what another owns stays as it is
+                x = x.view()
+                x.setflags(write=False)
+                object.__setattr__(self, field.name, x)
 
 
 def describe(name: str, sizes: Mapping[str, int], batch: Sequence[int] = ()) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import scipy.linalg
 
 
 def adjoint(X: np.ndarray) -> np.ndarray:
@@ -29,6 +30,30 @@ def divided(X: np.ndarray, T: np.ndarray) -> np.ndarray:
 def in_basis(T: np.ndarray, A: np.ndarray) -> np.ndarray:
     """Return T A inv(T), over the last two axes."""
     return divided(T @ A, T)
+
+
+def balance(A: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return inv(D) A D in units D that even out its rows and columns, and the diagonal of D: powers of two, so exact.
+
+    Parameters
+    ----------
+    A : ndarray
+        (n, n).
+
+    Returns
+    -------
+    tuple of ndarray
+        (n, n) and (n,).
+
+    Examples
+    --------
+    >>> balance(np.array([[0.5, 2.0**40], [2.0**-40, 0.5]]))[0]
+    array([[0.5, 1. ],
+           [1. , 0.5]])
+    """
+    with np.errstate(invalid="ignore"):  # SciPy also reads the scales as indices, which large ones are not
+        A, (units, _) = scipy.linalg.matrix_balance(A, permute=False, separate=True)
+    return A, units
 
 
 def spectral_radius(A: np.ndarray) -> float:
