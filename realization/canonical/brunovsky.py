@@ -19,12 +19,13 @@ from scipy.linalg import solve_triangular
 from realization.canonical.form import condition, one, relative, size
 from realization.canonical.hessenberg import controllable
 from realization.canonical.luenberger import in_chains
+from realization.core.frozen import Sealed
 from realization.linalg.decision import Decision
 from realization.systems.base import right_divide
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Brunovsky:
+class Brunovsky(Sealed):
     """Chains of integrators, and the feedback that makes them of a system.
 
     Parameters

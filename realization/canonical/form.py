@@ -17,6 +17,7 @@ from typing import Any, Literal
 import numpy as np
 
 from realization.core.errors import ShapeError, StructureError
+from realization.core.frozen import Sealed
 from realization.linalg.decision import Decision
 from realization.systems.base import right_divide
 from realization.systems.continuous import ContinuousSSM
@@ -27,7 +28,7 @@ LIMIT = 1e12
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Conversion:
+class Conversion(Sealed):
     """A system in a canonical form, and how it was reached.
 
     Parameters

@@ -17,12 +17,13 @@ import numpy as np
 
 from realization.canonical.form import CanonicalForm, Conversion, conversion, one, register, relative, size
 from realization.core.errors import StructureError
+from realization.core.frozen import Sealed
 from realization.linalg.arguments import matrices
 from realization.linalg.decision import EPS, Decision, decide_rank
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Selection:
+class Selection(Sealed):
     """Popov's selection of independent columns among b1 ... bm, A b1 ... A bm, A^2 b1 ...
 
     Parameters

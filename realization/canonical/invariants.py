@@ -21,6 +21,7 @@ import numpy as np
 
 from realization.canonical.form import one
 from realization.canonical.reduction import UNIT
+from realization.core.frozen import Sealed
 from realization.linalg.gramians import continuous_hankel_singular_values, hankel_singular_values
 from realization.linalg.staircase import controllability_staircase, observability_staircase
 from realization.systems.continuous import ContinuousSSM
@@ -108,7 +109,7 @@ def _rounding(system: Any, steps: int) -> np.ndarray:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Invariants:
+class Invariants(Sealed):
     """What all similar systems share.
 
     Parameters

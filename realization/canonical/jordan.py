@@ -25,6 +25,7 @@ import numpy as np
 from realization.canonical.form import CanonicalForm, Conversion, conversion, one, register, relative, size
 from realization.canonical.reduction import UNIT
 from realization.core.errors import StructureError
+from realization.core.frozen import Sealed
 from realization.linalg.jordan import ExactJordan, jordan_form
 from realization.systems.exact import ExactSSM
 
@@ -36,7 +37,7 @@ Chain = tuple[Any, np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ExactConversion:
+class ExactConversion(Sealed):
     """A rational system in Jordan form: nothing is rounded.
 
     Parameters

@@ -26,6 +26,7 @@ import numpy as np
 
 from realization.canonical.form import one
 from realization.canonical.reduction import UNIT, Reduction, Samples, project, sample
+from realization.core.frozen import Sealed
 from realization.linalg.decision import Decision
 from realization.linalg.dense import two_norm
 from realization.systems.compose import dual
@@ -40,7 +41,7 @@ NEAR = 10.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Plateau:
+class Plateau(Sealed):
     """An order, and the relative tolerances over which a staircase reduction finds it.
 
     Parameters

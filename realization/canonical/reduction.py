@@ -17,6 +17,7 @@ import numpy as np
 from numpy.linalg import norm
 
 from realization.canonical.form import size
+from realization.core.frozen import Sealed
 from realization.linalg.decision import Decision
 from realization.systems.responses import evaluate
 
@@ -26,7 +27,7 @@ UNIT = 2.0**-53
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Reduction:
+class Reduction(Sealed):
     """A smaller system, the maps between the states, and what was lost.
 
     Parameters
@@ -79,7 +80,7 @@ def project(system: S, L: np.ndarray, R: np.ndarray) -> S:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Samples:
+class Samples(Sealed):
     """Values G(z) = C inv(zI - A) B at points off the spectrum, and what rounding A, B, C does to them.
 
     A relative change u of A, B and C in the Frobenius norm moves G(z), to first order, by at most

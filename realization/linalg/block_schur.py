@@ -17,6 +17,7 @@ from scipy.linalg import block_diag, schur
 from scipy.linalg.lapack import get_lapack_funcs
 
 from realization.core.errors import ConvergenceError
+from realization.core.frozen import Sealed
 from realization.linalg.arguments import matrices
 from realization.linalg.decision import at_least
 from realization.linalg.fitting import LARGEST_CONDITION
@@ -43,7 +44,7 @@ class Merge:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class BlockDiagonalSchur:
+class BlockDiagonalSchur(Sealed):
     """T A = A2 T with A2 block diagonal.
 
     Parameters

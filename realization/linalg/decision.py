@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from realization.core.errors import ShapeError, StructureError
+from realization.core.frozen import Sealed
 from realization.core.shapes import finite
 
 EPS = float(np.finfo(np.float64).eps)
@@ -19,7 +20,7 @@ SAME_SIZE = 10.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Decision:
+class Decision(Sealed):
     """A whole number chosen where a sequence of numbers falls off a cliff.
 
     Parameters

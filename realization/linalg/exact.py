@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from realization.core.errors import ShapeError
+from realization.core.frozen import Sealed
 from realization.linalg.rational import domain_matrix, eye, fraction, fractions, matrix, rank, rationals, solve, square
 
 __all__ = [
@@ -54,7 +55,7 @@ class ElementaryDivisor(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ExactFittingSplit:
+class ExactFittingSplit(Sealed):
     """T A = [[N, 0], [0, M]] T without an error.
 
     Parameters

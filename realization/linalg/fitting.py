@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from scipy.linalg import lu_factor, lu_solve
 
+from realization.core.frozen import Sealed
 from realization.linalg.arguments import matrices
 from realization.linalg.decision import CEILING, EPS, Decision, at_least
 from realization.linalg.dense import two_norm
@@ -26,7 +27,7 @@ LARGEST_CONDITION = CEILING / EPS
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class FittingSplit:
+class FittingSplit(Sealed):
     """A = Q [[N, X], [0, M]] Q', and the similarity that removes X where it is within reach.
 
     Parameters

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from realization.core.errors import ConvergenceError, StructureError
+from realization.core.frozen import Sealed
 from realization.linalg.block_schur import order_eigenvalues
 from realization.linalg.exact import elementary_divisors
 from realization.linalg.rational import fractions, rationals, square
@@ -26,7 +27,7 @@ Complex = tuple[Fraction, Fraction]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class JordanGroup:
+class JordanGroup(Sealed):
     """The Jordan blocks of all roots a of one irreducible polynomial p of degree d.
 
     An entry of V and T is a polynomial in a, as d coefficients, highest first.
@@ -53,7 +54,7 @@ class JordanGroup:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class RoundedJordan:
+class RoundedJordan(Sealed):
     """T A = J T in doubles, every entry off by no more than a few roundings.
 
     Parameters

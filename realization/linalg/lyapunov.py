@@ -18,6 +18,7 @@ import numpy as np
 import scipy.linalg
 
 from realization.core.errors import StructureError
+from realization.core.frozen import Sealed
 from realization.linalg.arguments import LARGEST_FACTOR, matrices
 from realization.linalg.decision import EPS
 from realization.linalg.dense import adjoint, two_norm
@@ -27,7 +28,7 @@ Operator = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class LyapunovSolution:
+class LyapunovSolution(Sealed):
     """X, and what it is worth.
 
     Parameters

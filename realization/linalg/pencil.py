@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 import scipy.linalg
 
+from realization.core.frozen import Sealed
 from realization.linalg import doubling
 from realization.linalg.dense import adjoint, two_norm
 from realization.linalg.lyapunov import continuous_doubling
@@ -23,7 +24,7 @@ Which = Literal["stabilizing", "antistabilizing"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Equation:
+class Equation(Sealed):
     """Matrices of one equation; Q and R symmetric."""
 
     A: np.ndarray

@@ -20,6 +20,7 @@ import numpy as np
 import scipy.optimize
 
 from realization.core.errors import ShapeError
+from realization.core.frozen import Sealed
 from realization.linalg.arguments import LARGEST_FACTOR, matrices
 from realization.linalg.decision import EPS
 from realization.linalg.dense import adjoint, in_basis
@@ -29,7 +30,7 @@ WORST_CONDITION = 1e5  # of T: the check of P loses cond(T)^2 eps
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class QuadraticNorm:
+class QuadraticNorm(Sealed):
     """A proof that |A_i x|_P <= bound |x|_P for every matrix of a family.
 
     Parameters

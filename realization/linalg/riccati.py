@@ -26,6 +26,7 @@ import numpy as np
 import scipy.linalg
 
 from realization.core.errors import ConvergenceError, ShapeError, StructureError
+from realization.core.frozen import Sealed
 from realization.linalg.arguments import LARGEST_FACTOR, matrices
 from realization.linalg.decision import EPS
 from realization.linalg.dense import adjoint, divided, two_norm
@@ -37,7 +38,7 @@ NEWTON_STEPS = 3  # each squares the error: from sqrt(sqrt(eps)) to rounding in 
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class RiccatiSolution:
+class RiccatiSolution(Sealed):
     """X, and what it is worth.
 
     Parameters

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 from scipy.linalg import block_diag
 
+from realization.core.frozen import Sealed
 from realization.linalg import refinement
 from realization.linalg.arguments import matrices
 from realization.linalg.decision import EPS, SAME_SIZE, Decision
@@ -42,7 +43,7 @@ from realization.linalg.twins import (
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class NilpotentStaircase:
+class NilpotentStaircase(Sealed):
     """A = Q A2 Q', A2 block upper triangular with zero diagonal blocks and an invertible last one.
 
     Parameters
@@ -88,7 +89,7 @@ class NilpotentStaircase:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ControllabilityStaircase:
+class ControllabilityStaircase(Sealed):
     """A = Q A2 Q', B = Q B2: the first `rank` coordinates are what the input reaches.
 
     Parameters
@@ -130,7 +131,7 @@ class ControllabilityStaircase:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ObservabilityStaircase:
+class ObservabilityStaircase(Sealed):
     """A = Q A2 Q', C = C2 Q': the first `rank` coordinates are what the output sees.
 
     Parameters

@@ -18,6 +18,7 @@ import numpy as np
 from scipy.linalg import expm
 
 from realization.core.errors import ShapeError
+from realization.core.frozen import Sealed
 from realization.linalg.decision import EPS
 from realization.linalg.gramians import continuous_observability_factor, observability_factor
 from realization.linalg.staircase import (
@@ -51,7 +52,7 @@ SHOWN = 8  # rows and columns of a matrix that a notebook writes out
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Description:
+class Description(Sealed):
     """What `describe` found out about a linear time-invariant system.
 
     Parameters

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from scipy.linalg import eig, matrix_balance
 
+from realization.core.frozen import Sealed
 from realization.linalg.decision import Decision, decide_rank, require_decided
 from realization.systems.base import Step, single
 from realization.systems.continuous import ContinuousSSM
@@ -20,7 +21,7 @@ from realization.systems.linear import LinearSSM
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class InvariantZeros:
+class InvariantZeros(Sealed):
     """The zeros of a system, with the rank decisions that they rest on.
 
     Parameters
