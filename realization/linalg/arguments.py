@@ -21,7 +21,7 @@ def matrices(signature: str, *, largest: float = LARGEST, **given: Any) -> tuple
     signature : str
         Axes of every array, as in `realization.core.shapes`: "A: n n; B: n m".
     largest : float
-        Bound of the entries: what would overflow later is refused here.
+        Bound of the entries: what would overflow later is refused here; infinite where units cancel.
     **given : array_like
         The arrays, in the order in which they come back.
 

@@ -147,7 +147,7 @@ def continuous_controllability_factor(A: Any, B: Any) -> np.ndarray:
     >>> (L @ L.T).round(12)
     array([[0.5]])
     """
-    A, B = matrices("A: n n; B: n m", largest=LARGEST_FACTOR, A=A, B=B)
+    A, B = matrices("A: n n; B: n m", largest=np.inf, A=A, B=B)
     Ad, M, s = _disc(A)
     return _factor(Ad, np.sqrt(2 * s) * M @ B)
 
@@ -178,7 +178,7 @@ def continuous_observability_factor(A: Any, C: Any) -> np.ndarray:
     >>> (M @ M.T).round(12)
     array([[2.]])
     """
-    A, C = matrices("A: n n; C: p n", largest=LARGEST_FACTOR, A=A, C=C)
+    A, C = matrices("A: n n; C: p n", largest=np.inf, A=A, C=C)
     Ad, M, s = _disc(A)
     return _factor(adjoint(Ad), np.sqrt(2 * s) * adjoint(C @ M))
 
@@ -213,7 +213,7 @@ def continuous_hankel_singular_values(A: Any, B: Any, C: Any) -> np.ndarray:
     >>> continuous_hankel_singular_values([[-1.0]], [[1.0]], [[1.0]]).round(12)
     array([0.5])
     """
-    A, B, C = matrices("A: n n; B: n m; C: p n", largest=LARGEST_FACTOR, A=A, B=B, C=C)
+    A, B, C = matrices("A: n n; B: n m; C: p n", largest=np.inf, A=A, B=B, C=C)
     Ad, M, s = _disc(A)
     scale = np.sqrt(2 * s)
     return _hankel(Ad, scale * M @ B, scale * C @ M)

@@ -55,7 +55,7 @@ def refined(A: np.ndarray, Q: np.ndarray, zeros: Zeros, level: float) -> np.ndar
     Returns
     -------
     ndarray
-        (n, n), the given Q where no step brings a gain.
+        (n, n), the given Q where no step brings a gain; a step may fail before the next one succeeds.
     """
     (low, unknown), size = zeros, two_norm(A)
 
@@ -64,15 +64,15 @@ def refined(A: np.ndarray, Q: np.ndarray, zeros: Zeros, level: float) -> np.ndar
         return S, two_norm(np.where(low, S, 0))
 
     S, left = turned(Q)
+    best, least = Q, left
     for _ in range(STEPS):
-        if left <= level:
+        if least <= level or left > 1e3 * least:
             break
-        further = _step(S, Q, low, unknown)
-        S, now = turned(further)
-        if not now < left:
-            break
-        Q, left = further, now
-    return Q
+        Q = _step(S, Q, low, unknown)
+        S, left = turned(Q)
+        if left < least:
+            best, least = Q, left
+    return best
 
 
 def _step(S: np.ndarray, Q: np.ndarray, low: np.ndarray, unknown: np.ndarray) -> np.ndarray:
