@@ -3,7 +3,8 @@
     decay(h, i) = exp(-Delta(h) exp(A_log(h, i))),      Delta = softplus(bias)
 
 A layer chooses its step Delta from the data; without data only the bias is known, so every
-number here is the one at that step.  In front of the scan a short convolution holds its last
+number here is the one at that step; limits on the step, which a configuration may set, are
+not in the weights.  In front of the scan a short convolution holds its last
 w inputs exactly: the eidetic part.
 
 Read are files of state-spaces, of Hugging Face and of hybrids such as Bamba: whatever has

@@ -11,6 +11,7 @@ x(t+1) = A x(t) + B u(t), y(t) = C x(t) + D u(t) has index w - 1 and the current
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +22,7 @@ from realization.core.errors import ShapeError
 from realization.core.frozen import Sealed
 from realization.linalg.decision import EPS, Decision, decide_rank
 from realization.linalg.dense import balance, two_norm
-from realization.linalg.fitting import fitting_split
+from realization.linalg.fitting import FittingSplit, fitting_split
 from realization.linalg.radius import acyclic
 from realization.systems import LinearSSM
 
@@ -152,7 +153,8 @@ def eidetic_memory(system: LinearSSM) -> Eidetic:
     if acyclic(A != 0):
         N, read = csr_array(A), csr_array(C)  # registers have one entry a row, and thousands of rows
         index = _index(N)
-        return Eidetic(n, index, True, _lags((N, B, read, D), (abs(N), abs(B), abs(read)), index), 1.0, True, A[:0, :0])
+        seen = _lags(N, B, read, D, _entries(abs(N), abs(B), abs(read), index))
+        return Eidetic(n, index, True, seen, 1.0, True, A[:0, :0])
     A, units = balance(A)  # ranks do not see the units
     B, C = B / units[:, None], C * units
     split = fitting_split(A)
@@ -162,10 +164,8 @@ def eidetic_memory(system: LinearSSM) -> Eidetic:
     if whole or split.decoupled:
         B_, C_ = split.Q.conj().T @ B, C @ split.Q
         entering = B_[:k] if whole else B_[:k] - split.Y @ B_[k:]
-        # a change of basis leaves each entry with an error of the size of its row, or column
-        rows, columns = np.linalg.norm(C_, axis=1, keepdims=True), np.linalg.norm(B_, axis=0, keepdims=True)
-        sizes = np.array([[two_norm(split.N)]]), columns * split.condition, rows
-        lags = _lags((split.N, entering, C_[:, :k], D), sizes, split.index)
+        sizes = _rotated(split.N, entering, C_[:, :k], _decoupling(split) * B_, C_, split.index)
+        lags = _lags(split.N, entering, C_[:, :k], D, sizes)
     return Eidetic(k, split.index, whole, lags, split.condition, False, split.M, split.decisions)
 
 
@@ -247,18 +247,51 @@ def unit(X: Any) -> Any:
     return X * np.ldexp(1.0, -int(np.clip(np.frexp(largest)[1], -1000, 1000)))
 
 
-Sizes = tuple[Any, np.ndarray, Any]  # of N, B and C, entry by entry or as numbers that bound whole rows and columns
-
-
 @np.errstate(over="ignore", invalid="ignore")
-def _lags(system: tuple[Any, np.ndarray, Any, np.ndarray], sizes: Sizes, index: int) -> tuple[int, ...]:
-    """The k with G_k != 0 for G_0 = D, G_k = C N^(k-1) B; an entry within the rounding of its products counts as 0."""
-    (N, B, C, D), (n, b, c) = system, sizes
+def _lags(N: Any, B: np.ndarray, C: Any, D: np.ndarray, sizes: Iterable[np.ndarray]) -> tuple[int, ...]:
+    """The k with G_k != 0 for G_0 = D, G_k = C N^(k-1) B; an entry within the rounding of what has `sizes` is 0."""
     lags = [0] if D.any() else []
-    for k in range(1, index + 1):
-        level = 4 * (k + 1) * (N.shape[0] + 1) * EPS * (c @ b)
+    for k, size in enumerate(sizes, 1):
         G = C @ B
-        if ((np.abs(G) > level) | ~np.isfinite(G)).any():  # what overflows is there
+        if (
+            (np.abs(G) > 4 * (k + 1) * (N.shape[0] + 1) * EPS * size) | ~np.isfinite(G)
+        ).any():  # what overflows is there
             lags.append(k)
-        B, b = N @ B, n @ b
+        B = N @ B
     return tuple(lags)
+
+
+def _entries(N: Any, B: np.ndarray, C: Any, index: int) -> Iterator[np.ndarray]:
+    """|C| |N|^(k-1) |B| for k = 1, ..., index: what is summed where no entry has an error."""
+    for _ in range(index):
+        yield C @ B
+        B = N @ B
+
+
+def _rotated(
+    N: np.ndarray, B: np.ndarray, C: np.ndarray, B_all: np.ndarray, C_all: np.ndarray, index: int
+) -> Iterator[np.ndarray]:
+    """How C N^(k-1) B moves if each factor moves by its own norm, to first order: a change of basis leaves no zeros."""
+    rows, columns = [_rows(C)], [_rows(B.T).T]
+    for k in range(index):
+        inside = (two_norm(N) * rows[i] * columns[k - 1 - i] for i in range(k))
+        yield sum(inside, _rows(C_all) * columns[k] + rows[k] * _rows(B_all.T).T)
+        B, C = N @ B, C @ N
+        rows.append(_rows(C))
+        columns.append(_rows(B.T).T)
+
+
+def _rows(X: np.ndarray) -> np.ndarray:
+    return np.asarray(np.linalg.norm(X, axis=1, keepdims=True))
+
+
+def _decoupling(split: FittingSplit) -> float:
+    """The condition of T, times |A| sum over j of |N^j| |M^-(j+1)|: by how much Y M - N Y = X multiplies an error."""
+    if not len(split.N) or not len(split.M):
+        return 1.0
+    inverse = np.linalg.solve(split.M, np.eye(len(split.M)))
+    size, total, left, right = max(two_norm(split.N), two_norm(split.M)), 0.0, np.eye(len(split.N)), inverse
+    for _ in range(split.index):
+        total += two_norm(left) * two_norm(right)
+        left, right = split.N @ left, inverse @ right
+    return split.condition * max(1.0, size * total)

@@ -72,6 +72,16 @@ def test_lags_are_seen_in_any_basis(condition):
     assert eidetic_memory(similar(moving_average((0.0, 1.0, 1e-7, 0.0, 1.0)), T)).lags == (1, 2, 4)
 
 
+@given(
+    seeds, st.integers(1, 6), st.sampled_from([(), (0.9,), (0.3,), (0.5, -0.7)]), st.sampled_from([1.0, 10.0, 100.0])
+)
+def test_a_delay_has_one_lag_in_any_basis(seed, w, poles, condition):
+    """Beside modes too, whose share of every lag the decoupling takes out."""
+    system = parallel(delay_line(w), diagonal(poles)) if poles else delay_line(w)
+    hidden = similar(system, conditioned(len(system.A), condition, rng=seed))
+    assert eidetic_memory(hidden).lags == (w,)
+
+
 def test_a_part_that_cannot_be_decoupled_says_so():
     """Index 12 beside 0.01: the change of basis would have condition 10^24; the index is known all the same."""
     A = np.eye(13, k=1)
