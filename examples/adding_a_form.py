@@ -22,10 +22,10 @@ def outputs_to_come(system):
 
 
 def shape(system):
-    """How far A without its last row is from a shift, and C from the first unit vector."""
+    """How far A without its last row is from a shift, relative to A, and C from the first unit vector."""
     n = len(system.A)
     A, C = system.A[: n - 1] - np.eye(n, k=1)[: n - 1], system.C - np.eye(1, n)
-    return max(np.abs(A).max(initial=0), np.abs(C).max(initial=0))
+    return max(np.abs(A).max(initial=0) / max(np.abs(system.A).max(initial=0), 1), np.abs(C).max(initial=0))
 
 
 FORM = register(

@@ -123,13 +123,13 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _natural(text: str) -> int:
-    if not text.isdigit():
+    if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} given, a whole number from 0 on is needed")
     return int(text)
 
 
 def _positive(text: str) -> int:
-    value = int(text) if text.isdigit() else 0
+    value = int(text) if text.isdecimal() else 0
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text!r} given, a whole number from 1 on is needed")
     return value

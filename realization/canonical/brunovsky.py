@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 from scipy.linalg import solve_triangular
 
-from realization.canonical.form import condition, one, relative, right_solve, size
+from realization.canonical.form import condition, one, relative, size
 from realization.canonical.hessenberg import controllable
 from realization.canonical.luenberger import in_chains
 from realization.linalg.decision import Decision
+from realization.systems.base import right_divide
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,7 +120,7 @@ def _judged(
     A2, B2 = np.eye(n, k=1), np.zeros(B.shape)
     A2[ends] = 0.0
     B2[ends, np.arange(len(ends))] = 1.0
-    new = dataclasses.replace(system, A=A2, B=B2, C=right_solve(system.C + system.D @ K, T), D=system.D @ G)
+    new = dataclasses.replace(system, A=A2, B=B2, C=right_divide(system.C + system.D @ K, T), D=system.D @ G)
     # relative to A and B K, not to their sum, which the feedback may have made small
     residual = max(
         relative(T @ A - A2 @ T, size(T) * (size(system.A) + size(system.B) * size(K)) + size(A2) * size(T)),

@@ -22,8 +22,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from realization.canonical.form import CanonicalForm, Conversion, condition, one, relative, residuals, size
+from realization.canonical.reduction import UNIT
 from realization.core.errors import StructureError
-from realization.linalg.arguments import spectral_abscissa, spectral_radius
+from realization.linalg.dense import spectral_abscissa, spectral_radius
 from realization.linalg.gramians import continuous_hankel_singular_values, hankel_singular_values
 from realization.linalg.lyapunov import continuous_lyapunov, discrete_lyapunov
 from realization.systems.compose import similar
@@ -31,7 +32,6 @@ from realization.systems.continuous import ContinuousSSM
 from realization.systems.families import conditioned
 from realization.systems.responses import evaluate, markov_parameters
 
-U = 2.0**-53
 KAPPA = 10.0  # of the random change of basis
 LOST = 1e-4
 
@@ -98,9 +98,8 @@ def check_form(form: CanonicalForm, system: Any, *, rng: Any = None) -> list[Che
     if n2 != n or found.T.shape != (n, n):
         return [Check("same number of states", float(max(abs(n2 - n), *np.abs(np.subtract(found.T.shape, n)))), 0.0)]
     # what was decided to be 0 is 0 in the result
-    dropped = max(
-        (d.values[d.choice] / d.values[0] for d in found.decisions if 0 < d.choice < len(d.values)), default=0
-    )
+    zeros = [d for d in found.decisions if d.decided and 0 < d.choice < len(d.values)]
+    dropped = max((d.values[d.choice] / d.values[0] for d in zeros), default=0)
     once, twice = (tolerance(n, k) + dropped * k for k in (found.condition, found.condition**2))
     return [
         Check("shape of the form", form.defect(found.system), once),
@@ -165,7 +164,7 @@ def _invariants(form: CanonicalForm, one: Conversion, other: Conversion) -> floa
 
 def tolerance(n: int, growth: float) -> float:
     """Return 100 n u growth, or LOST where that is less."""
-    return min(100 * max(n, 1) * U * growth, LOST)
+    return min(100 * max(n, 1) * UNIT * growth, LOST)
 
 
 def spread(form: CanonicalForm, system: Any, growth: float, rng: Any = None) -> float:
@@ -192,7 +191,7 @@ def spread(form: CanonicalForm, system: Any, growth: float, rng: Any = None) -> 
     if form.group == "unimodular":
         return 0.0
     rng = np.random.default_rng(rng)
-    step = max(len(system.A), 1) * U * growth
+    step = max(len(system.A), 1) * UNIT * growth
     base, largest = form.convert(system), 0.0
     for _ in range(3):
         try:

@@ -127,7 +127,8 @@ def feedback_row(system: Any) -> Conversion:
     Returns
     -------
     Conversion
-        Unique; with one input it is the controllable companion, F = -a'.
+        Unique; with one input it is the controllable companion, F = -a'.  With more it is the controllable
+        Luenberger form, whose states come chain after chain, with all inputs of one time together.
 
     Raises
     ------
@@ -206,7 +207,7 @@ def vandermonde(system: Any) -> Conversion:
     array([[ 4.],
            [-4.]])
     """
-    defect = controllable_companion_defect(one(system)) if system.B.shape[1] == 1 else np.inf
+    defect = controllable_companion_defect(system) if one(system).B.shape[1] == 1 else np.inf
     if defect > 0:
         raise StructureError(f"vandermonde: a companion of one input is needed, this system is {defect:.1e} from it")
     poles = np.linalg.eigvals(system.A)

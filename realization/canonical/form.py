@@ -18,6 +18,7 @@ import numpy as np
 
 from realization.core.errors import ShapeError, StructureError
 from realization.linalg.decision import Decision
+from realization.systems.base import right_divide
 from realization.systems.continuous import ContinuousSSM
 from realization.systems.linear import LinearSSM
 
@@ -42,7 +43,8 @@ class Conversion:
     residual : float
         Largest of |T A - A2 T|, |T B - B2| and |C - C2 T|, each relative to what is compared.
     decisions : tuple of Decision
-        Every rank or grouping that was decided on the way, with its gap.
+        Every rank or grouping that was decided on the way, with its gap; where one is undecided, nothing
+        was dropped.
     freedom : str or None
         None where the result is unique, else one line that says what is left free at this
         system (a repeated eigenvalue, say): there only invariants can be compared.
@@ -154,7 +156,7 @@ def convert(system: Any, name: str) -> Conversion:
 def one(system: Any) -> Any:
     """Return the system, refusing another kind, or a batch, by name."""
     if not isinstance(system, LinearSSM | ContinuousSSM):
-        raise ShapeError(f"a {type(system).__name__} came; a form takes a LinearSSM or a ContinuousSSM")
+        raise ShapeError(f"a {type(system).__name__} came; a LinearSSM or a ContinuousSSM is needed")
     if system.A.ndim != 2:
         raise ShapeError(
             f"one system at a time: A has shape {system.A.shape}, (n, n) is needed; "
@@ -201,9 +203,9 @@ def conversion(
         If the condition of T is above LIMIT.
     """
     kappa = within_reach(form, T)
-    A = right_solve(T @ system.A, T) if A is None else A
+    A = right_divide(T @ system.A, T) if A is None else A
     B = T @ system.B if B is None else B
-    C = right_solve(system.C, T) if C is None else C
+    C = right_divide(system.C, T) if C is None else C
     new = dataclasses.replace(system, A=A, B=B, C=C)
     return Conversion(form, new, T, kappa, max(residuals(system, new, T)), decisions, freedom)
 
@@ -227,11 +229,6 @@ def residuals(system: Any, new: Any, T: np.ndarray) -> tuple[float, float, float
     )
 
 
-def right_solve(X: np.ndarray, T: np.ndarray) -> np.ndarray:
-    """Return X inv(T)."""
-    return np.linalg.solve(T.T, X.T).T
-
-
 def condition(T: np.ndarray) -> float:
     """Return the 2-norm condition of T, infinite if T is singular or not finite, 1 if it is empty."""
     if not np.isfinite(T).all():
@@ -243,8 +240,9 @@ def condition(T: np.ndarray) -> float:
 
 
 def size(X: np.ndarray) -> float:
-    """Return the Frobenius norm, 0 for an empty matrix."""
-    return float(np.linalg.norm(X))
+    """Return the Frobenius norm, 0 for an empty matrix; its squares stay in range."""
+    largest = float(np.abs(X).max(initial=0.0))
+    return largest * float(np.linalg.norm(X / largest)) if largest > 0 else 0.0
 
 
 def relative(X: np.ndarray, scale: float) -> float:

@@ -114,6 +114,11 @@ def from_entries(entries: Sequence[Sequence[Any]], kind: Kind = LinearSSM) -> An
     (2, 1)
     """
     rows = [[_entry(entry, kind) for entry in row] for row in entries]
+    kinds = {type(entry) for row in rows for entry in row}
+    if len(kinds) > 1:
+        raise ShapeError(
+            f"entries are a {' and a '.join(sorted(k.__name__ for k in kinds))}; all of one kind are needed"
+        )
     if len({len(row) for row in rows}) > 1:
         raise ShapeError(f"rows have {', '.join(str(len(row)) for row in rows)} entries; as many in each are needed")
     p, m = len(rows), len(rows[0]) if rows else 0
@@ -133,8 +138,10 @@ def _entry(entry: Any, kind: Kind) -> Any:
     try:
         numerator, denominator = entry
         return from_rational(RationalTransfer([[numerator]], denominator), kind)
+    except StructureError as error:
+        raise StructureError(f"an entry is {entry!r}: {error}") from error
     except (TypeError, ValueError) as error:
-        raise type(error)(f"an entry is {entry!r}; a system or (numerator, denominator) is needed: {error}") from error
+        raise ShapeError(f"an entry is {entry!r}; a system or (numerator, denominator) is needed: {error}") from error
 
 
 def from_zeros_poles(transfer: ZerosPolesGain, kind: Kind = LinearSSM) -> Any:

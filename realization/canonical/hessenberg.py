@@ -103,13 +103,13 @@ def _orthogonalise(
     chains: list[list[int]] = [[] for _ in range(m)]
     seen: list[tuple[float, bool]] = []
     norm = float(np.linalg.norm(A, 2)) if n else 0.0
-    queue = [(i, B[:, i], float(np.linalg.norm(B[:, i]))) for i in range(m)]
+    queue = [(i, B[:, i], size(B[:, i])) for i in range(m)]
     while queue and Q.shape[1] < n:
         i, v, scale = queue.pop(0)
         # twice: once leaves u |v| / |remainder| of the old directions
         for _ in range(2):
             v = v - Q @ (Q.conj().T @ v)
-        left = float(np.linalg.norm(v))
+        left = size(v)
         value = left / scale if scale else 0.0
         seen.append((value, value > drop))
         if value > drop:

@@ -23,6 +23,7 @@ from realization.core.errors import ShapeError, StructureError
 from realization.linalg.arguments import matrices
 from realization.linalg.decision import Decision, decide_rank
 from realization.linalg.hankel import block_hankel
+from realization.systems.base import count
 from realization.systems.linear import LinearSSM
 from realization.systems.responses import markov_parameters
 
@@ -80,7 +81,7 @@ def era(markov: Any, order: int) -> Reduction:
     Raises
     ------
     ShapeError
-        If h has other axes, is not finite, or is empty.
+        If h has other axes, is not finite, or is empty, or if the order is no whole number >= 0.
     StructureError
         If the order is beyond the rank; the message gives the singular values.
 
@@ -96,7 +97,7 @@ def era(markov: Any, order: int) -> Reduction:
     """
     h, H, svd = _decompose(markov)
     s = np.append(svd[1], 0.0)
-    if not 0 <= order < len(s) or (order and s[order - 1] <= _floor(H, s)):
+    if count("order", order) >= len(s) or (order and s[order - 1] <= _floor(H, s)):
         least, largest = s[min(max(order, 1), len(s)) - 1], s[0]
         raise StructureError(
             f"order {order}: the Hankel matrix {H.shape} has singular value {least:.1e} there, the largest is "

@@ -23,13 +23,13 @@ from typing import Any
 import numpy as np
 
 from realization.canonical.form import CanonicalForm, Conversion, conversion, one, register, relative, size
+from realization.canonical.reduction import UNIT
 from realization.core.errors import StructureError
 from realization.linalg.jordan import ExactJordan, jordan_form
 from realization.systems.exact import ExactSSM
 
 # Bits of a double that was meant: a few decimals of a binary fraction, and integers up to a million.
 BITS = 20
-U = 2.0**-53
 
 # eigenvalue, rows of T (k, n) and columns of inv(T) (n, k) of one chain
 Chain = tuple[Any, np.ndarray, np.ndarray]
@@ -159,7 +159,8 @@ def _short(A: np.ndarray) -> np.ndarray:
         if bits > BITS:
             raise StructureError(
                 f"jordan: A{list(place)} = {float(x.real)!r} has {bits} bits, need <= {BITS} to be taken as exact; "
-                "rounding undoes Jordan blocks: use the staircase or the memory split, or ExactSSM.of(system) to insist"
+                "rounding undoes Jordan blocks: use the staircase or the memory split, "
+                "or jordan(ExactSSM.of(system)) to insist"
             )
     return A.real
 
@@ -170,7 +171,7 @@ def _rational(form: ExactJordan) -> ExactJordan:
     if degree > 1:
         raise StructureError(
             f"jordan: an eigenvalue is the root of an irreducible polynomial of degree {degree}, need degree 1; "
-            "use the modal form, or ExactSSM.of(system) to have its roots rounded"
+            "use the modal form, or jordan(ExactSSM.of(system)) to have its roots rounded"
         )
     return form
 
@@ -198,7 +199,7 @@ def _fixing(rows: np.ndarray, columns: np.ndarray, B: np.ndarray, C: np.ndarray,
     """Return the coefficients of q with C inv(q(N)) = [1, 0, ...] in a row, or q(N) B = [..., 0, 1]' in a column."""
     seen, driven = C @ columns, rows @ B
     # rounded once, an entry that is 0 comes out within (n + 2) u of the sum of moduli; twice that decides
-    margin = 0 if exact else 2 * (len(columns) + 2) * U
+    margin = 0 if exact else 2 * (len(columns) + 2) * UNIT
     for c, bound in zip(seen, np.abs(C) @ np.abs(columns) * margin, strict=True):
         if abs(c[0]) > bound[0]:
             return c

@@ -25,11 +25,11 @@ from realization.canonical.form import (
     one,
     register,
     relative,
-    right_solve,
     size,
     within_reach,
 )
 from realization.canonical.hessenberg import Selection, controllable, in_selected
+from realization.systems.base import right_divide
 from realization.systems.compose import dual
 
 
@@ -86,7 +86,7 @@ def in_chains(name: str, system: Any, found: Selection) -> Conversion:
     within_reach(name, P)
     last = np.cumsum([len(chain) for _, chain in chains], dtype=int) - 1
     A = np.eye(len(H), k=1, dtype=H.dtype)
-    A[last] = right_solve(P[last] @ H, P)
+    A[last] = right_divide(P[last] @ H, P)
     B = np.zeros_like(R)
     B[last] = _inputs(P[last] @ R, found.indices)
     return conversion(name, system, P @ T, A=A, B=B, decisions=hosted.decisions)

@@ -27,6 +27,7 @@ import numpy as np
 from realization.canonical.form import one
 from realization.canonical.reduction import UNIT, Reduction, Samples, project, sample
 from realization.linalg.decision import Decision
+from realization.linalg.dense import two_norm
 from realization.systems.compose import dual
 from realization.systems.zeros import units
 
@@ -211,7 +212,7 @@ def _balance(system: Any) -> tuple[Any, np.ndarray]:
 
 def _runs(A: np.ndarray, B: np.ndarray, C: np.ndarray) -> Iterator[tuple[np.ndarray, float, float]]:
     """Yield the basis of the states kept (n, r) and the interval of tolerances, upwards from rounding."""
-    a, b, c = (_norm(X) for X in (A, B, C))
+    a, b, c = (two_norm(X) for X in (A, B, C))
     low = max(len(A), 1) * UNIT
     while low < CEILING:
         V, reached = _reachable(A, B, a, b, low)
@@ -242,6 +243,3 @@ def _reachable(A: np.ndarray, B: np.ndarray, a: float, b: float, rtol: float) ->
         X, size, r = A[r + len(kept) :, r : r + len(kept)], a, r + len(kept)
     return Q[:, :r], end
 
-
-def _norm(A: np.ndarray) -> float:
-    return float(np.linalg.norm(A, 2)) if A.size else 0.0

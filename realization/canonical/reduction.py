@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.linalg import norm
 
+from realization.canonical.form import size
 from realization.linalg.decision import Decision
 from realization.systems.responses import evaluate
 
@@ -155,7 +156,7 @@ def _value(system: Any, z: complex) -> tuple[complex, np.ndarray, float] | None:
     A, B, C = system.A, system.B, system.C
     n = len(A)
     F = np.linalg.solve(z * np.eye(n) - A, np.eye(n))
-    if n * UNIT * norm(A) * norm(F) > 1e-3:
+    if n * UNIT * size(A) * size(F) > 1e-3:
         return None
     K, H = F @ B, C @ F
-    return z, C @ K, n * (n + 1) * UNIT * float(norm(C) * norm(K) + norm(H) * norm(A) * norm(K) + norm(H) * norm(B))
+    return z, C @ K, n * (n + 1) * UNIT * (size(C) * size(K) + size(H) * size(A) * size(K) + size(H) * size(B))

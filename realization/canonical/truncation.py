@@ -23,6 +23,7 @@ from realization.canonical.reduction import Reduction, project
 from realization.core.errors import StructureError
 from realization.linalg.decision import Decision
 from realization.linalg.gramians import continuous_hankel_singular_values, hankel_singular_values
+from realization.systems.base import count
 from realization.systems.continuous import ContinuousSSM
 from realization.systems.responses import evaluate
 
@@ -48,7 +49,7 @@ def balanced_truncation(system: Any, order: int) -> Reduction:
     Raises
     ------
     ShapeError
-        If the system is a batch.
+        If the system is a batch, or the order is no whole number >= 0.
     StructureError
         If the system is not stable, or the order is beyond what rounding leaves.
 
@@ -63,7 +64,7 @@ def balanced_truncation(system: Any, order: int) -> Reduction:
     (1, True)
     """
     found = factors(one(system))
-    L, R = _bases(found, order)
+    L, R = _bases(found, count("order", order))
     return _reduction("balanced truncation", system, project(system, L, R), L, R)
 
 
@@ -86,7 +87,7 @@ def singular_perturbation(system: Any, order: int) -> Reduction:
     Raises
     ------
     ShapeError
-        If the system is a batch.
+        If the system is a batch, or the order is no whole number >= 0.
     StructureError
         If the system is not stable, or the order is beyond what rounding leaves.
 
@@ -101,7 +102,7 @@ def singular_perturbation(system: Any, order: int) -> Reduction:
     [0.0, 0.058]
     """
     found = factors(one(system))
-    r, k = order, max(order, int((found.noise < found.S).sum()))
+    r, k = count("order", order), max(order, int((found.noise < found.S).sum()))
     L, R = _bases(found, k)
     s: Any = project(system, L, R)
     A11, A12, A21, A22 = s.A[:r, :r], s.A[:r, r:], s.A[r:, :r], s.A[r:, r:]
@@ -114,7 +115,7 @@ def singular_perturbation(system: Any, order: int) -> Reduction:
 
 def _bases(found: Balance, order: int) -> tuple[np.ndarray, np.ndarray]:
     n, S = len(found.S), found.S
-    if not 0 <= order <= n or (order and S[order - 1] <= found.noise):
+    if order > n or (order and S[order - 1] <= found.noise):
         above = int((found.noise < S).sum())
         raise StructureError(
             f"order {order}: {above} of {n} Hankel singular values are above what rounding explains, "

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,21 @@ def freeze(owner: Any, signature: str) -> dict[str, int]:
     return parsed.check(arrays)
 
 
-def describe(name: str, sizes: Mapping[str, int]) -> str:
-    """One line that fits a terminal: `LinearSSM(n=3, m=1, p=1)`."""
-    return f"{name}({', '.join(f'{letter}={size}' for letter, size in sizes.items())})"
+class Sealed:
+    """A result as frozen dataclass, whose arrays are read-only as those of a system are: `class Found(Sealed)`."""
+
+    __slots__ = ()
+
+    def __post_init__(self) -> None:
+        for field in fields(self):  # type: ignore[arg-type]
+            x = getattr(self, field.name)
+            if isinstance(x, np.ndarray):  # a view: what another owns stays as it is
+                x = x.view()
+                x.setflags(write=False)
+                object.__setattr__(self, field.name, x)
+
+
+def describe(name: str, sizes: Mapping[str, int], batch: Sequence[int] = ()) -> str:
+    """One line that fits a terminal: `LinearSSM(n=3, m=1, p=1)`, and `batch=(2,)` in it where there are batch axes."""
+    shown = [f"{letter}={size}" for letter, size in sizes.items()]
+    return f"{name}({', '.join(shown + [f'batch={tuple(batch)}'] * bool(batch))})"

@@ -6,16 +6,22 @@ from typing import Any
 
 import numpy as np
 
+from realization.core.errors import ShapeError
 from realization.core.shapes import Signature, numbers
 
+LARGEST = 1e250  # norms of such entries, and sums of a thousand of them, do not overflow
+LARGEST_FACTOR = 1e50  # nor does a product of six: A'A'X A A in a Riccati equation, with X of the size of an entry
 
-def matrices(signature: str, **given: Any) -> tuple[np.ndarray, ...]:
+
+def matrices(signature: str, *, largest: float = LARGEST, **given: Any) -> tuple[np.ndarray, ...]:
     """Return the arrays in one dtype, float64 or complex128, checked against a signature.
 
     Parameters
     ----------
     signature : str
         Axes of every array, as in `realization.core.shapes`: "A: n n; B: n m".
+    largest : float
+        Bound of the entries: what would overflow later is refused here.
     **given : array_like
         The arrays, in the order in which they come back.
 
@@ -27,7 +33,7 @@ def matrices(signature: str, **given: Any) -> tuple[np.ndarray, ...]:
     Raises
     ------
     ShapeError
-        If an array is not numeric, does not fit or has entries that are NaN or infinite.
+        If an array is not numeric, does not fit or has entries that are NaN, infinite or too large.
 
     Examples
     --------
@@ -38,15 +44,8 @@ def matrices(signature: str, **given: Any) -> tuple[np.ndarray, ...]:
     arrays = {name: numbers(name, x) for name, x in given.items()}
     form = np.result_type(np.float64, *arrays.values())
     arrays = {name: x.astype(form) for name, x in arrays.items()}
+    for name, x in arrays.items():
+        if (size := np.abs(x).max(initial=0.0)) > largest:
+            raise ShapeError(f"{name} has an entry of size {size:.1e}, need at most {largest:.0e}; choose other units")
     Signature.parse(signature + " ->").check(arrays)
     return tuple(arrays.values())
-
-
-def spectral_radius(A: np.ndarray) -> float:
-    """Return max |eigenvalue of A|; 0 for n = 0."""
-    return float(np.abs(np.linalg.eigvals(A)).max(initial=0.0))
-
-
-def spectral_abscissa(A: np.ndarray) -> float:
-    """Return max Re(eigenvalue of A); -inf for n = 0."""
-    return float(np.linalg.eigvals(A).real.max(initial=-np.inf))

@@ -15,14 +15,10 @@ from typing import Any
 import numpy as np
 
 from realization.linalg.decision import EPS
+from realization.linalg.dense import adjoint
 
 STEPS = 64  # 2^64 terms: a spectral radius of 1 - eps has forgotten after 2^58
 HUGE = 1e50  # A X A' is then below 1e200: no overflow on the way out
-
-
-def adjoint(X: np.ndarray) -> np.ndarray:
-    """Return X', the conjugate transpose over the last two axes."""
-    return X.conj().swapaxes(-1, -2)
 
 
 def smith(A: np.ndarray, Q: np.ndarray) -> np.ndarray | None:
@@ -83,7 +79,9 @@ def cayley(A: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
     eigenvalues of a normal A have on average.
     """
     n = len(A)
-    s = float(np.linalg.norm(A) / np.sqrt(max(n, 1))) or 1.0
+    # squares of entries beyond 1e154, or below 1e-154, are no doubles
+    size = float(np.abs(A).max(initial=0.0)) or 1.0
+    s = size * float(np.linalg.norm(A / size) / np.sqrt(max(n, 1))) or 1.0
     I = np.eye(n)
     M = np.linalg.solve(s * I - A, I)
     return 2 * s * M - I, M, s

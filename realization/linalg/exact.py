@@ -25,7 +25,7 @@ __all__ = [
     "characteristic_polynomial",
     "controllable_dimension",
     "elementary_divisors",
-    "evaluate",
+    "evaluate_polynomial",
     "fitting_split",
     "invariant_factors",
     "is_minimal",
@@ -252,7 +252,7 @@ def elementary_divisors(A: Any) -> tuple[ElementaryDivisor, ...]:
     A = square("A", A)
     found = []
     for p, multiplicity in _factors(characteristic_polynomial(A)):
-        degree, power, P = len(p) - 1, eye(len(A)), evaluate(p, A)
+        degree, power, P = len(p) - 1, eye(len(A)), evaluate_polynomial(p, A)
         ranks = [len(A)]
         while ranks[-1] > len(A) - degree * multiplicity:
             power = power @ P
@@ -398,7 +398,7 @@ def fitting_split(A: Any) -> ExactFittingSplit:
     return ExactFittingSplit(A2[:k, :k], A2[k:, k:], T, V, nilpotency_index(A2[:k, :k]) or 0)
 
 
-def evaluate(p: Sequence[Fraction] | np.ndarray, A: np.ndarray) -> np.ndarray:
+def evaluate_polynomial(p: Sequence[Fraction] | np.ndarray, A: np.ndarray) -> np.ndarray:
     """Return p(A) by Horner's rule.
 
     Parameters
@@ -415,7 +415,7 @@ def evaluate(p: Sequence[Fraction] | np.ndarray, A: np.ndarray) -> np.ndarray:
 
     Examples
     --------
-    >>> bool(evaluate(characteristic_polynomial([[1, 2], [3, 4]]), rationals("A", [[1, 2], [3, 4]])).any())
+    >>> bool(evaluate_polynomial(characteristic_polynomial([[1, 2], [3, 4]]), rationals("A", [[1, 2], [3, 4]])).any())
     False
     """
     P = eye(len(A)) * Fraction(0)

@@ -17,8 +17,8 @@ from scipy.linalg import lu_factor, lu_solve
 
 from realization.linalg.arguments import matrices
 from realization.linalg.decision import CEILING, EPS, Decision, at_least
+from realization.linalg.dense import two_norm
 from realization.linalg.staircase import nilpotent_staircase
-from realization.linalg.twins import norm2
 
 # An error u |A| in any entry of T A inv(T) is one of u cond(T) |A| in A, for instance in the lower left block, where
 # it stands between C2 + C1 Y and B1 - Y B2: u |Y|^2.  It must stay below what a rank decision takes for structure.
@@ -133,8 +133,8 @@ def fitting_split(A: Any, *, bound: float = LARGEST_CONDITION, rtol: float | Non
         T = s.Q.conj().T.copy()
         T[:k] -= Y @ T[k:]
         A2 = np.block([[N, np.zeros_like(X)], [np.zeros((n - k, k)), M]])
-        scale = norm2(T) * norm2(A)
-        residual = max(residual, norm2(T @ A - A2 @ T) / scale if scale else 0.0)
+        scale = two_norm(T) * two_norm(A)
+        residual = max(residual, two_norm(T @ A - A2 @ T) / scale if scale else 0.0)
     return FittingSplit(N, X, M, s.Q, Y, T, float(condition), bound, s.index, s.decisions, residual, s.noise)
 
 

@@ -14,8 +14,9 @@ import numpy as np
 import scipy.linalg
 
 from realization.core.errors import StructureError
-from realization.linalg.arguments import matrices, spectral_abscissa, spectral_radius
-from realization.linalg.doubling import adjoint, cayley, factored_smith
+from realization.linalg.arguments import LARGEST_FACTOR, matrices
+from realization.linalg.dense import adjoint, divided, in_basis, spectral_abscissa, spectral_radius
+from realization.linalg.doubling import cayley, factored_smith
 from realization.linalg.product_svd import product_singular_values
 
 
@@ -49,7 +50,7 @@ def controllability_factor(A: Any, B: Any) -> np.ndarray:
     >>> (L @ L.T).round(12)
     array([[1.33333333]])
     """
-    A, B = matrices("A: n n; B: n m", A=A, B=B)
+    A, B = matrices("A: n n; B: n m", largest=LARGEST_FACTOR, A=A, B=B)
     return _factor(A, B)
 
 
@@ -80,7 +81,7 @@ def observability_factor(A: Any, C: Any) -> np.ndarray:
     >>> abs(observability_factor([[0, 1], [0, 0]], [[1, 0]])).tolist()
     [[1.0, 0.0], [0.0, 1.0]]
     """
-    A, C = matrices("A: n n; C: p n", A=A, C=C)
+    A, C = matrices("A: n n; C: p n", largest=LARGEST_FACTOR, A=A, C=C)
     return _factor(adjoint(A), adjoint(C))
 
 
@@ -116,7 +117,7 @@ def hankel_singular_values(A: Any, B: Any, C: Any) -> np.ndarray:
     >>> hankel_singular_values([[0, 1], [0, 0]], [[0], [1]], [[1, 0]])
     array([1., 1.])
     """
-    A, B, C = matrices("A: n n; B: n m; C: p n", A=A, B=B, C=C)
+    A, B, C = matrices("A: n n; B: n m; C: p n", largest=LARGEST_FACTOR, A=A, B=B, C=C)
     return _hankel(A, B, C)
 
 
@@ -146,7 +147,7 @@ def continuous_controllability_factor(A: Any, B: Any) -> np.ndarray:
     >>> (L @ L.T).round(12)
     array([[0.5]])
     """
-    A, B = matrices("A: n n; B: n m", A=A, B=B)
+    A, B = matrices("A: n n; B: n m", largest=LARGEST_FACTOR, A=A, B=B)
     Ad, M, s = _disc(A)
     return _factor(Ad, np.sqrt(2 * s) * M @ B)
 
@@ -177,7 +178,7 @@ def continuous_observability_factor(A: Any, C: Any) -> np.ndarray:
     >>> (M @ M.T).round(12)
     array([[2.]])
     """
-    A, C = matrices("A: n n; C: p n", A=A, C=C)
+    A, C = matrices("A: n n; C: p n", largest=LARGEST_FACTOR, A=A, C=C)
     Ad, M, s = _disc(A)
     return _factor(adjoint(Ad), np.sqrt(2 * s) * adjoint(C @ M))
 
@@ -212,7 +213,7 @@ def continuous_hankel_singular_values(A: Any, B: Any, C: Any) -> np.ndarray:
     >>> continuous_hankel_singular_values([[-1.0]], [[1.0]], [[1.0]]).round(12)
     array([0.5])
     """
-    A, B, C = matrices("A: n n; B: n m; C: p n", A=A, B=B, C=C)
+    A, B, C = matrices("A: n n; B: n m; C: p n", largest=LARGEST_FACTOR, A=A, B=B, C=C)
     Ad, M, s = _disc(A)
     scale = np.sqrt(2 * s)
     return _hankel(Ad, scale * M @ B, scale * C @ M)
@@ -246,7 +247,7 @@ def _hankel(A: np.ndarray, B: np.ndarray, C: np.ndarray) -> np.ndarray:
     L, M = _factor(A, B), _factor(adjoint(A), adjoint(C))
     T = _balancing(L, M)
     if T is not None:
-        A, B, C = _in_basis(T, A), T @ B, _in_basis(T, C, left=False)
+        A, B, C = in_basis(T, A), T @ B, divided(C, T)
         again = factored_smith(A, B), factored_smith(adjoint(A), adjoint(C))
         if again[0] and again[1]:
             L, M = again[0][0], again[1][0]
@@ -263,11 +264,6 @@ def _balancing(L: np.ndarray, M: np.ndarray) -> np.ndarray | None:
     # below 1e-14 of the largest this decomposition does not even know the order of magnitude
     T = adjoint(M @ U / np.sqrt(np.maximum(S, 1e-14 * S[0])))
     return T if np.linalg.cond(T) < 1e12 else None
-
-
-def _in_basis(T: np.ndarray, X: np.ndarray, *, left: bool = True) -> np.ndarray:
-    """T X inv(T), or X inv(T)."""
-    return adjoint(np.linalg.solve(adjoint(T), adjoint(T @ X if left else X)))
 
 
 def _not_stable(A: np.ndarray) -> StructureError:

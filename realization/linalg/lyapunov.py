@@ -18,9 +18,10 @@ import numpy as np
 import scipy.linalg
 
 from realization.core.errors import StructureError
-from realization.linalg.arguments import matrices
+from realization.linalg.arguments import LARGEST_FACTOR, matrices
 from realization.linalg.decision import EPS
-from realization.linalg.doubling import adjoint, cayley, smith
+from realization.linalg.dense import adjoint, two_norm
+from realization.linalg.doubling import cayley, smith
 
 Operator = Callable[[np.ndarray], np.ndarray]
 
@@ -83,7 +84,7 @@ def discrete_lyapunov(A: Any, Q: Any) -> LyapunovSolution:
     >>> discrete_lyapunov([[2.0]], [[3.0]]).X
     array([[-1.]])
     """
-    A, Q = matrices("A: n n; Q: n n", A=A, Q=Q)
+    A, Q = matrices("A: n n; Q: n n", largest=LARGEST_FACTOR, A=A, Q=Q)
     return _solve(
         Q,
         terms=lambda X: (-X, A @ X @ adjoint(A), Q),
@@ -124,7 +125,7 @@ def continuous_lyapunov(A: Any, Q: Any) -> LyapunovSolution:
     >>> continuous_lyapunov([[-1.0]], [[1.0]]).X
     array([[0.5]])
     """
-    A, Q = matrices("A: n n; Q: n n", A=A, Q=Q)
+    A, Q = matrices("A: n n; Q: n n", largest=LARGEST_FACTOR, A=A, Q=Q)
     return _solve(
         Q,
         terms=lambda X: (A @ X, X @ adjoint(A), Q),
@@ -212,10 +213,6 @@ def _power_iteration(solve: Operator, transposed: Operator, n: int) -> float:
         size = max(size, float(np.linalg.norm(X)))
         X = transposed(X)
     return size
-
-
-def two_norm(A: np.ndarray) -> float:
-    return float(np.linalg.norm(A, 2)) if A.size else 0.0
 
 
 def relative_sum(terms: tuple[np.ndarray, ...]) -> float:

@@ -18,10 +18,10 @@ import scipy.sparse.csgraph
 import scipy.sparse.linalg
 
 from realization.core.errors import ConvergenceError, StructureError
-from realization.linalg.arguments import matrices, spectral_radius
+from realization.linalg.arguments import LARGEST_FACTOR, matrices
 from realization.linalg.decision import EPS
-from realization.linalg.doubling import adjoint
-from realization.linalg.lyapunov import LyapunovSolution, discrete_lyapunov, relative_sum, symmetric_as, two_norm
+from realization.linalg.dense import adjoint, spectral_radius, two_norm
+from realization.linalg.lyapunov import LyapunovSolution, discrete_lyapunov, relative_sum, symmetric_as
 
 DENSE = 16  # up to here the n^2 x n^2 matrix of Pi, 0.5 MB, is cheaper than any iteration
 
@@ -124,7 +124,7 @@ def bilinear_lyapunov(A: Any, N: Any, Q: Any) -> LyapunovSolution:
     >>> bilinear_lyapunov([[0.5]], [[[0.5]]], [[1.0]]).X.round(12)
     array([[2.]])
     """
-    A, N, Q = matrices("A: n n; N: k n n; Q: n n", A=A, N=N, Q=Q)
+    A, N, Q = matrices("A: n n; N: k n n; Q: n n", largest=LARGEST_FACTOR, A=A, N=N, Q=Q)
     radius = mean_square_radius(A, N)
     if not radius < 1:
         raise StructureError(

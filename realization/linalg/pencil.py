@@ -16,8 +16,8 @@ import numpy as np
 import scipy.linalg
 
 from realization.linalg import doubling
-from realization.linalg.doubling import adjoint
-from realization.linalg.lyapunov import continuous_doubling, two_norm
+from realization.linalg.dense import adjoint, two_norm
+from realization.linalg.lyapunov import continuous_doubling
 
 Which = Literal["stabilizing", "antistabilizing"]
 

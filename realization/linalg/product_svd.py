@@ -18,7 +18,7 @@ import scipy.linalg
 
 from realization.core.errors import ConvergenceError
 from realization.linalg.arguments import matrices
-from realization.linalg.doubling import adjoint
+from realization.linalg.dense import adjoint
 
 
 def product_singular_values(M: Any, L: Any) -> np.ndarray:

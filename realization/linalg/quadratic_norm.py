@@ -20,9 +20,9 @@ import numpy as np
 import scipy.optimize
 
 from realization.core.errors import ShapeError
-from realization.linalg.arguments import matrices
+from realization.linalg.arguments import LARGEST_FACTOR, matrices
 from realization.linalg.decision import EPS
-from realization.linalg.doubling import adjoint
+from realization.linalg.dense import adjoint, in_basis
 
 EXPONENTS = (1, 8, 64, 1024)  # at 1024 f exceeds log max s by log(number of s) / 2048
 WORST_CONDITION = 1e5  # of T: the check of P loses cond(T)^2 eps
@@ -75,11 +75,11 @@ def common_quadratic_norm(family: Any) -> QuadraticNorm:
     >>> round(norm.bound, 2)
     0.5
     """
-    (A,) = matrices("A: r n n", A=family)
+    (A,) = matrices("A: r n n", largest=LARGEST_FACTOR, A=family)
     T = _best_scaling(A)
     P = adjoint(T) @ T
     P = (P + adjoint(P)) / 2
-    return QuadraticNorm(P, _proved(A, P, largest_norm(_in_basis(T, A))), float(np.linalg.cond(T)) if T.size else 1.0)
+    return QuadraticNorm(P, _proved(A, P, largest_norm(in_basis(T, A))), float(np.linalg.cond(T)) if T.size else 1.0)
 
 
 def contraction_bound(family: Any, P: Any) -> float:
@@ -105,22 +105,17 @@ def contraction_bound(family: Any, P: Any) -> float:
     >>> round(contraction_bound([[[0.0, 1.0], [0.0, 0.0]]], [[1.0, 0.0], [0.0, 4.0]]), 12)
     0.5
     """
-    A, P = matrices("A: r n n; P: n n", A=family, P=P)
+    A, P = matrices("A: r n n; P: n n", largest=LARGEST_FACTOR, A=family, P=P)
     smallest = float(np.linalg.eigvalsh(P).min(initial=np.inf))
     if not np.array_equal(P, adjoint(P)) or not smallest > 0:
         raise ShapeError(f"P has smallest eigenvalue {smallest:.1e}; a symmetric positive definite matrix is needed")
     T = adjoint(np.linalg.cholesky(P))
-    return _proved(A, P, largest_norm(_in_basis(T, A)))
+    return _proved(A, P, largest_norm(in_basis(T, A)))
 
 
 def largest_norm(A: np.ndarray) -> float:
     """Return the largest singular value of all matrices (r, n, n)."""
     return float(np.linalg.svd(A, compute_uv=False).max(initial=0.0)) if A.size else 0.0
-
-
-def _in_basis(T: np.ndarray, A: np.ndarray) -> np.ndarray:
-    """T A inv(T)."""
-    return adjoint(np.linalg.solve(adjoint(T), adjoint(T @ A)))
 
 
 def _best_scaling(A: np.ndarray) -> np.ndarray:
@@ -129,8 +124,8 @@ def _best_scaling(A: np.ndarray) -> np.ndarray:
     if not A.any():
         return best
     for q in EXPONENTS:
-        T = _bounded(_descend(_in_basis(T, A), q) @ T)
-        if largest_norm(_in_basis(T, A)) < largest_norm(_in_basis(best, A)):
+        T = _bounded(_descend(in_basis(T, A), q) @ T)
+        if largest_norm(in_basis(T, A)) < largest_norm(in_basis(best, A)):
             best = T
     return best
 
@@ -158,7 +153,7 @@ def _descend(A: np.ndarray, q: float) -> np.ndarray:
         T = factor(x)
         if np.abs(np.diag(T)).min() <= 1 / WORST_CONDITION:
             return np.inf, np.zeros_like(x)
-        U, s, Vh = np.linalg.svd(_in_basis(T, A))
+        U, s, Vh = np.linalg.svd(in_basis(T, A))
         largest = s.max()
         if largest == 0:
             return -np.inf, np.zeros_like(x)

@@ -14,11 +14,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
 
 from realization.core.errors import ShapeError
-from realization.linalg.arguments import matrices
+from realization.linalg.arguments import LARGEST_FACTOR, matrices
 from realization.linalg.decision import EPS
-from realization.linalg.doubling import adjoint
+from realization.linalg.dense import adjoint, in_basis
 from realization.linalg.quadratic_norm import QuadraticNorm, common_quadratic_norm, largest_norm
 
 WORDS = 20_000  # of one length: some 0.2 s for n = 6
@@ -36,11 +38,11 @@ class RadiusBounds:
     word : tuple of int
         rho(A_word)^(1/length) is the lower bound; the first letter is applied first.
     depth : int
-        Length of the longest words that were looked at.
+        Length of the longest words that were looked at; where no state reaches itself, a length at which all vanish.
     norm : QuadraticNorm
         The common quadratic norm, with its own proof.
     constant : float
-        |A_w| <= constant upper^k for every word of length k, in the 2-norm.
+        |A_w| <= constant upper^k for every word of length k, in the 2-norm; where upper is 0, for k >= depth.
     """
 
     lower: float
@@ -85,12 +87,12 @@ def joint_spectral_radius(family: Any, *, depth: int = 20, rtol: float = 1e-6) -
     >>> round(bounds.lower, 12), round(bounds.upper, 12), sorted(bounds.word)
     (1.0, 1.0, [0, 1])
     """
-    (A,) = matrices("A: r n n", A=family)
-    if depth < 1:
+    (A,) = matrices("A: r n n", largest=LARGEST_FACTOR, A=family)
+    if depth < 1 or depth != int(depth):
         raise ShapeError(f"depth is {depth}; words of at least one letter are needed")
     norm = common_quadratic_norm(A)
-    if not A.any():
-        return RadiusBounds(0.0, 0.0, (0,) * bool(len(A)), 1, norm, 1.0)
+    if acyclic((A != 0).any(axis=0)):
+        return RadiusBounds(0.0, 0.0, (0,) * bool(len(A)), max(A.shape[-1], 1), norm, 1.0)
     lower, upper, word, reached = _branch_and_bound(A, norm, depth, rtol)
     if upper >= norm.bound:
         return RadiusBounds(lower, norm.bound, word, reached, norm, norm.condition)
@@ -99,11 +101,28 @@ def joint_spectral_radius(family: Any, *, depth: int = 20, rtol: float = 1e-6) -
     return RadiusBounds(lower, upper, word, reached, norm, constant)
 
 
+def acyclic(pattern: np.ndarray) -> bool:
+    """Whether no state reaches itself: then every product of n steps is 0, in floating point as well.
+
+    Parameters
+    ----------
+    pattern : ndarray of bool
+        (n, n), where entries may differ from 0.
+
+    Returns
+    -------
+    bool
+        The answer: every strong component is a single state without a loop.
+    """
+    strong = connected_components(csr_array(pattern), connection="strong", return_labels=False)
+    return bool(strong == len(pattern) and not pattern.diagonal().any())
+
+
 def _branch_and_bound(
     A: np.ndarray, norm: QuadraticNorm, depth: int, rtol: float
 ) -> tuple[float, float, tuple[int, ...], int]:
     T = adjoint(np.linalg.cholesky(norm.P))
-    B = adjoint(np.linalg.solve(adjoint(T), adjoint(T @ A))) / norm.bound  # of norm 1, so that no power overflows
+    B = in_basis(T, A) / norm.bound  # of norm 1, so that no power overflows
     r, n = len(B), B.shape[-1]
     # of each letter: products of length n and the change of basis
     rounding = 4 * n * EPS * norm.condition * max(1.0, largest_norm(A) / norm.bound)

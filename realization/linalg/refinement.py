@@ -4,9 +4,10 @@ Step by step, a staircase passes the error of one subspace on to the next one, e
 they are well determined: with S = Q' A Q, the subspaces that Q (I + P) spans, P strictly block lower
 triangular, are mapped each into the one before it where, up to products of small numbers,
 
-    low(S P - P S) = -low(S),        low: the blocks that are to be zero.
+    low(S P - P S) = -low(S),        low: the entries that are to be zero.
 
-Blocks that A does not have are not reached in this way, and what is left over shows it.
+Where an input comes in, A is [[0, 0], [B, A]], of which the first coordinates are not turned.  Zeros that
+A does not have are not reached in this way, and what is left over shows it.
 """
 
 from __future__ import annotations
@@ -14,32 +15,40 @@ from __future__ import annotations
 import numpy as np
 import scipy.linalg
 
-from realization.linalg.twins import norm2
+from realization.linalg.dense import two_norm
 
 STEPS = 5  # each squares the error: from 1e-2 to rounding in four
 UNKNOWNS = 700  # of P: one chain of 37 beside four other eigenvalues, some 0.1 s for a step
 
-
-def unknowns(blocks: tuple[int, ...], n: int) -> int:
-    """Return the number of entries of P."""
-    return sum(size * (n - end) for size, end in zip(blocks, np.cumsum(blocks).tolist(), strict=True))
+Zeros = tuple[np.ndarray, np.ndarray]
 
 
-def below(blocks: tuple[int, ...], n: int) -> np.ndarray:
-    """Return which entries of an (n, n) matrix are to be zero: on and below the given blocks of its diagonal."""
-    block = np.repeat(np.arange(len(blocks) + 1), (*blocks, n - sum(blocks)))
-    return (block[:, None] >= block) & (block < len(blocks))
+def nilpotent(blocks: tuple[int, ...], n: int) -> Zeros:
+    """Return what is zero in a nilpotent staircase: all on and below the given blocks of the diagonal."""
+    row, column = _numbered((*blocks, n - sum(blocks)))
+    return (row >= column) & (column < len(blocks)), (row > column)
 
 
-def refined(A: np.ndarray, Q: np.ndarray, blocks: tuple[int, ...], level: float) -> np.ndarray:
-    """Return Q with low(Q' A Q) at rounding level, if A has these blocks to rounding and Q is near to them.
+def controllability(blocks: tuple[int, ...], n: int, m: int) -> Zeros:
+    """Return what is zero in [[0, 0], [B, A]], (m + n, m + n): the rows from the second block below each column on."""
+    row, column = _numbered((m, *blocks, n - sum(blocks)))
+    return row > column + 1, (row > column) & (column > 0)
+
+
+def _numbered(blocks: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    block = np.repeat(np.arange(len(blocks)), blocks)
+    return block[:, None], block[None, :]
+
+
+def refined(A: np.ndarray, Q: np.ndarray, zeros: Zeros, level: float) -> np.ndarray:
+    """Return Q with low(Q' A Q) at rounding level, if A has these zeros to rounding and Q is near to them.
 
     Parameters
     ----------
     A, Q : ndarray
         (n, n), A not zero, Q orthogonal.
-    blocks : tuple of int
-        Sizes of the zero blocks on the diagonal.
+    zeros : tuple of ndarray
+        Which entries of Q' A Q are to be zero, and which entries of P are unknown.
     level : float
         Norm of low(Q' A Q), relative to |A|, that is good enough.
 
@@ -48,17 +57,17 @@ def refined(A: np.ndarray, Q: np.ndarray, blocks: tuple[int, ...], level: float)
     ndarray
         (n, n), the given Q where no step brings a gain.
     """
-    low, size = below(blocks, len(A)), norm2(A)
+    (low, unknown), size = zeros, two_norm(A)
 
     def turned(Q: np.ndarray) -> tuple[np.ndarray, float]:
         S = Q.conj().T @ A @ Q / size
-        return S, norm2(np.where(low, S, 0))
+        return S, two_norm(np.where(low, S, 0))
 
     S, left = turned(Q)
     for _ in range(STEPS):
         if left <= level:
             break
-        further = _step(S, Q, low)
+        further = _step(S, Q, low, unknown)
         S, now = turned(further)
         if not now < left:
             break
@@ -66,9 +75,9 @@ def refined(A: np.ndarray, Q: np.ndarray, blocks: tuple[int, ...], level: float)
     return Q
 
 
-def _step(S: np.ndarray, Q: np.ndarray, low: np.ndarray) -> np.ndarray:
+def _step(S: np.ndarray, Q: np.ndarray, low: np.ndarray, unknown: np.ndarray) -> np.ndarray:
     """An orthonormal basis of the subspaces of Q (I + P)."""
-    (i, j), (k, l) = np.nonzero(low), np.nonzero(low & ~low.T)
+    (i, j), (k, l) = np.nonzero(low), np.nonzero(unknown)
     upper = np.where(low, 0, S)
     # entry (i, j) of S P - P S contains S[i, k] P[k, j] and P[i, l] S[l, j]
     K = upper[np.ix_(i, k)] * (j[:, None] == l) - upper[np.ix_(l, j)].T * (i[:, None] == k)

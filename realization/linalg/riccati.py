@@ -19,17 +19,17 @@ C A^(k-1) G, and the antistabilizing solution the largest, P+.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 import scipy.linalg
 
 from realization.core.errors import ConvergenceError, ShapeError, StructureError
-from realization.linalg.arguments import matrices
+from realization.linalg.arguments import LARGEST_FACTOR, matrices
 from realization.linalg.decision import EPS
-from realization.linalg.doubling import HUGE, adjoint
-from realization.linalg.lyapunov import two_norm
+from realization.linalg.dense import adjoint, divided, two_norm
+from realization.linalg.doubling import HUGE
 from realization.linalg.pencil import Continuous, Discrete, Which
 
 Path = Literal["doubling", "qz", "scipy"]
@@ -122,7 +122,7 @@ def discrete_riccati(A: Any, B: Any, Q: Any, R: Any, S: Any = None, *, which: Wh
     array([[0.1339746]])
     array([[1.8660254]])
     """
-    return _solve(Discrete(*_arguments(A, B, Q, R, S)), which)
+    return _in_units(Discrete(*_arguments(A, B, Q, R, S)), which)
 
 
 def continuous_riccati(
@@ -173,12 +173,12 @@ def continuous_riccati(
             f"R has smallest singular value {values[-1]:.1e}, need > {len(values) * EPS * values[0]:.1e}: "
             "the continuous Riccati equation inverts R"
         )
-    return _solve(problem, which)
+    return _in_units(problem, which)
 
 
 def _arguments(A: Any, B: Any, Q: Any, R: Any, S: Any) -> tuple[np.ndarray, ...]:
     S = np.zeros(np.shape(B)) if S is None else S
-    A, B, Q, R, S = matrices("A: n n; B: n m; Q: n n; R: m m; S: n m", A=A, B=B, Q=Q, R=R, S=S)
+    A, B, Q, R, S = matrices("A: n n; B: n m; Q: n n; R: m m; S: n m", largest=LARGEST_FACTOR, A=A, B=B, Q=Q, R=R, S=S)
     for name, X in (("Q", Q), ("R", R)):
         skew, size = np.linalg.norm(X - adjoint(X)), np.linalg.norm(X)
         if skew > len(X) * EPS * size:
@@ -186,6 +186,15 @@ def _arguments(A: Any, B: Any, Q: Any, R: Any, S: Any) -> tuple[np.ndarray, ...]
                 f"{name} has |{name} - {name}'| / |{name}| = {skew / size:.1e}; a symmetric matrix is needed"
             )
     return A, B, (Q + adjoint(Q)) / 2, (R + adjoint(R)) / 2, S
+
+
+def _in_units(problem: Discrete | Continuous, which: Which) -> RiccatiSolution:
+    """The solution in units in which [Q S; S' R] has the size 1: that of (c Q, c R, c S) is c X."""
+    largest = max(float(np.abs(X).max(initial=0.0)) for X in (problem.Q, problem.R, problem.S))
+    unit = 2.0 ** np.round(np.log2(largest)) if largest else 1.0  # a power of two: nothing is rounded
+    Q, R, S = problem.Q / unit, problem.R / unit, problem.S / unit
+    found = _solve(replace(problem, Q=Q, R=R, S=S), which)
+    return replace(found, X=unit * found.X, weight=unit * found.weight)
 
 
 def _solve(problem: Discrete | Continuous, which: Which) -> RiccatiSolution:
@@ -233,7 +242,7 @@ def _by_qz(problem: Discrete | Continuous, which: Which) -> np.ndarray:
     for _ in range(2):
         output = "real" if problem.A.dtype.kind == "f" else "complex"
         Z = scipy.linalg.ordqz(*problem.pencil(scale), sort=problem.sort[which], output=output)[5]
-        X = scale * adjoint(np.linalg.solve(adjoint(Z[:n, :n]), adjoint(Z[n:, :n])))
+        X = scale * divided(Z[n:, :n], Z[:n, :n])
         scale = two_norm(X) or 1.0
     return X
 
@@ -278,7 +287,7 @@ def _judged(
             return None, None
         count = int((np.abs(distance) <= blur).sum())
     norm = float(np.linalg.norm(X)) or size or 1.0
-    condition *= size / norm
+    condition = condition * size / norm if condition < np.inf else np.inf
     error = np.inf if step is None else float(np.linalg.norm(step)) / norm
     return RiccatiSolution(X, F, closed, problem.weight(X), residual, float(condition), error, count, path), step
 

@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from realization.linalg.decision import CEILING, EPS, SAME_SIZE, Decision, at_least, decide_rank, fixed_rank
+from realization.linalg.dense import two_norm
 
 TWINS = 2
 # What a matrix that was computed is off by: Q A Q' has an error of 0.3 to 1.8 eps |A| for n = 4 to 50 (measured).
@@ -35,7 +36,8 @@ def clear_cut(found: Decided) -> bool:
     """Whether a staircase without twins needs none: all it keeps exceeds CEILING, all it drops is of the size of u.
 
     Then the error of a step is at most 1 / CEILING times that of the one before, which was seen to be small: what
-    is kept in the next step cannot be noise.
+    is kept in the next step cannot be noise.  This holds where every step drops something, which shows the error;
+    a controllability staircase can go from end to end without.
     """
     return all(d.decided and d.gap * found.noise >= CEILING for d in found.decisions)
 
@@ -47,7 +49,7 @@ def with_twins(X: np.ndarray, error: float, twins: int) -> np.ndarray:
         return np.zeros((1 + twins, *X.shape), X.dtype)
     E = np.random.default_rng(0).standard_normal((twins, *X.shape))
     E /= np.linalg.norm(E, 2, axis=(1, 2))[:, None, None]
-    return np.concatenate([X[None], X + error * norm2(X) * E])
+    return np.concatenate([X[None], X + error * two_norm(X) * E])
 
 
 def measured_noise(s: np.ndarray, n: int, scale: float) -> float:
@@ -83,14 +85,3 @@ def turn(S: np.ndarray, Q: np.ndarray, V: np.ndarray, i: int) -> None:
     S[:, :, i:] -= (S[:, :, i:] @ V) @ Vh
     S[:, i:] -= V @ (Vh @ S[:, i:])
     Q[:, i:] -= (Q[:, i:] @ V[0]) @ Vh[0]
-
-
-def norm2(X: np.ndarray) -> float:
-    """The largest singular value of X, 0 where X is empty."""
-    return float(np.linalg.norm(X, 2)) if X.size else 0.0
-
-
-def relative(difference: np.ndarray, X: np.ndarray) -> float:
-    """|difference| / |X|, and |difference| where X = 0."""
-    size = norm2(X)
-    return norm2(difference) / size if size else norm2(difference)

@@ -3,8 +3,9 @@
 from realization.memory.checkpoint import LayerMemory, checkpoint_memory
 from realization.memory.contraction import Guarantee, guarantee
 from realization.memory.delay import DiagonalDelay, best_readout, hankel_distance, on_circle, positive_poles
+from realization.memory.durations import half_life, time_constant, window
 from realization.memory.eidetic import Eidetic, Reconstruction, eidetic_memory, reconstruction
-from realization.memory.fading import Decay, decay_envelope, half_life, remains, time_constant, window
+from realization.memory.fading import Decay, decay_envelope, remains
 from realization.memory.modes import Mode, Modes, modes
 from realization.memory.profile import Box, Profile, profile
 

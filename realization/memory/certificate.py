@@ -1,12 +1,13 @@
 """Positive definiteness that is proved: in rationals, or in floats with a margin above the check's own rounding.
 
     M - X is positive definite for every symmetric |X| <= E    if    cholesky(M - diag(h)) runs to its end,
-    h_i >= e_i sum_j E_ij / e_j + gamma d_i sum_j d_j,      gamma = (n+1) u / (1 - 2 (n+1) u),
+    h_i >= e_i sum_j E_ij / e_j + gamma n d_i^2,      gamma = (n+1) u / (1 - 2 (n+1) u),
     e_i^2 = E_ii,  d_i^2 = M_ii
 
 The first term dominates X (Gershgorin, in the units of E); the second one what a factorization
 that ends has rounded: it is the exact one of a matrix within gamma d d' (Demmel 1989; Rump 2006),
-in whatever order the sums are taken.  Both follow a change of units of the coordinates.
+in whatever order the sums are taken, and x' d d' x <= n sum_i d_i^2 x_i^2.  Both follow a change of units
+of the coordinates.
 """
 
 from __future__ import annotations
@@ -43,11 +44,10 @@ def certainly_positive(M: np.ndarray, error: np.ndarray) -> bool:
     n, diagonal = len(M), np.diag(M)
     if not (np.isfinite(M).all() and np.isfinite(error).all() and (diagonal > 0).all()):
         return False
-    d = np.sqrt(diagonal)
     e = np.sqrt(np.maximum(np.diag(error), TINY))
     gamma = (n + 1) * U / (1 - 2 * (n + 1) * U)
     # 1 + 8 n u for the rounding of these sums
-    h = (e * (error @ (1 / e)) + gamma * d * d.sum()) * (1 + 8 * (n + 2) * U) + n * n * TINY
+    h = (e * (error @ (1 / e)) + gamma * n * diagonal) * (1 + 8 * (n + 2) * U) + n * n * TINY
     try:
         np.linalg.cholesky(M - np.diag(h))
     except np.linalg.LinAlgError:

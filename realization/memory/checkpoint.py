@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from realization.core.errors import ShapeError
+from realization.core.frozen import Sealed
 from realization.core.functions import softplus
 from realization.core.rounding import FORMATS, format_of
 from realization.core.shapes import finite
@@ -33,7 +34,7 @@ INDEX = "model.safetensors.index.json"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class LayerMemory:
+class LayerMemory(Sealed):
     """One layer at the step size of its bias.
 
     Parameters
@@ -46,7 +47,7 @@ class LayerMemory:
         Inputs, the current one included, that the short convolution holds; None without one.
     step : ndarray
         Delta at the bias, (h,): one for each head, or each channel of Mamba-1.
-    rate : ndarray
+    exponent : ndarray
         -log decay per step, (h, n): n = 1 for Mamba-2, whose heads have one decay.
     """
 
@@ -54,47 +55,22 @@ class LayerMemory:
     kind: str
     eidetic: int | None
     step: np.ndarray
-    rate: np.ndarray
+    exponent: np.ndarray
 
     @property
     def slowest(self) -> np.ndarray:
-        """Rate of the state of each head that remembers longest, (h,)."""
-        return self.rate.min(axis=-1, initial=np.inf)
+        """Exponent of the state of each head that remembers longest, (h,)."""
+        return self.exponent.min(axis=-1, initial=np.inf)
 
     @property
     def fastest(self) -> np.ndarray:
-        """Rate of the state of each head that forgets first, (h,)."""
-        return self.rate.max(axis=-1, initial=0.0)
+        """Exponent of the state of each head that forgets first, (h,)."""
+        return self.exponent.max(axis=-1, initial=0.0)
 
     @property
     def integrators(self) -> int:
         """States whose decay is 1 in double precision."""
-        return int((np.exp(-self.rate) == 1).sum())
-
-
-def steps_until(fraction: float, rate: Any) -> np.ndarray:
-    """Return t with exp(-rate t) = fraction: log(1 / fraction) / rate, infinite for rate 0.
-
-    Parameters
-    ----------
-    fraction : float
-        1/e for the time constant, 1/2 for the half-life, a precision for the window.
-    rate : array_like
-        -log decay per step, any shape.
-
-    Returns
-    -------
-    ndarray
-        Steps, of that shape.
-    """
-    with np.errstate(divide="ignore", over="ignore"):
-        return -math.log(fraction) / np.asarray(rate, dtype=np.float64)
-
-
-def window(precision: float, rate: Any) -> np.ndarray:
-    """Return the first whole t with exp(-rate t) <= precision, as floats, infinite for rate 0."""
-    # a hair below, so that 2^-24 at half-life 1 is 24 steps: log and quotient err by 2 units each
-    return np.ceil(steps_until(precision, rate) * (1 - 2.0**-50))
+        return int((np.exp(-self.exponent) == 1).sum())
 
 
 def checkpoint_memory(
@@ -128,14 +104,14 @@ def checkpoint_memory(
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     write_checkpoint(f"{folder}/model.safetensors", kind="Mamba-2", rng=0)
     ...     first, second = checkpoint_memory(folder)
-    >>> first.name, first.kind, first.eidetic, first.rate.shape
+    >>> first.name, first.kind, first.eidetic, first.exponent.shape
     ('backbone.layers.0.mixer', 'Mamba-2', 4, (8, 1))
     """
     files = _open(Path(path))
     places = sorted((name.removesuffix("A_log") for name in files if name.split(".")[-1] == "A_log"), key=_natural)
     if not places:
-        shown = ", ".join(list(files)[:3]) or "no tensor"
-        raise ShapeError(f"{path} has no Mamba layer: no name ends in A_log; it has {shown}, ...")
+        shown = ", ".join([*list(files)[:3], "..."][: len(files)]) or "no tensor"
+        raise ShapeError(f"{path} has no Mamba layer: no name ends in A_log; it has {shown}")
     layers = []
     for place in places:
         if progress is not None:
@@ -170,7 +146,7 @@ def _open(path: Path) -> dict[str, Tensors]:
 
 def _natural(name: str) -> list[Any]:
     """Layer 2 before layer 10."""
-    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
+    return [int(part) if i % 2 else part for i, part in enumerate(re.split(r"(\d+)", name))]
 
 
 def _layer(files: Mapping[str, Tensors], place: str) -> LayerMemory:
@@ -189,14 +165,22 @@ def _layer(files: Mapping[str, Tensors], place: str) -> LayerMemory:
     skip = place + "D" in files
     step = softplus(weight("dt_proj.bias" if selective else "dt_bias", A_log.shape[:1]))
     with np.errstate(over="ignore", invalid="ignore"):  # beyond the largest number: an infinite rate forgets at once
-        rate = step[:, None] * np.exp(A_log.reshape(len(A_log), math.prod(A_log.shape[1:])))
-    rate[step == 0] = 0.0  # a step of 0 holds, whatever the rate
+        exponent = step[:, None] * np.exp(A_log.reshape(len(A_log), math.prod(A_log.shape[1:])))
+    exponent[step == 0] = 0.0  # a step of 0 holds, whatever the rate
     if skip:
         weight("D")
-    conv = files.get(place + "conv1d.weight")
-    taps = None if conv is None else conv.shape(place + "conv1d.weight")[-1]
     kind = "Mamba-1" if selective else "Mamba-2" if skip else "decay per head"
-    return LayerMemory(place.rstrip("."), kind, taps, step, rate)
+    return LayerMemory(place.rstrip("."), kind, _taps(files, place + "conv1d.weight"), step, exponent)
+
+
+def _taps(files: Mapping[str, Tensors], name: str) -> int | None:
+    """Width of a depthwise convolution: (channels, 1, w) here, (channels, w, 1) in other libraries."""
+    if name not in files:
+        return None
+    shape = files[name].shape(name)
+    if len(shape) < 2:
+        raise ShapeError(f"{name} has shape {shape}; (channels, 1, w) is needed")
+    return math.prod(shape[1:])
 
 
 def precision_of(text: str) -> float:

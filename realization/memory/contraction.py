@@ -19,20 +19,19 @@ from functools import partial, reduce
 from typing import Literal
 
 import numpy as np
-import scipy.linalg
 
 from realization.core.errors import RealizationError
+from realization.linalg.arguments import LARGEST_FACTOR
 from realization.linalg.arguments import matrices as arrays
-from realization.linalg.arguments import spectral_radius
 from realization.linalg.decision import decide_rank
+from realization.linalg.dense import balance, spectral_radius
 from realization.linalg.quadratic_norm import QuadraticNorm, contraction_bound
-from realization.linalg.radius import RadiusBounds, joint_spectral_radius
-from realization.memory.eidetic import acyclic, unit
+from realization.linalg.radius import RadiusBounds, acyclic, joint_spectral_radius
+from realization.memory.eidetic import unit
 from realization.memory.fading import RATES, Decay, decay_envelope, in_rationals, proved_decay, real
 from realization.memory.modes import doubt
 
 NO_NORM = QuadraticNorm(np.zeros((0, 0)), np.inf, np.inf)  # where none is asked for
-LARGEST = 1e75  # entries whose fourth power is a number: beyond, no check can square a norm
 ROOM = 2.0**-30  # a bound that one check proves is proved by the other within this
 
 Kind = Literal["finite", "per step", "contraction", "none", "undecided"]
@@ -48,7 +47,7 @@ class Guarantee:
         All products of some length vanish; every matrix has norm below 1; products decay, though
         single steps may grow; some product does not decay; neither was found.
     number : float
-        The length; the largest norm; the proved rate; the lower bound, at least 1; the upper bound.
+        The length; the largest norm; the proved rate; the lower bound, 1 or more up to rounding; the upper bound.
     lower : float
         The joint spectral radius is at least that, up to the rounding of eigenvalues.
     word : tuple of int
@@ -72,7 +71,8 @@ class Guarantee:
             "finite": f"finite: every product of {number} steps is 0",
             "per step": f"guaranteed per step: no step has a norm above {number}",
             "contraction": f"guaranteed by contraction: rate {number}, though a single step need not shrink",
-            "none": f"not guaranteed: a product of {len(self.word)} steps has growth {number} a step, need < 1",
+            "none": f"not guaranteed: a product of {len(self.word)} steps has growth {number} a step"
+            + (", which is 1 up to rounding, need < 1" if self.number < 1 else ", need < 1"),
             "undecided": f"undecided: growth between {self.lower:.10g} and {number} a step, and no envelope is proved",
         }[self.kind]
 
@@ -117,9 +117,9 @@ def guarantee(matrices: np.ndarray, *, precision: float = 2.0**-24) -> Guarantee
     kept = np.sort(np.unique(family, axis=0, return_index=True)[1])  # each matrix once, in the order given
     family = family[kept]
     index = nilpotent_algebra(family)
-    if index is None and np.abs(family).max() > LARGEST:
+    if index is None and np.abs(_even(family)[0]).max() > LARGEST_FACTOR:
         return Guarantee("undecided", np.inf, 0.0, (), np.inf, None)
-    norm = contraction_bound(family, np.eye(family.shape[-1])) if np.abs(family).max() <= LARGEST else np.inf
+    norm = contraction_bound(family, np.eye(family.shape[-1])) if np.abs(family).max() <= LARGEST_FACTOR else np.inf
     bounds = RadiusBounds(0.0, 0.0, (), 0, NO_NORM, 1.0) if index is not None else _bounds(family)
     decay = _best(_norms(family, norm, bounds, index), family, bounds, precision)
     product = reduce(lambda done, i: family[i] @ done, bounds.word, np.eye(family.shape[-1]))
@@ -140,9 +140,18 @@ def guarantee(matrices: np.ndarray, *, precision: float = 2.0**-24) -> Guarantee
 def _bounds(family: np.ndarray) -> RadiusBounds:
     """Those of the joint spectral radius; of one matrix, that is its own."""
     if len(family) > 1:
-        return joint_spectral_radius(family)
+        even, units = _even(family)  # the search for a norm has no room for units far apart
+        bounds = joint_spectral_radius(even)
+        norm = replace(bounds.norm, P=bounds.norm.P / units / units[:, None])
+        return replace(bounds, norm=norm, constant=bounds.constant * units.max() / units.min())
     radius = spectral_radius(family[0])
     return RadiusBounds(radius, radius + doubt(family[0]), (0,), 1, NO_NORM, np.inf)
+
+
+def _even(family: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return inv(D) A_i D in units D, powers of two, that even out the rows and columns of all, and the diagonal."""
+    units = balance(np.abs(family).sum(axis=0))[1]
+    return family * units / units[:, None], units
 
 
 def whole(parts: Sequence[tuple[np.ndarray, Guarantee]], n: int) -> Guarantee:
@@ -210,9 +219,8 @@ def nilpotent_algebra(family: np.ndarray) -> int | None:
     """
     n = family.shape[-1]
     exact = acyclic((family != 0).any(axis=0))  # then nothing is decided: products are 0 entry by entry
-    if n:  # by powers of two, which is exact: ranks do not see the units
-        units = np.diag(scipy.linalg.matrix_balance(np.abs(family).sum(axis=0), permute=False)[1])
-        family = unit((family * units / units[:, None]).reshape(-1, n)).reshape(family.shape)
+    if n:  # ranks do not see the units
+        family = unit(_even(family)[0].reshape(-1, n)).reshape(family.shape)
     V, scale = np.eye(n), float(np.abs(family).max(initial=0.0))
     for k in range(n + 1):
         if not V.size:

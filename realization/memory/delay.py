@@ -24,12 +24,13 @@ import numpy as np
 import scipy.linalg
 
 from realization.core.errors import ShapeError
+from realization.core.frozen import Sealed
 from realization.core.rounding import Format, format_of, round_to
 from realization.linalg.arguments import matrices
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class DiagonalDelay:
+class DiagonalDelay(Sealed):
     """The best approximation of a delay by a diagonal system with given poles.
 
     Parameters

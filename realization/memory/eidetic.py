@@ -15,18 +15,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.linalg
 from scipy.sparse import csr_array, eye_array
-from scipy.sparse.csgraph import connected_components
 
 from realization.core.errors import ShapeError
+from realization.core.frozen import Sealed
 from realization.linalg.decision import EPS, Decision, decide_rank
+from realization.linalg.dense import balance, two_norm
 from realization.linalg.fitting import fitting_split
+from realization.linalg.radius import acyclic
 from realization.systems import LinearSSM
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Eidetic:
+class Eidetic(Sealed):
     """What a linear system holds exactly: its finite impulse response part.
 
     Parameters
@@ -71,7 +72,7 @@ class Eidetic:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Reconstruction:
+class Reconstruction(Sealed):
     """How the last k inputs are read back from a state: x = R (u(t-1), ..., u(t-k)).
 
     Parameters
@@ -151,10 +152,9 @@ def eidetic_memory(system: LinearSSM) -> Eidetic:
     if acyclic(A != 0):
         N, read = csr_array(A), csr_array(C)  # registers have one entry a row, and thousands of rows
         index = _index(N)
-        return Eidetic(n, index, True, _lags(N, B, read, D, index, 1.0), 1.0, True, A[:0, :0])
-    A, D_ = scipy.linalg.matrix_balance(A, permute=False)  # by powers of two: exact, and ranks do not see the units
-    scale = np.diag(D_)
-    B, C = B / scale[:, None], C * scale
+        return Eidetic(n, index, True, _lags((N, B, read, D), (abs(N), abs(B), abs(read)), index), 1.0, True, A[:0, :0])
+    A, units = balance(A)  # ranks do not see the units
+    B, C = B / units[:, None], C * units
     split = fitting_split(A)
     k = len(split.N)
     whole = k == n
@@ -162,7 +162,10 @@ def eidetic_memory(system: LinearSSM) -> Eidetic:
     if whole or split.decoupled:
         B_, C_ = split.Q.conj().T @ B, C @ split.Q
         entering = B_[:k] if whole else B_[:k] - split.Y @ B_[k:]
-        lags = _lags(split.N, entering, C_[:, :k], D, split.index, split.condition)
+        # a change of basis leaves each entry with an error of the size of its row, or column
+        rows, columns = np.linalg.norm(C_, axis=1, keepdims=True), np.linalg.norm(B_, axis=0, keepdims=True)
+        sizes = np.array([[two_norm(split.N)]]), columns * split.condition, rows
+        lags = _lags((split.N, entering, C_[:, :k], D), sizes, split.index)
     return Eidetic(k, split.index, whole, lags, split.condition, False, split.M, split.decisions)
 
 
@@ -230,23 +233,6 @@ def unbatched(system: LinearSSM) -> tuple[np.ndarray, np.ndarray, np.ndarray, np
     return system.A, system.B, system.C, system.D
 
 
-def acyclic(pattern: np.ndarray) -> bool:
-    """Whether no state reaches itself: then every product of n steps is 0, in floating point as well.
-
-    Parameters
-    ----------
-    pattern : ndarray of bool
-        (n, n), where entries may differ from 0.
-
-    Returns
-    -------
-    bool
-        The answer: every strong component is a single state without a loop.
-    """
-    strong = connected_components(csr_array(pattern), connection="strong", return_labels=False)
-    return bool(strong == len(pattern) and not pattern.diagonal().any())
-
-
 def _index(A: Any) -> int:
     """The least v with A^v = 0 of a sparse matrix without cycles."""
     power, index, A = eye_array(A.shape[0], format="csr"), 0, unit(A)
@@ -261,15 +247,18 @@ def unit(X: Any) -> Any:
     return X * np.ldexp(1.0, -int(np.clip(np.frexp(largest)[1], -1000, 1000)))
 
 
+Sizes = tuple[Any, np.ndarray, Any]  # of N, B and C, entry by entry or as numbers that bound whole rows and columns
+
+
 @np.errstate(over="ignore", invalid="ignore")
-def _lags(N: np.ndarray, B: np.ndarray, C: np.ndarray, D: np.ndarray, index: int, condition: float) -> tuple[int, ...]:
+def _lags(system: tuple[Any, np.ndarray, Any, np.ndarray], sizes: Sizes, index: int) -> tuple[int, ...]:
     """The k with G_k != 0 for G_0 = D, G_k = C N^(k-1) B; an entry within the rounding of its products counts as 0."""
+    (N, B, C, D), (n, b, c) = system, sizes
     lags = [0] if D.any() else []
-    sizes = np.abs(B)
     for k in range(1, index + 1):
-        level = 4 * (k + 1) * (N.shape[0] + 1) * EPS * condition * (abs(C) @ sizes)
+        level = 4 * (k + 1) * (N.shape[0] + 1) * EPS * (c @ b)
         G = C @ B
         if ((np.abs(G) > level) | ~np.isfinite(G)).any():  # what overflows is there
             lags.append(k)
-        B, sizes = N @ B, abs(N) @ sizes
+        B, b = N @ B, n @ b
     return tuple(lags)

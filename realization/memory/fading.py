@@ -14,8 +14,8 @@ a margin above the rounding of the check.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -23,7 +23,9 @@ import numpy as np
 import scipy.linalg
 
 from realization.core.errors import RealizationError, ShapeError, StructureError
-from realization.linalg.arguments import matrices, spectral_radius
+from realization.core.frozen import Sealed
+from realization.linalg.arguments import matrices
+from realization.linalg.dense import balance, spectral_radius, two_norm
 from realization.linalg.lyapunov import discrete_lyapunov
 from realization.memory.certificate import (
     U,
@@ -34,6 +36,7 @@ from realization.memory.certificate import (
     exactly_nonnegative,
     fractions,
 )
+from realization.memory.durations import half_life, time_constant, window
 
 RATIONAL = 12  # states up to which the proof is in rationals: 40 ms, growing like n^4
 SMALLEST = 1e-100  # a norm of 0 is proved to be at most that, whose square is still a number
@@ -44,7 +47,7 @@ POWERS = 1 - np.array([1e-9, 1e-5, 1e-3, 1e-2, 3e-2, 0.1, 0.2, 0.4, 0.6, 0.8, 0.
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Decay:
+class Decay(Sealed):
     """size(t) <= c rate^t for t = 0, 1, ..., with the norm in which every step shrinks.
 
     Parameters
@@ -101,76 +104,6 @@ class Decay:
         return window(precision / self.c, self.rate) if self.c > 0 else 0
 
 
-def time_constant(rate: float) -> float:
-    """Return -1 / log(rate): steps in which rate^t falls to 1/e.
-
-    Parameters
-    ----------
-    rate : float
-        What is left after one step, >= 0.
-
-    Returns
-    -------
-    float
-        0 at rate 0, infinite from 1 on.
-
-    Examples
-    --------
-    >>> round(time_constant(0.9), 3), time_constant(1.0)
-    (9.491, inf)
-    """
-    return math.inf if rate >= 1 else 0.0 if rate == 0 else -1 / math.log(rate)
-
-
-def half_life(rate: float) -> float:
-    """Return log(2) / -log(rate): steps in which rate^t halves.
-
-    Parameters
-    ----------
-    rate : float
-        What is left after one step, >= 0.
-
-    Returns
-    -------
-    float
-        0 at rate 0, infinite from 1 on.
-    """
-    return math.log(2) * time_constant(rate)
-
-
-def window(fraction: float, rate: float) -> int:
-    """Return the first t with rate^t <= fraction.
-
-    Parameters
-    ----------
-    fraction, rate : float
-        What may be left, and what is left after one step.
-
-    Returns
-    -------
-    int
-        Steps.
-
-    Raises
-    ------
-    StructureError
-        If there is none, since rate >= 1 > fraction.
-
-    Examples
-    --------
-    >>> window(2.0**-10, 0.5)
-    10
-    """
-    if fraction >= 1:
-        return 0
-    if rate >= 1 or fraction <= 0:
-        raise StructureError(f"rate {rate} given; it never falls to {fraction}, need a rate < 1 and a fraction > 0")
-    if rate == 0:
-        return 1
-    t = max(math.floor(math.log(fraction) / math.log(rate)) - 1, 0)  # the quotient may be off by one
-    return next((k for k in range(t, t + 4) if rate**k <= fraction), t + 4)
-
-
 def decay_envelope(
     A: Any, B: Any = None, C: Any = None, *, rate: float | None = None, precision: float = 2.0**-24
 ) -> Decay:
@@ -218,21 +151,26 @@ def decay_envelope(
     (A,) = matrices("A: n n", A=A)
     B, C = (np.eye(len(A)) if X is None else X for X in (B, C))
     A, B, C = (real(X) for X in matrices("A: n n; B: n m; C: p n", A=A, B=B, C=C))
-    if not A.any():
-        return Decay(0.0, _norm(C) * _norm(B), _norm(B), _norm(C), np.eye(len(A)), "rational")
+    if not A.size:
+        return Decay(0.0, 0.0, 0.0, 0.0, A, "rational")
     radius = spectral_radius(A)
     if radius >= 1:
         raise StructureError(f"A has spectral radius {radius:.10g}, need < 1: its powers do not decay")
     if rate is not None and not radius < rate < 1:
         raise StructureError(f"rate {rate} given, but spectral radius {radius:.10g} < rate < 1 is needed")
-    tried = [rate] if rate is not None else [*(max(radius, U) ** POWERS).tolist(), *(r for r in RATES if r > radius)]
-    proved = [d for r, P in _candidates(A, tried, radius) if (d := proved_decay(P, r, A, B, C)) is not None]
-    if not proved:
+    rates = [*(max(radius, U) ** POWERS).tolist(), *(r for r in RATES if r > radius)] if A.any() else RATES[:1]
+    tried = rates if rate is None else [rate]
+    for candidates in (_candidates, _graded):
+        proved = [d for r, P in candidates(A, tried) if (d := proved_decay(P, r, A, B, C)) is not None]
+        if proved:
+            break
+    else:
         raise StructureError(
             f"A has spectral radius {radius:.10g} < 1, but no rate between it and 1 has a certificate in double "
             "precision: its powers grow too far before they decay"
         )
-    return in_rationals(min(proved, key=lambda d: (d.window(precision), d.c)), A, B, C)
+    best = min(proved, key=lambda d: (d.window(precision), d.c))
+    return in_rationals(best if A.any() else replace(best, rate=0.0), A, B, C)
 
 
 @np.errstate(over="ignore", invalid="ignore")  # what overflows proves nothing
@@ -256,8 +194,8 @@ def proved_decay(P: np.ndarray, rate: float, A: np.ndarray, B: np.ndarray, C: np
     if not (certainly_positive(P, 0 * P) and all(certainly_below(P, rate, F) for F in A.reshape(-1, *P.shape))):
         return None
     L = np.linalg.cholesky(P)
-    exit = _least(lambda size: certainly_read(P, size, C), _norm(scipy.linalg.solve_triangular(L, C.T, lower=True)))
-    entry = _least(lambda size: certainly_entering(P, size, B), _norm(L.T @ B))
+    exit = _least(lambda size: certainly_read(P, size, C), two_norm(scipy.linalg.solve_triangular(L, C.T, lower=True)))
+    entry = _least(lambda size: certainly_entering(P, size, B), two_norm(L.T @ B))
     if exit is None or entry is None:
         return None
     # one product, rounded up
@@ -319,28 +257,47 @@ def remains(A: Any, B: Any = None, C: Any = None, *, steps: int) -> np.ndarray:
         raise ShapeError(f"steps={steps} given, need >= 0")
     sizes = []
     for _ in range(steps):
-        sizes.append(_norm(C @ B))
+        sizes.append(two_norm(C @ B))
         B = A @ B
     return np.array(sizes)
 
 
-def _candidates(A: np.ndarray, rates: Sequence[float], radius: float) -> Iterator[tuple[float, np.ndarray]]:
-    """Rates and matrices P that may have A' P A <= rate^2 P: that of the eigenvectors, those of Lyapunov equations."""
-    F, D = scipy.linalg.matrix_balance(A, permute=False)  # D: powers of two, so P is scaled back exactly
-    I, scale = np.eye(len(A)), 1 / np.diag(D)
+Candidates = list[tuple[float, np.ndarray]]  # rates, and matrices P that may have A' P A <= rate^2 P
+
+
+@np.errstate(all="ignore")  # what overflows proves nothing, and is refused as a candidate
+def _candidates(A: np.ndarray, rates: Sequence[float]) -> Candidates:
+    """The P of the eigenvectors, and those of Lyapunov equations."""
+    F, units = balance(A)
+    I, radius = np.eye(len(A)), spectral_radius(A)
     V = np.linalg.eig(F)[1]
     G = (V @ V.conj().T).real
     modal = _symmetric(np.linalg.solve(G, I)) if np.linalg.cond(G) * U < 1 else None
+    found = [] if modal is None else [(rate, modal) for rate in rates]
     for rate in rates:
-        if modal is not None:
-            yield rate, scale[:, None] * modal * scale
         if rate < radius**0.995 and len(rates) > 1:  # there the equation is near singular, and c large
             continue
-        try:
-            with np.errstate(all="ignore"):  # what overflows proves nothing, and is refused as a candidate
-                yield rate, scale[:, None] * _symmetric(discrete_lyapunov(F.T / rate, I).X) * scale
-        except (RealizationError, np.linalg.LinAlgError, ValueError):
-            pass
+        with suppress(RealizationError, np.linalg.LinAlgError, ValueError):
+            found.append((rate, _symmetric(discrete_lyapunov(F.T / rate, I).X)))
+    return [(rate, P / units / units[:, None]) for rate, P in found]
+
+
+@np.errstate(all="ignore")
+def _graded(A: np.ndarray, rates: Sequence[float]) -> Candidates:
+    """P = Q inv(D)^2 Q' for the Schur form A = Q T Q', D = diag(1, d, d^2, ...): inv(D) T D has what is above shrunk.
+
+    For a Jordan block of 8 at 0.9 the condition of P is 1e18, and the proof does not mind: it follows the units.
+    """
+    F, units = balance(A)
+    T, Q = scipy.linalg.schur(F, output="complex")
+    k = np.arange(len(A))
+    steps = 2.0 ** -np.arange(0.0, 20.0, 0.25)
+    norms = np.array([two_norm(T * d ** np.maximum(k - k[:, None], 0)) for d in steps])
+    found = []
+    for rate in rates:
+        for d in steps[norms <= rate][:1]:
+            found.append((rate, _symmetric(((Q * d ** (-2.0 * k)) @ Q.conj().T).real)))
+    return [(rate, P / units / units[:, None]) for rate, P in found]
 
 
 def _least(holds: Callable[[float], bool], start: float) -> float | None:
@@ -351,7 +308,3 @@ def _least(holds: Callable[[float], bool], start: float) -> float | None:
 
 def _symmetric(P: np.ndarray) -> np.ndarray:
     return (P + P.T) / 2
-
-
-def _norm(X: np.ndarray) -> float:
-    return float(np.linalg.norm(X, 2)) if X.size else 0.0

@@ -9,7 +9,7 @@ import scipy.linalg
 
 from realization.linalg.arguments import matrices
 from realization.linalg.decision import EPS
-from realization.memory.fading import half_life, time_constant
+from realization.memory.durations import half_life, time_constant
 
 LARGEST_DOUBT = 1e-3
 
@@ -103,17 +103,20 @@ def modes(A: Any) -> Modes:
 
 
 def eigenvalues(A: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the eigenvalues and by how much rounding may have moved each: 10 n u |A| / |y' x|, to first order.
+    """Return the eigenvalues and by how much rounding E may have moved each.
 
-    x and y are its right and left eigenvectors of norm 1; at a defective eigenvalue y' x is as
-    small as rounding makes it, and the doubt is the root of u that such eigenvalues really move by.  It is
+    To first order that is |E| / |y' x|, x and y its right and left eigenvectors of norm 1; at a defective
+    eigenvalue, where y' x is 0 up to rounding, no more than (2 |A|)^(1 - 1/n) |E|^(1/n) (Elsner 1985).  It is
     1e-3 at most: an eigenvalue that may be anywhere counts as where it was computed.
     """
     if not A.size:
         return np.zeros(0, np.complex128), np.zeros(0)
     values, Y, X = scipy.linalg.eig(A, left=True, right=True)
     overlap = np.maximum(np.abs((Y.conj() * X).sum(axis=0)), np.finfo(np.float64).tiny)
-    return values, np.minimum(10 * len(A) * EPS * np.linalg.norm(A, 2) / overlap, LARGEST_DOUBT)
+    n, size = len(A), float(np.linalg.norm(A, 2))
+    rounding = 10 * n * EPS * size
+    most = (2 * size) ** (1 - 1 / n) * rounding ** (1 / n)
+    return values, np.minimum(rounding / overlap, min(most, LARGEST_DOUBT))
 
 
 def doubt(A: np.ndarray) -> float:

@@ -12,7 +12,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 from realization.core.errors import ShapeError, StructureError
-from realization.core.shapes import finite
+from realization.core.shapes import finite, numbers
 from realization.linalg.arguments import matrices
 from realization.memory.contraction import Guarantee, guarantee, nilpotent_algebra, whole
 from realization.memory.eidetic import Eidetic, eidetic_memory, unbatched
@@ -222,12 +222,10 @@ def _corners(system: BilinearSSM, inputs: Any) -> Callable[[np.ndarray], np.ndar
         if given.shape[1] != m or not len(given):
             raise ShapeError(f"inputs have shape {given.shape}, but (k, {m}) with k >= 1 is needed; m={m} (from N)")
         return lambda gates: np.unique(given[:, gates], axis=0)
-    low, high = (
-        finite(name, np.asarray(x, dtype=np.float64)) for name, x in (("low", inputs.low), ("high", inputs.high))
-    )
-    if any(x.shape not in ((), (m,)) for x in (low, high)) or (low > high).any():
+    low, high = (finite(name, numbers(name, x)) for name, x in (("low", inputs.low), ("high", inputs.high)))
+    if any(x.dtype.kind == "c" or x.shape not in ((), (m,)) for x in (low, high)) or (low > high).any():
         raise ShapeError(
-            f"a box with shapes {low.shape} and {high.shape} given; numbers or ({m},), low <= high, are needed"
+            f"a box with shapes {low.shape} and {high.shape} given; real numbers or ({m},), low <= high, are needed"
         )
     ends = np.stack([np.broadcast_to(x, m) for x in (low, high)], axis=1)
 

@@ -93,7 +93,7 @@ class Tensors(Mapping[str, np.ndarray]):
     def _header(self, text: bytes) -> dict[str, tuple[str, tuple[int, ...], int, int]]:
         try:
             header = json.loads(text.decode("utf-8"))
-        except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as e:
+        except (ValueError, RecursionError) as e:  # of the encoding, of JSON, or a number of 5000 digits
             self._damaged(f"its header is not JSON ({e})")
         if not isinstance(header, dict):
             self._damaged(f"its header is a JSON {type(header).__name__}, an object is needed")
@@ -101,6 +101,8 @@ class Tensors(Mapping[str, np.ndarray]):
 
     def _entry(self, name: str, given: Any) -> tuple[str, tuple[int, ...], int, int]:
         """One line of the header, checked by itself."""
+        if not name.isprintable():
+            self._damaged(f"a tensor is called {name!a}; names of printable characters are needed")
         try:
             dtype, shape, (begin, end) = given["dtype"], tuple(given["shape"]), given["data_offsets"]
         except (TypeError, KeyError, ValueError):
@@ -111,6 +113,8 @@ class Tensors(Mapping[str, np.ndarray]):
             self._damaged(f"{name} has shape {list(shape)} and offsets [{begin}, {end}]; whole numbers are needed")
         if not begin <= end <= self._data.size:
             self._damaged(f"{name} lies at bytes {begin} to {end}, but the numbers have {self._data.size} bytes")
+        if len(shape) > 32 or math.prod(i or 1 for i in shape) >= 2**59:  # more than an array may have
+            self._damaged(f"{name} has {len(shape)} axes, the longest of {max(shape)}; no array is so large")
         bits = math.prod(shape) * BITS[dtype]
         if bits != 8 * (end - begin):
             self._damaged(f"{name} has {end - begin} bytes, but shape {list(shape)} in {dtype} takes {bits / 8:g}")

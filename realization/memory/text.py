@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from realization.core.errors import ShapeError
-from realization.memory.checkpoint import LayerMemory, steps_until, window
+from realization.memory.checkpoint import LayerMemory
+from realization.memory.durations import steps_until, whole_steps_until
 
 COLUMNS: dict[str, Callable[[float, Any], np.ndarray]] = {
-    "time constant": lambda precision, rate: steps_until(math.exp(-1), rate),
-    "half-life": lambda precision, rate: steps_until(0.5, rate),
-    "window": window,
+    "time constant": lambda precision, exponent: steps_until(math.exp(-1), exponent),
+    "half-life": lambda precision, exponent: steps_until(0.5, exponent),
+    "window": whole_steps_until,
 }
 
 
@@ -76,9 +77,9 @@ def _overview(layers: Sequence[LayerMemory], precision: float) -> list[list[str]
 
 def _heads(one: LayerMemory, precision: float) -> list[list[str]]:
     """One line a head, or a channel of Mamba-1: from its fastest state to its slowest."""
-    rows = [["head" if one.rate.shape[-1] == 1 else "channel", "step", *COLUMNS]]
+    rows = [["head" if one.exponent.shape[-1] == 1 else "channel", "step", *COLUMNS]]
     for i, step in enumerate(one.step):
-        ends = [one.fastest[i], one.slowest[i]] if one.rate.shape[-1] > 1 else [one.slowest[i]]
+        ends = [one.fastest[i], one.slowest[i]] if one.exponent.shape[-1] > 1 else [one.slowest[i]]
         cells = [" - ".join(number(x) for x in column(precision, np.array(ends))) for column in COLUMNS.values()]
         rows.append([str(i), f"{step:.3g}", *cells])
     return rows
@@ -129,8 +130,8 @@ def as_json(layers: Sequence[LayerMemory], *, precision: float) -> dict[str, Any
     }
 
 
-def _columns(precision: float, rate: np.ndarray) -> dict[str, list[float | None]]:
-    columns = {name: column(precision, rate) for name, column in COLUMNS.items()}
+def _columns(precision: float, exponent: np.ndarray) -> dict[str, list[float | None]]:
+    columns = {name: column(precision, exponent) for name, column in COLUMNS.items()}
     return {
         name.replace(" ", "_").replace("-", "_"): [_plain(x, int if name == "window" else float) for x in values]
         for name, values in columns.items()

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from realization.linalg.arguments import spectral_radius
+from realization.linalg.dense import spectral_radius
 from realization.linalg.gramians import hankel_singular_values
 from realization.memory.fading import decay_envelope, remains
 from realization.plotting.frame import named

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from realization.core.errors import ShapeError, StructureError
+from realization.core.frozen import describe
 from realization.core.shapes import numbers
 
 FEW = 256  # steps of all sequences together: the plain loop takes less time than loading the compiled one
@@ -34,6 +35,12 @@ class System:
     """A system can say what it is: in words, in HTML and in LaTeX."""
 
     __slots__ = ()
+
+    def __repr__(self) -> str:
+        system: Any = self
+        *batch, n, _ = system.A.shape
+        sizes = {"n": n, "m": system.B.shape[-1], "p": system.C.shape[-2]}
+        return describe(type(self).__name__, sizes, batch)
 
     def describe(self) -> Any:
         """Return dimensions, poles, stability, minimality and memory, each with the number that decided it."""
@@ -80,9 +87,9 @@ def single(what: str, system: Any, *kinds: type) -> Step:
 
 
 def count(name: str, steps: Any) -> int:
-    """Return a number of steps, checked."""
+    """Return a number of steps or of anything else that is counted, checked."""
     if not isinstance(steps, int | np.integer) or steps < 0:
-        raise ShapeError(f"{name} is {steps!r}, but a number of steps, a whole number >= 0, is needed")
+        raise ShapeError(f"{name} is {steps!r}, but a whole number >= 0 is needed")
     return int(steps)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from realization.core.frozen import describe, freeze
+from realization.core.frozen import freeze
 from realization.systems.base import Response, Step, System, begun, bounded, few, initial, quiet, signal, stepped
 
 
@@ -48,9 +48,6 @@ class BilinearSSM(System):
 
     def __post_init__(self) -> None:
         freeze(self, "A: *b n n; N: *b m n n; B: *b n m; C: *b p n; M: *b m p n; D: *b p m")
-
-    def __repr__(self) -> str:
-        return describe("BilinearSSM", {"n": self.A.shape[-1], "m": self.B.shape[-1], "p": self.C.shape[-2]})
 
     def at(self, u: np.ndarray) -> Step:
         """Return A + sum_i u_i N_i, B, C + sum_i u_i M_i and D for the input u (*b, m) of one step."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from realization.systems.base import count
 from realization.systems.bilinear import BilinearSSM
 from realization.systems.library import shift, table
 
@@ -60,7 +61,7 @@ def selective_channel(states: int = 2) -> BilinearSSM:
     >>> selective_channel(1).simulate([[0.5, 1], [0.5, 0], [0, 0], [0, 0]]).y.ravel().tolist()
     [0.0, 1.0, 0.5, 0.0]
     """
-    n = states
+    n = count("states", states)
     gates = np.concatenate([np.eye(n)[:, :, None] * np.eye(n)[:, None, :], np.zeros((1, n, n))])
     write = np.hstack([np.zeros((n, n)), np.ones((n, 1))])
     rest = {"C": np.ones((1, n)), "M": np.zeros((n + 1, 1, n)), "D": np.zeros((1, n + 1))}

@@ -8,8 +8,8 @@ from typing import Any, Literal
 import numpy as np
 
 from realization.core.errors import ShapeError
-from realization.core.frozen import describe, freeze
-from realization.systems.base import Response, System, initial, signal
+from realization.core.frozen import freeze
+from realization.systems.base import Response, System, bounded, initial, quiet, signal
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -43,9 +43,6 @@ class ContinuousSSM(System):
     def __post_init__(self) -> None:
         freeze(self, "A: *b n n; B: *b n m; C: *b p n; D: *b p m")
 
-    def __repr__(self) -> str:
-        return describe("ContinuousSSM", {"n": self.A.shape[-1], "m": self.B.shape[-1], "p": self.C.shape[-2]})
-
     def simulate(self, u: Any, h: float, x0: Any = None, *, hold: Literal["zero", "first"] = "zero") -> Response:
         """Return outputs and states at the times 0, h, 2 h, ..., exactly, for an input known at those times.
 
@@ -73,8 +70,7 @@ class ContinuousSSM(System):
         StructureError
             If the response leaves the range of float64; the message gives the step.
         """
-        from realization.systems.discretize import first_order_hold, zero_order_hold
-        from realization.systems.exponential import ramped
+        from realization.systems.discretize import zero_order_hold
 
         u = signal("u", u, self.B.shape[-1])
         x0 = initial(x0, self.A.shape[-1], self.A.shape[:-2], u.shape[:-2])
@@ -82,8 +78,17 @@ class ContinuousSSM(System):
             raise ShapeError(f"hold is {hold!r}, but 'zero' or 'first' is needed")
         if hold == "zero" or not u.shape[-2]:
             return zero_order_hold(self, h).simulate(u, x0)
-        # the discrete state is z = x - G u, see `first_order_hold`
+        return self._joined_by_lines(u, h, x0)
+
+    @quiet
+    def _joined_by_lines(self, u: np.ndarray, h: float, x0: np.ndarray) -> Response:
+        from realization.systems.discretize import first_order_hold
+        from realization.systems.exponential import in_range, ramped
+
+        system = first_order_hold(self, h)
+        # its state is z = x - G u, see `first_order_hold`
         G = ramped(self.A, self.B, h)[2]
         inputs = np.concatenate([u, u[..., -1:, :]], axis=-2) @ np.swapaxes(G, -1, -2)
-        y, z = first_order_hold(self, h).simulate(u, x0 - inputs[..., 0, :])
-        return Response(y, z + inputs)
+        z0 = in_range("the answer to the first input", x0 - inputs[..., 0, :], "a smaller input is needed")
+        y, z = system.simulate(u, z0)
+        return bounded(Response(y, z + inputs))

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.polynomial import legendre
 
 from realization.systems import families
+from realization.systems.base import count
 from realization.systems.continuous import ContinuousSSM
 
 
@@ -40,7 +41,7 @@ def legs(states: int = 6, delay: float = 0.5) -> ContinuousSSM:
     >>> legs(2).A.round(3).tolist(), legs(2).B.ravel().round(3).tolist()
     ([[-1.0, 0.0], [-1.732, -2.0]], [1.0, 1.732])
     """
-    i = np.arange(states)
+    i = np.arange(count("states", states))
     root = np.sqrt(2.0 * i + 1)
     A = np.tril(-np.outer(root, root), -1) - np.diag(i + 1.0)
     C = root * legendre.legvander(np.array([2 * np.exp(-delay) - 1]), max(states - 1, 0))[:, :states]
@@ -105,7 +106,7 @@ def integrator_chain(order: int = 2) -> ContinuousSSM:
     Parameters
     ----------
     order : int
-        Number of integrators.
+        Number of integrators; without one the output is the input.
 
     Returns
     -------
@@ -117,8 +118,8 @@ def integrator_chain(order: int = 2) -> ContinuousSSM:
     >>> integrator_chain(2).A.tolist()
     [[0.0, 1.0], [0.0, 0.0]]
     """
-    E = np.eye(order)
-    return ContinuousSSM(np.eye(order, k=1), E[:, -1:], E[:1], [[0]])
+    n = count("order", order)
+    return ContinuousSSM(np.eye(n, k=1), np.eye(n, 1, k=1 - n), np.eye(1, n), [[not n]])
 
 
 def slow_and_fast(ratio: float = 1e4) -> ContinuousSSM:

@@ -18,7 +18,7 @@ from realization.core.frozen import describe
 from realization.core.shapes import Signature
 from realization.linalg import exact
 from realization.linalg.rational import domain_matrix, eye, fractions, rank, rationals
-from realization.systems.base import single
+from realization.systems.base import count, of_kind, single
 from realization.systems.latex import fraction, latex_block
 from realization.systems.linear import LinearSSM
 
@@ -97,8 +97,8 @@ class ExactSSM:
         return latex_block(self.A, self.B, self.C, self.D, fraction)
 
     def rounded(self) -> LinearSSM:
-        """Return the system in doubles, every entry rounded once."""
-        return LinearSSM(*(M.astype(np.float64) for M in (self.A, self.B, self.C, self.D)))
+        """Return the system in doubles, every entry rounded once; ShapeError where one is too large."""
+        return LinearSSM(self.A, self.B, self.C, self.D)
 
     def simulate(self, u: Any, x0: Any = None) -> ExactResponse:
         """Return outputs and states for the input u, without an error.
@@ -148,13 +148,17 @@ class ExactSSM:
         -------
         ndarray
             Of Fractions.
+
+        Raises
+        ------
+        ShapeError
+            If steps is negative or no whole number.
         """
-        p, m = self.D.shape
-        h, X = [self.D], self.B
+        steps, h, X = count("steps", steps), [self.D], self.B
         for _ in range(steps - 1):
             h.append(self.C @ X)
             X = self.A @ X
-        return np.array(h[:steps], dtype=object).reshape(-1, p, m)
+        return np.array(h[:steps], dtype=object).reshape(steps, *self.D.shape)
 
     def nilpotency_index(self) -> int | None:
         """Return the smallest k with A^k = 0, or None: A is not nilpotent."""
@@ -198,7 +202,13 @@ class ExactSSM:
         -------
         bool
             Decided on n + n2 + 1 Markov parameters, after which they cannot differ for the first time.
+
+        Raises
+        ------
+        ShapeError
+            If the other system is no ExactSSM.
         """
+        of_kind("same_behaviour", other, ExactSSM)
         steps = len(self.A) + len(other.A) + 1
         return self.D.shape == other.D.shape and np.array_equal(
             self.markov_parameters(steps), other.markov_parameters(steps)
@@ -220,6 +230,11 @@ class ExactSSM:
         ndarray or None
             T, (n, n), of Fractions; None if the systems are not similar.
 
+        Raises
+        ------
+        ShapeError
+            If the other system is no ExactSSM.
+
         Examples
         --------
         >>> one = ExactSSM([[0, 1], ["1/8", "1/4"]], [[0], [1]], [[1, 0]], [[0]])
@@ -227,6 +242,7 @@ class ExactSSM:
         >>> [[str(x) for x in row] for row in one.similarity_to(two)]
         [['1/4', '1'], ['-1/2', '1']]
         """
+        of_kind("similarity_to", other, ExactSSM)
         if self.A.shape != other.A.shape or self.D.shape != other.D.shape or (self.D != other.D).any():
             return None
         solution = _solve(*_intertwining(self, other))

@@ -15,6 +15,7 @@ import numpy as np
 from scipy.linalg import block_diag
 
 from realization.core.errors import StructureError
+from realization.systems.base import count
 from realization.systems.compose import similar
 from realization.systems.linear import LinearSSM
 
@@ -40,6 +41,7 @@ def orthogonal(n: int, *, rng: Any = None) -> np.ndarray:
     >>> bool(np.abs(Q.T @ Q - np.eye(3)).max() < 1e-15)
     True
     """
+    n = count("n", n)
     Q, R = np.linalg.qr(np.random.default_rng(rng).standard_normal((n, n)))
     # the signs of R's diagonal make the distribution of Q uniform
     return Q * np.where(np.diag(R) < 0, -1.0, 1.0)
@@ -62,11 +64,18 @@ def conditioned(n: int, condition: float = 1.0, *, rng: Any = None) -> np.ndarra
     ndarray
         T, (n, n).
 
+    Raises
+    ------
+    StructureError
+        If the condition is below 1.
+
     Examples
     --------
     >>> round(float(np.linalg.cond(conditioned(5, 1e3, rng=0))), 6)
     1000.0
     """
+    if not 1 <= condition < np.inf:
+        raise StructureError(f"condition is {condition}; a number from 1 on is needed")
     rng = np.random.default_rng(rng)
     s = np.geomspace(np.sqrt(condition), 1 / np.sqrt(condition), n) if n > 1 else np.ones(n)
     return orthogonal(n, rng=rng) @ (s[:, None] * orthogonal(n, rng=rng))
@@ -119,6 +128,7 @@ def random_stable(
     0.9
     """
     rng = np.random.default_rng(rng)
+    states, inputs, outputs = count("states", states), count("inputs", inputs), count("outputs", outputs)
     B, C = rng.standard_normal((states, inputs)), rng.standard_normal((outputs, states))
     B, C = B / np.linalg.norm(B, axis=1, keepdims=True), C / np.linalg.norm(C, axis=0, keepdims=True)
     D = rng.standard_normal((outputs, inputs))
@@ -250,6 +260,8 @@ def badly_scaled(states: int = 4, ratio: float = 1e6, *, rng: Any = 0) -> Linear
     >>> bool(np.abs(badly_scaled(4).A).max() > 1e4)
     True
     """
+    if not 0 < ratio < np.inf:
+        raise StructureError(f"ratio is {ratio}; a positive number is needed")
     well = random_stable(states, 1, 1, condition=1.0, rng=rng)
     g = 2.0 ** np.round(np.linspace(0, np.log2(ratio), states)) if states else np.zeros(0)
     return LinearSSM(well.A * g[:, None] / g, well.B * g[:, None], well.C / g, well.D)
@@ -291,7 +303,8 @@ def redundant(
     LinearSSM(n=50, m=2, p=2)
     """
     rng = np.random.default_rng(rng)
-    sizes = (minimal, uncontrollable, unobservable)
+    given = {"minimal": minimal, "uncontrollable": uncontrollable, "unobservable": unobservable}
+    sizes = tuple(count(name, size) for name, size in given.items())
     blocks = [
         block_diag(_modes(k - 1, r, rng), [[shared]]) if k else np.zeros((0, 0))
         for k, r in zip(sizes, (0.9, 0.7, 0.6), strict=True)

@@ -16,6 +16,7 @@ from scipy.linalg import block_diag
 
 from realization.core.errors import ShapeError
 from realization.systems import continuous_library, families
+from realization.systems.base import count
 from realization.systems.continuous_library import legs
 from realization.systems.discretize import zero_order_hold
 from realization.systems.linear import LinearSSM
@@ -34,12 +35,17 @@ def shift(steps: int, width: int) -> tuple[np.ndarray, np.ndarray]:
     tuple of ndarray
         A (n, n) and B (n, width), n = steps width.
 
+    Raises
+    ------
+    ShapeError
+        If one of the two is negative or no whole number.
+
     Examples
     --------
     >>> shift(2, 1)[0].tolist(), shift(2, 1)[1].ravel().tolist()
     ([[0.0, 1.0], [0.0, 0.0]], [0.0, 1.0])
     """
-    eye = np.eye(width)
+    steps, eye = count("steps", steps), np.eye(count("width", width))
     return np.kron(np.eye(steps, k=1), eye), np.kron(np.eye(steps, 1, k=1 - steps), eye)
 
 
@@ -60,12 +66,20 @@ def delay_line(steps: int = 4, width: int = 1) -> LinearSSM:
     LinearSSM
         Superdiagonal ones, the input at the end.
 
+    Raises
+    ------
+    ShapeError
+        If one of the two is negative or no whole number.
+
     Examples
     --------
     >>> delay_line(2).simulate([[1], [0], [0], [0]]).y.ravel().tolist()
     [0.0, 0.0, 1.0, 0.0]
     """
-    return moving_average(np.concatenate([np.zeros((steps, width, width)), [np.eye(width)]]))
+    A, B = shift(steps, width)
+    n = len(A)
+    D = np.eye(width) if not steps else np.zeros((width, width))
+    return LinearSSM(A, B, np.eye(width, n), D)
 
 
 def moving_average(weights: Any = (0.4, 0.3, 0.2, 0.1)) -> LinearSSM:
@@ -226,7 +240,7 @@ def mamba_channel(states: int = 4, step: float = 0.1) -> LinearSSM:
     >>> mamba_channel(1, step=1.0).simulate([[1], [0]]).y.ravel().round(4).tolist()
     [1.0, 0.3679]
     """
-    decay = np.exp(-step * np.arange(1, states + 1))
+    decay = np.exp(-step * np.arange(1, count("states", states) + 1))
     return LinearSSM(np.diag(decay), np.full((states, 1), step), decay[None, :], [[states * step]])
 
 
@@ -269,7 +283,7 @@ def integrators(order: int = 2) -> LinearSSM:
     Parameters
     ----------
     order : int
-        Number of sums.
+        Number of sums; without one the output is the input.
 
     Returns
     -------
@@ -281,8 +295,8 @@ def integrators(order: int = 2) -> LinearSSM:
     >>> integrators(2).simulate([[1], [0], [0], [0]]).y.ravel().tolist()
     [0.0, 0.0, 1.0, 2.0]
     """
-    E = np.eye(order)
-    return LinearSSM(E + np.eye(order, k=1), E[:, -1:], E[:1], [[0]])
+    n = count("order", order)
+    return LinearSSM(np.eye(n) + np.eye(n, k=1), np.eye(n, 1, k=1 - n), np.eye(1, n), [[not n]])
 
 
 def unstable(pole: float = 1.1) -> LinearSSM:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from realization.core.frozen import describe, freeze
+from realization.core.frozen import freeze
 from realization.systems.base import Response, System, begun, bounded, few, initial, quiet, signal, stepped
 
 
@@ -41,9 +41,6 @@ class LinearSSM(System):
 
     def __post_init__(self) -> None:
         freeze(self, "A: *b n n; B: *b n m; C: *b p n; D: *b p m")
-
-    def __repr__(self) -> str:
-        return describe("LinearSSM", {"n": self.A.shape[-1], "m": self.B.shape[-1], "p": self.C.shape[-2]})
 
     def simulate(self, u: Any, x0: Any = None) -> Response:
         """Return outputs and states for the input u.

@@ -56,7 +56,7 @@ def sample_noise(A: Any, Q: Any, h: float) -> SampledNoise:
     ShapeError
         If the shapes do not fit, an entry is not finite, or h is not positive and finite.
     StructureError
-        If Q is not symmetric, or a result leaves the range of float64.
+        If Q is not symmetric or has a negative eigenvalue, or a result leaves the range of float64.
 
     References
     ----------
@@ -77,6 +77,8 @@ def sample_noise(A: Any, Q: Any, h: float) -> SampledNoise:
     skew = np.abs(Q - _adjoint(Q)).max(initial=0.0)
     if skew > n * EPS * np.abs(Q).max(initial=0.0):
         raise StructureError(f"Q differs from its transpose by {skew:.1e}; a covariance is symmetric")
+    if n and (least := np.linalg.eigvalsh(Q).min(initial=0.0)) < -n * EPS * np.abs(Q).max(initial=0.0):
+        raise StructureError(f"Q has the eigenvalue {least:.1e}; a covariance has none below 0")
     size = in_range("h A", h * np.abs(A).sum(-1).max(initial=0.0))
     doublings = max(0, int(np.ceil(np.log2(size)))) if size else 0
     A2, Q2 = _van_loan(A, Q, h / 2**doublings)

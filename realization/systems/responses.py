@@ -20,6 +20,7 @@ from realization.systems.bilinear import BilinearSSM
 from realization.systems.continuous import ContinuousSSM
 from realization.systems.exponential import exponential, held, in_range
 from realization.systems.linear import LinearSSM
+from realization.systems.zeros import scaled
 
 MANY = 10**7  # n^3 times points: below, solving for all points takes less time than loading the compiled routine
 SHORTER = "a stable system or a shorter time is needed"
@@ -72,6 +73,7 @@ def markov_parameters(system: LinearSSM | ContinuousSSM, steps: int) -> np.ndarr
     return parameters
 
 
+@quiet
 def word_coefficients(system: BilinearSSM, words: Any) -> np.ndarray:
     """C N_wk ... N_w1 B for each word w1 ... wk of inputs, A being the letter 0 and N_i the letter i.
 
@@ -94,6 +96,8 @@ def word_coefficients(system: BilinearSSM, words: Any) -> np.ndarray:
     ------
     ShapeError
         If a letter is not among 0 ... m.
+    StructureError
+        If a coefficient leaves the range of float64.
 
     Examples
     --------
@@ -106,13 +110,13 @@ def word_coefficients(system: BilinearSSM, words: Any) -> np.ndarray:
     letters = np.concatenate([system.A[..., None, :, :], system.N], axis=-3)
     coefficients = np.empty((*system.D.shape[:-2], len(words), *system.D.shape[-2:]), letters.dtype)
     for k, word in enumerate(words):
-        if any(not 0 <= letter <= m for letter in word):
+        if any(not isinstance(letter, int | np.integer) or not 0 <= letter <= m for letter in word):
             raise ShapeError(f"word {tuple(word)} has a letter beyond 0 ... {m}, the inputs being 1 ... {m}")
         X = system.B
         for letter in word:
             X = letters[..., letter, :, :] @ X
         coefficients[..., k, :, :] = system.C @ X
-    return coefficients
+    return in_range("a coefficient", coefficients, "shorter words are needed")
 
 
 @quiet
@@ -267,9 +271,7 @@ def _resolvent(z: np.ndarray, A: np.ndarray, B: np.ndarray, C: np.ndarray) -> np
     n = A.shape[-1]
     if not n:
         return np.zeros((len(z), len(C), B.shape[-1]))
-    with np.errstate(invalid="ignore"):  # SciPy also reads the scales as indices, which large ones are not
-        A, (scale, _) = scipy.linalg.matrix_balance(A, permute=False, separate=True)
-    B, C = B / scale[:, None], C * scale
+    A, B, C = scaled(A, B, C)
     if len(z) * n**3 < MANY:
         try:
             return C @ np.linalg.solve(z[:, None, None] * np.eye(n) - A, B.astype(np.complex128))

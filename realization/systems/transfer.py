@@ -68,7 +68,7 @@ def resolvent_polynomials(H: np.ndarray, r: Any = 1.0) -> tuple[np.ndarray, np.n
     if not (np.isfinite(d).all() and np.isfinite(x).all()):
         raise StructureError(
             f"a coefficient of a polynomial is above {np.finfo(float).max:.1e} "
-            f"(n = {n}, |A| = {np.linalg.norm(H):.1e}); systems.evaluate and the Hessenberg form have none, "
+            f"(n = {n}, |A| = {np.linalg.norm(H, 2):.1e}); systems.evaluate and the Hessenberg form have none, "
             "and smaller units of time or another factorisation have smaller ones"
         )
     return d[0], x

@@ -45,8 +45,8 @@ class TimeVaryingSSM(System):
         freeze(self, "A: *b T n n; B: *b T n m; C: *b T p n; D: *b T p m")
 
     def __repr__(self) -> str:
-        T, n = self.A.shape[-3:-1]
-        return describe("TimeVaryingSSM", {"T": T, "n": n, "m": self.B.shape[-1], "p": self.C.shape[-2]})
+        *batch, T, n, _ = self.A.shape
+        return describe("TimeVaryingSSM", {"T": T, "n": n, "m": self.B.shape[-1], "p": self.C.shape[-2]}, batch)
 
     def simulate(self, u: Any, x0: Any = None) -> Response:
         """Return outputs and states for the input u.

@@ -163,8 +163,11 @@ def test_nothing_to_keep(n, m, p):
 def test_bad_input():
     with pytest.raises(StructureError, match="spectral radius of A is 1"):
         balanced_truncation(unstable(), 1)
-    for order in (-1, 9):
-        with pytest.raises(StructureError, match=f"order {order}: 4 of 4"):
-            balanced_truncation(random_stable(4, 2, 2), order)
+    for reduce in (balanced_truncation, singular_perturbation):
+        with pytest.raises(StructureError, match="order 9: 4 of 4"):
+            reduce(random_stable(4, 2, 2), 9)
+        for order in (-1, 1.5, "2"):
+            with pytest.raises(ShapeError, match=f"order is {order!r}, but a whole number >= 0 is needed"):
+                reduce(random_stable(4, 2, 2), order)
     with pytest.raises(ShapeError, match="one system at a time"):
         balanced(LinearSSM(np.zeros((5, 2, 2)), np.zeros((5, 2, 1)), np.zeros((5, 1, 2)), np.zeros((5, 1, 1))))

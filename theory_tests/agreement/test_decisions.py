@@ -8,10 +8,16 @@ from hypothesis import strategies as st
 from realization.core.errors import ShapeError, StructureError
 from realization.linalg import (
     block_diagonal_schur,
+    common_quadratic_norm,
+    continuous_lyapunov,
+    controllability_factor,
     controllability_staircase,
     decide_rank,
+    discrete_lyapunov,
+    discrete_riccati,
     fitting_split,
     fixed_rank,
+    joint_spectral_radius,
     nilpotent_staircase,
     require_decided,
 )
@@ -49,6 +55,16 @@ def test_known_noise_settles_it_from_either_side():
     assert decide_rank([1, 1e-7], noise=1e-16).choice == 2
 
 
+def test_zeros_are_raised_to_rounding_before_gaps_are_compared():
+    """The control: between rounding and an exact zero the plain ratio is infinite."""
+    s = np.array([1.0, 0.3, 1e-17, 0.0, 0.0])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        plain = s[:-1] / s[1:]
+    assert np.nanargmax(plain) + 1 == 3
+    assert decide_rank(s).choice == 2
+    assert decide_rank(s).decided
+
+
 def test_a_slope_has_no_cliff():
     """Values that fall by 10 from 1 to 1e-15: no gap is wide enough."""
     d = decide_rank(10.0 ** -np.arange(16))
@@ -84,6 +100,24 @@ def test_what_is_no_tolerance_is_refused():
         for x in (np.nan, -1.0):
             with pytest.raises(ShapeError, match=f"{name} is {x}, but a number of at least"):
                 call(x)
+
+
+def test_entries_that_would_overflow_are_refused_with_their_size():
+    """Control: what is just below the bound is solved without a warning."""
+    one = np.eye(1)
+    for call, below, above in [
+        (lambda x: nilpotent_staircase(x * one), 1e250, 1e251),
+        (lambda x: fitting_split(x * one), 1e250, 1e251),
+        (lambda x: discrete_lyapunov(one / 2, x * one), 1e50, 1e51),
+        (lambda x: continuous_lyapunov(-x * one, one), 1e50, 1e51),
+        (lambda x: discrete_riccati(one, one, x * one, one), 1e40, 1e51),
+        (lambda x: controllability_factor(one / 2, x * one), 1e50, 1e51),
+        (lambda x: joint_spectral_radius(x * one[None]), 1e50, 1e51),
+        (lambda x: common_quadratic_norm(x * one[None]), 1e50, 1e51),
+    ]:
+        call(below)
+        with pytest.raises(ShapeError, match=r"has an entry of size 1\.0e\+\d+1, need at most"):
+            call(above)
 
 
 @given(st.integers(-200, 200))

@@ -285,6 +285,11 @@ def test_noise_must_have_a_covariance():
         sample_noise([[np.nan]], [[1]], 1.0)
     with pytest.raises(StructureError, match=r"Q differs from its transpose by 1.0e\+00"):
         sample_noise(np.eye(2), [[1, 1], [0, 1]], 1.0)
+    with pytest.raises(StructureError, match=r"Q has the eigenvalue -1.0e\+00; a covariance has none below 0"):
+        sample_noise(np.eye(2), [[0, 1], [1, 0]], 1.0)
+    with pytest.raises(ShapeError, match=r"batch axes \(2,\), \(3,\) given"):
+        sample_noise(np.zeros((2, 1, 1)), np.zeros((3, 1, 1)), 1.0)
+    assert sample_noise(np.eye(2), [[1, 1], [1, 1]], 1.0).Q.shape == (2, 2)
     assert sample_noise(np.zeros((0, 0)), np.zeros((0, 0)), 1.0).Q.shape == (0, 0)
     assert sample_noise(np.zeros((0, 2, 2)), np.eye(2), 1.0).Q.shape == (0, 2, 2)
     assert sample_noise(np.zeros((2, 3, 3)), np.eye(3), 2.0).Q[1].tolist() == (2 * np.eye(3)).tolist()

@@ -83,7 +83,7 @@ def test_elementary_divisors_are_those_it_was_built_of(blocks, seed):
         assert d.rem(e) == 0
     # second route to the minimal polynomial: the first power that depends on those below
     p = exact.minimal_polynomial(A)
-    assert not exact.evaluate(p, exact.rationals("A", A)).any()
+    assert not exact.evaluate_polynomial(p, exact.rationals("A", A)).any()
     powers = np.array([np.linalg.matrix_power(A, k).ravel() for k in range(len(p) - 1)], dtype=object)
     assert len(p) == 1 or exact.rank(powers.reshape(len(p) - 1, -1)) == len(p) - 1
 

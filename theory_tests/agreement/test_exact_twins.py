@@ -165,7 +165,7 @@ def test_a_notebook_shows_fractions():
 
 
 def test_wrong_input_is_refused():
-    with pytest.raises(ShapeError, match=r"A has an entry that is no rational number .*'1/3' or|A has an entry"):
+    with pytest.raises(ShapeError, match=r'A has an entry that is no rational number .* strings such as "1/3"'):
         ExactSSM([["one"]], [[1]], [[1]], [[0]])
     with pytest.raises(ShapeError, match="A has an entry"):
         ExactSSM([[np.nan]], [[1]], [[1]], [[0]])
@@ -177,3 +177,21 @@ def test_wrong_input_is_refused():
         ExactSSM.of(delay_line(2)).simulate([1, 2, 3])
     with pytest.raises(ShapeError, match="one system is needed"):
         ExactSSM.of(LinearSSM(np.zeros((2, 1, 1)), np.zeros((2, 1, 1)), np.zeros((2, 1, 1)), np.zeros((2, 1, 1))))
+    third = ExactSSM([["1/3"]], [[1]], [[1]], [[0]])
+    for ask in (third.same_behaviour, third.similarity_to):
+        with pytest.raises(ShapeError, match="of a LinearSSM: a ExactSSM is needed"):
+            ask(third.rounded())
+    for steps in (-1, 1.5):
+        with pytest.raises(ShapeError, match="a whole number >= 0 is needed"):
+            third.markov_parameters(steps)
+    with pytest.raises(ShapeError, match="A has an entry that is no real number in float64"):
+        ExactSSM([[10**400]], [[1]], [[1]], [[0]]).rounded()
+
+
+@pytest.mark.parametrize("n", [0, 1, 2])
+def test_without_inputs_or_outputs_nothing_is_left(n):
+    """p = m = 0: no answer at all, of minimal order 0."""
+    nothing = ExactSSM(np.zeros((n, n)), np.zeros((n, 0)), np.zeros((0, n)), np.zeros((0, 0)))
+    assert nothing.markov_parameters(3).shape == (3, 0, 0)
+    assert nothing.minimal_order() == 0
+    assert nothing.minimal() == (n == 0)

@@ -143,5 +143,8 @@ def test_bad_input():
         from_entries([[random_stable(2, 2, 1)]])
     with pytest.raises(StructureError, match="improper"):
         from_entries([[([1.0, 0, 0], [1.0, 0.5])]])
-    with pytest.raises(TypeError, match="numerator, denominator"):
+    with pytest.raises(ShapeError, match="numerator, denominator"):
         from_entries([[3]])
+    sampled, flowing = LinearSSM([[0.5]], [[1]], [[1]], [[0]]), ContinuousSSM([[-0.5]], [[1]], [[1]], [[0]])
+    with pytest.raises(ShapeError, match="a ContinuousSSM and a LinearSSM; all of one kind"):
+        from_entries([[sampled], [flowing]])

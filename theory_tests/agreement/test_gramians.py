@@ -200,3 +200,12 @@ def test_singular_values_of_products_of_every_shape(M_shape, L_shape):
 def test_singular_values_of_zeros_and_of_ties():
     for M, values in ((np.zeros((3, 3)), 0), (np.eye(3), 1), (np.eye(3) + 0j, 1), (1e150 * np.eye(3), 1e300)):
         np.testing.assert_allclose(product_singular_values(M, M), values, rtol=1e-15)
+
+
+@pytest.mark.parametrize("unit", [1e-300, 1e-9, 1.0, 1e9, 1e300])
+def test_the_unit_of_time_does_not_matter(unit):
+    """1/(s + a) has the Hankel singular value 1/(2a) for every a that is a double; -2 and -1 keep their ratio."""
+    values = continuous_hankel_singular_values([[-unit]], [[1.0]], [[1.0]])
+    np.testing.assert_allclose(values, 0.5 / unit, rtol=1e-14)
+    A, I = -np.diag([2.0, 1.0]), np.eye(2)
+    np.testing.assert_allclose(continuous_hankel_singular_values(unit * A, I, I), [0.5 / unit, 0.25 / unit], rtol=1e-14)

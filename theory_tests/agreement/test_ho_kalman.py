@@ -126,3 +126,5 @@ def test_bad_input():
         era(markov_parameters(separated(3, 1, 1, 0), 12), 4)
     with pytest.raises(StructureError, match="order 99"):
         era(np.ones((5, 1, 1)), 99)
+    with pytest.raises(ShapeError, match=r"order is 1\.5, but a whole number"):
+        era(np.ones((5, 1, 1)), 1.5)

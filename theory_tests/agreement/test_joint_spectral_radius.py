@@ -177,6 +177,22 @@ def test_a_defective_matrix_keeps_a_lower_bound():
     assert bounds.upper < 0.2
 
 
+@pytest.mark.parametrize("n, r", [(1, 1), (2, 3), (4, 2), (6, 3)])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_family_in_which_no_state_reaches_itself_has_radius_zero(seed, n, r):
+    """Strictly triangular up to the order of the states: all words of `depth` letters vanish.  Control: one loop."""
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(n)
+    family = np.triu(rng.standard_normal((r, n, n)), 1)[:, order][:, :, order]
+    bounds = joint_spectral_radius(family)
+    assert bounds.lower == bounds.upper == 0
+    assert not word_product(family, rng.integers(0, r, bounds.depth)).any()
+    i, j = rng.integers(0, n, 2)
+    closed = np.concatenate([family, [np.eye(n)[:, [i]] * np.eye(n)[j]]])
+    reached = np.linalg.matrix_power((family != 0).any(axis=0) + np.eye(n), n)[j, i] > 0
+    assert (joint_spectral_radius(closed, depth=4).upper > 0) == reached
+
+
 def test_empty_families_and_bad_input():
     assert joint_spectral_radius(np.zeros((0, 2, 2))).upper == 0
     assert joint_spectral_radius(np.zeros((2, 0, 0))).upper == 0
@@ -185,5 +201,7 @@ def test_empty_families_and_bad_input():
         joint_spectral_radius(np.ones((2, 2, 3)))
     with pytest.raises(ShapeError, match="depth is 0"):
         joint_spectral_radius(GOLDEN, depth=0)
+    with pytest.raises(ShapeError, match=r"depth is 1\.5"):
+        joint_spectral_radius(GOLDEN, depth=1.5)
     with pytest.raises(ShapeError, match="P has smallest eigenvalue"):
         contraction_bound(GOLDEN, [[1, 2], [2, 1]])

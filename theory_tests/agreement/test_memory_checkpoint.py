@@ -34,7 +34,7 @@ def test_channels_of_mamba_1_decay_as_stated(tmp_path, dtype):
         d, n = A.shape
         parts = OPS["selective_scan"].as_realization(A=A, delta_bias=bias, delta_softplus=True)
         u = parts.schedule(u=np.ones((3, d)), delta=np.zeros((3, d)), B=np.ones((3, n)))
-        assert np.allclose(u[:, : d * n], np.exp(-one.rate).ravel(), rtol=1e-14, atol=0)
+        assert np.allclose(u[:, : d * n], np.exp(-one.exponent).ravel(), rtol=1e-14, atol=0)
         # the profile with gates up to the slowest agrees on the half-life
         found = profile(parts, Box(0, np.exp(-one.slowest.min())))
         assert found.modes[0].half_life == pytest.approx(np.log(2) / one.slowest.min(), rel=1e-6)
@@ -47,7 +47,7 @@ def test_heads_of_mamba_2_decay_as_stated(tmp_path, dtype):
         parts = OPS["ssd"].as_realization(A=-np.exp(w["A_log"]), p=2, n=3, dt_bias=w["dt_bias"], dt_softplus=True)
         data = {"x": np.ones((1, h, 2)), "B": np.ones((1, 1, 3))}
         gates = parts.schedule(dt=np.zeros((1, h)), **data)[0, : h * 6].reshape(h, 6)
-        assert np.allclose(gates, np.exp(-one.rate), rtol=1e-14, atol=0)
+        assert np.allclose(gates, np.exp(-one.exponent), rtol=1e-14, atol=0)
         driven = parts.schedule(dt=np.ones((1, h)), **data)[0, : h * 6].reshape(h, 6)
         assert (driven < gates).all()
 

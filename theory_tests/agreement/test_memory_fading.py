@@ -1,5 +1,6 @@
 """Envelopes of decay by two routes: the certificate, checked again in rationals, and the powers that it bounds."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -9,13 +10,15 @@ from hypothesis import strategies as st
 
 from realization.core.errors import ShapeError, StructureError
 from realization.linalg.lyapunov import discrete_lyapunov
-from realization.memory import decay_envelope, guarantee, half_life, remains, time_constant, window
+from realization.memory import Decay, decay_envelope, guarantee, half_life, remains, time_constant, window
 from realization.memory.certificate import (
     certainly_below,
     certainly_positive,
     exactly_nonnegative,
     fractions,
 )
+from realization.memory.durations import steps_until, whole_steps_until
+from realization.memory.fading import in_rationals
 from realization.systems.families import jordan
 from realization.testing import seeds, stable_systems
 
@@ -54,6 +57,22 @@ def test_definiteness_in_rationals_is_that_of_the_minors(seed, n, singular):
     assert certainly_positive((L @ L.T).astype(float), np.zeros((n, n))) == definite
     if n:  # the control: moved below 0 it is refused where it was singular, and accepted where it was definite
         assert exactly_nonnegative(gram - Fraction(1, 10**9) * fractions(np.eye(n))) == definite
+
+
+def test_semidefinite_is_more_than_pivots_that_are_not_negative():
+    """A pivot of 0 beside an entry that is not 0: indefinite."""
+    assert not exactly_nonnegative(fractions([[0, 1], [1, 0]]))
+    assert not exactly_nonnegative(fractions([[0, 1], [1, 5]]))
+    assert exactly_nonnegative(fractions([[0, 0], [0, 5]]))
+
+
+def test_what_is_false_is_not_called_rational():
+    """Each of the three inequalities missed by 2^-40: the proof that was there stays, and no other is claimed."""
+    A, B, C = np.array([[0.5]]), np.array([[2.0]]), np.array([[3.0]])
+    exact_one, less = Decay(0.5, 6.0, 2.0, 3.0, np.eye(1), "margin"), 1 - 2.0**-40
+    assert in_rationals(exact_one, A, B, C).proof == "rational"
+    for change in ({"rate": 0.5 * less}, {"entry": 2 * less}, {"exit": 3 * less}, {"P": -np.eye(1)}):
+        assert in_rationals(replace(exact_one, **change), A, B, C).proof == "margin"
 
 
 @given(seeds, st.integers(1, 4), st.integers(6, 15))
@@ -113,6 +132,47 @@ def test_a_jordan_block_needs_room():
     assert decay_envelope(A, rate=0.65).c > decay.c > decay_envelope(A, rate=0.9).c
 
 
+@pytest.mark.parametrize("rate, n", [(0.9, 8), (0.6, 20), (0.9, 40)])
+def test_blocks_whose_powers_grow_far_have_an_envelope(rate, n):
+    """|A^t| up to 1e37 before it decays: the P of the proof has entries from 1 to 1e90, and its check follows units."""
+    A = jordan(rate, [n])
+    decay, steps = decay_envelope(A), np.arange(0, 1500, 10)
+    size = np.array([np.linalg.norm(np.linalg.matrix_power(A, t), 2) for t in steps])
+    assert size.max() > 1e5
+    assert (size <= decay(steps)).all()
+    if n <= 20:  # the control: the Lyapunov equation alone cannot prove it; its solution is finite up to here
+        P = discrete_lyapunov(A.T / decay.rate, np.eye(n)).X
+        assert not certainly_below((P + P.T) / 2, decay.rate, A)
+
+
+@given(seeds, st.integers(1, 3), st.integers(1, 3))
+def test_a_transition_of_0_has_the_norm_of_its_products(seed, n, m):
+    """c >= |C B| in rationals: the norm of each column is a lower bound, which |C| |B| as rounded may miss."""
+    rng = np.random.default_rng(seed)
+    B, C = rng.standard_normal((n, m)), rng.standard_normal((m, n))
+    decay = decay_envelope(np.zeros((n, n)), B, C)
+    assert (decay.proof, decay.rate) == ("rational", 0.0)
+    assert all(x <= Fraction(decay.c) ** 2 for x in ((fractions(C) @ fractions(B)) ** 2).sum(axis=0))
+    assert decay.c <= (1 + 1e-9) * np.linalg.norm(B, 2) * np.linalg.norm(C, 2)
+
+
+def test_units_far_apart_are_no_trouble():
+    """Beyond 2^63 a scale is no index any more: nothing overflows on the way."""
+    A = np.array([[0.5, 1e60], [0.0, 0.25]])
+    assert decay_envelope(A).proof == "rational"
+    assert guarantee(A[None]).kind == "contraction"
+    assert guarantee(np.array([[[0.0, 1e200], [0.0, 0.0]]])).kind == "finite"
+    # two matrices contract together in units that nobody knows
+    pair, units = np.array([[[0.5, 0.5], [0.0, 0.4]], [[0.4, 0.0], [0.3, 0.5]]]), np.array([1e-25, 1e25])
+    plain, scaled = guarantee(pair), guarantee(pair * units / units[:, None])
+    assert scaled.kind == "contraction"
+    assert scaled.decay.rate == pytest.approx(plain.decay.rate, rel=1e-3)
+    product = np.eye(2)
+    for t in range(40):
+        assert np.linalg.norm(product, 2) <= scaled.decay(t)
+        product = (pair * units / units[:, None])[t % 2] @ product
+
+
 def test_units_do_not_matter():
     """Coordinates scaled by 10^6 and 10^-6, an exact change up to rounding: c carries it, the rate does not."""
     A = np.array([[0.5, 0.3], [0.2, 0.4]])
@@ -142,6 +202,17 @@ def test_windows_are_first_times(k, bits):
     t = window(fraction, rate)
     assert rate**t <= fraction
     assert t == 0 or rate ** (t - 1) > fraction
+
+
+def test_windows_of_halving_are_whole():
+    """exp(-j log 2)^t = 2^-k at t = k / j, which rounding would make one step more; half a step less is one more."""
+    for j in range(1, 20):
+        k = j * np.arange(1, 200 // j)
+        exponent = j * np.log(2)
+        assert [float(whole_steps_until(2.0**-i, exponent)) for i in k] == (k / j).tolist()
+        assert whole_steps_until(2.0 ** -(j + 0.5), exponent) == 2
+    # the control: without the hair below
+    assert np.ceil(steps_until(2.0**-29, np.log(2))) == 30
 
 
 def test_times():
@@ -215,8 +286,13 @@ def test_wrong_arguments_are_refused():
     ):
         with pytest.raises(ShapeError):
             call()
-    with pytest.raises(StructureError, match="its powers grow too far"):
-        decay_envelope(jordan(0.9, [40]))
+    # in other coordinates a block of 40 is not told from eigenvalues on a circle around 0.9 that leaves the disk
+    Q = np.linalg.qr(np.random.default_rng(0).standard_normal((40, 40)))[0]
+    with pytest.raises(StructureError, match="A has spectral radius"):
+        decay_envelope(Q.T @ jordan(0.9, [40]) @ Q)
+    for call in (lambda: window(np.nan, 0.5), lambda: window(0.5, -0.5), lambda: half_life(np.nan)):
+        with pytest.raises(ShapeError, match="a number >= 0 is needed"):
+            call()
 
 
 def test_words_count_the_matrices_as_they_were_given():

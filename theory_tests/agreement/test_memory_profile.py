@@ -1,15 +1,26 @@
 """What a system holds and for how long, by two routes: the profile, and runs or closed forms."""
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realization.core.errors import ShapeError, StructureError
-from realization.memory import Box, eidetic_memory, profile, reconstruction, remains
+from realization.memory import (
+    Box,
+    DiagonalDelay,
+    best_readout,
+    decay_envelope,
+    eidetic_memory,
+    profile,
+    reconstruction,
+    remains,
+)
 from realization.systems import BilinearSSM, ContinuousSSM, LinearSSM, TimeVaryingSSM
-from realization.systems.compose import direct_sum, parallel
-from realization.systems.families import hidden_jordan
+from realization.systems.compose import direct_sum, parallel, similar
+from realization.systems.families import conditioned, hidden_jordan
 from realization.systems.library import NAMED, delay_line, diagonal, integrators, moving_average, window_and_fading
 from realization.testing import diagonalizable_systems, nilpotent_systems, partitions, seeds
 
@@ -51,6 +62,14 @@ def test_lags_have_gaps_where_the_system_has():
     assert eidetic_memory(direct_sum(moving_average((1.0, 0.0, 2.0)), diagonal())).lags == (0, 2)
     both = eidetic_memory(window_and_fading(3, (0.9, 0.5)))
     assert (both.span, both.index, both.finite) == (4, 3, False)
+
+
+@pytest.mark.parametrize("condition", [1.0, 10.0, 100.0])
+def test_lags_are_seen_in_any_basis(condition):
+    """What is 0 up to rounding is no lag, what is 1e-7 is one: the level follows the products that are rounded."""
+    T = conditioned(4, condition, rng=0)
+    assert eidetic_memory(similar(delay_line(4), T)).lags == (4,)
+    assert eidetic_memory(similar(moving_average((0.0, 1.0, 1e-7, 0.0, 1.0)), T)).lags == (1, 2, 4)
 
 
 def test_a_part_that_cannot_be_decoupled_says_so():
@@ -144,6 +163,18 @@ def test_a_nilpotent_transition_forgets_whatever_the_input():
         profile(gated)
 
 
+def test_what_was_found_cannot_be_changed():
+    """Arrays of results are read-only, and those that were given stay as they were."""
+    poles = np.array([0.5, 0.25])
+    system = diagonal()
+    found = (decay_envelope(system.A), eidetic_memory(system), reconstruction(system, 2), best_readout(3, poles))
+    for one in (*found, DiagonalDelay(3, poles, poles, 1.0)):
+        arrays = [x for f in fields(one) if isinstance(x := getattr(one, f.name), np.ndarray)]
+        assert arrays
+        assert not any(x.flags.writeable for x in arrays)
+    poles[0] = 0.75
+
+
 def test_wrong_arguments_are_refused():
     """With what came and what was needed."""
     gate = BilinearSSM([[0]], [[[1]], [[0]]], [[0, 1]], [[0]], [[[1]], [[0]]], [[0, 1]])
@@ -152,6 +183,9 @@ def test_wrong_arguments_are_refused():
             profile(gate, inputs)
     with pytest.raises(ShapeError, match="leave them out"):
         profile(diagonal(), Box(0, 1))
+    for box in (Box(0, 1j), Box("0", 1)):
+        with pytest.raises(ShapeError, match="number"):
+            profile(gate, box)
     with pytest.raises(ShapeError, match="batch axes"):
         profile(LinearSSM(np.zeros((2, 1, 1)), np.zeros((2, 1, 1)), np.zeros((2, 1, 1)), np.zeros((2, 1, 1))))
     with pytest.raises(ShapeError, match="batch axes"):

@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realization.core.claim import Claim
+from realization.core.errors import ShapeError, StructureError
 from realization.layers import OPS
 from realization.layers.mamba1 import selective_scan
-from realization.systems import evaluate, families, library
+from realization.systems import bilinear_library, continuous_library, evaluate, families, library
 from realization.systems.continuous import ContinuousSSM
 from realization.systems.continuous_library import legs, resonator
 from realization.systems.library import NAMED, NAMED_CONTINUOUS, TRAITS
@@ -212,3 +213,40 @@ def test_wrong_parameters_are_refused():
         library.moving_average([])
     with pytest.raises(ValueError, match="states is 0"):
         families.nearly_uncontrollable(0)
+    for condition in (0.5, np.nan):
+        with pytest.raises(StructureError, match="a number from 1 on is needed"):
+            families.conditioned(3, condition)
+    with pytest.raises(StructureError, match="ratio is -1; a positive number"):
+        families.badly_scaled(3, -1)
+
+
+SIZED = (
+    library.delay_line,
+    library.mamba_channel,
+    library.integrators,
+    library.sampled_legs,
+    families.random_stable,
+    families.badly_scaled,
+    families.redundant,
+    families.close_poles,
+    continuous_library.legs,
+    continuous_library.integrator_chain,
+    bilinear_library.gated_register,
+    bilinear_library.selective_channel,
+)
+
+
+@pytest.mark.parametrize("make", SIZED)
+def test_sizes_are_numbers_of_things(make):
+    """Whole and not negative; none at all is a size."""
+    for size in (-1, 2.5):
+        with pytest.raises(ShapeError, match=f"is {size}, but a whole number"):
+            make(size)
+    if make is not families.redundant:
+        assert make(0).A.shape == (0, 0)
+
+
+def test_no_delay_and_no_integrator_leave_the_input_as_it_is():
+    for make in (library.delay_line, library.integrators, continuous_library.integrator_chain):
+        assert make(0).D.tolist() == [[1.0]]
+        assert make(1).D.tolist() == [[0.0]]

@@ -161,9 +161,9 @@ def test_what_cannot_be_asked_is_refused(monkeypatch):
     """Steps and times, poles, growth beyond the range, NaN."""
     discrete, continuous = draw(LinearSSM, 2, 1, 1, 0), draw(ContinuousSSM, 2, 1, 1, 0)
     for steps in (-1, 1.5, [3]):
-        with pytest.raises(ShapeError, match="a number of steps, a whole number >= 0, is needed"):
+        with pytest.raises(ShapeError, match="a whole number >= 0 is needed"):
             markov_parameters(discrete, steps)
-        with pytest.raises(ShapeError, match="a number of steps"):
+        with pytest.raises(ShapeError, match="a whole number >= 0"):
             step_response(discrete, steps)
     for times in (3, [-1.0], [1j], [[1.0]]):
         with pytest.raises(ShapeError, match="a ContinuousSSM needs times"):
@@ -195,6 +195,17 @@ def test_a_response_that_overflows_is_refused(ask, system, times, fits):
     with pytest.raises(StructureError, match="leaves the range of float64"):
         ask(system, times)
     assert np.isfinite(ask(system, fits)).all()
+
+
+def test_words_have_letters_and_coefficients_a_size():
+    """Letters are numbers of inputs; 0 0 is A A, which may be no double."""
+    big = BilinearSSM([[1e200]], [[[1]]], [[1]], [[1]], [[[1]]], [[1]])
+    assert word_coefficients(big, [(0,), (1, 1)]).ravel().tolist() == [1e200, 1.0]
+    with pytest.raises(StructureError, match="a coefficient leaves the range of float64; shorter words"):
+        word_coefficients(big, [(0, 0)])
+    for word in ("ab", (0.5,), (-1,), (2,)):
+        with pytest.raises(ShapeError, match="has a letter beyond 0"):
+            word_coefficients(big, [word])
 
 
 @pytest.mark.parametrize("ask", [markov_parameters, impulse_response, step_response, evaluate, frequency_response])

@@ -139,6 +139,15 @@ def test_a_zero_on_the_circle_is_found_and_reported(states):
         assert found.condition > 1e3
 
 
+@pytest.mark.parametrize("solve, A", [(discrete_riccati, [[1, 1], [0, 1]]), (continuous_riccati, [[0, 1], [0, 0]])])
+def test_two_integrators_that_cost_nothing_are_left_alone(solve, A):
+    """Q = 0: X = 0, with both eigenvalues on the boundary and an infinite condition, not 0 times infinity."""
+    found = solve(A, [[0], [1]], np.zeros((2, 2)), [[1.0]])
+    assert not found.X.any()
+    assert found.on_boundary == 2
+    assert found.condition == np.inf
+
+
 def test_the_control_to_it_has_no_closed_loop_on_the_circle():
     assert discrete_riccati([[0.0]], [[1.0]], [[0.0]], [[-2.0]], [[0.9]]).on_boundary == 0
 
@@ -183,6 +192,20 @@ def test_a_shift_has_the_whole_numbers_as_solution(r):
     n = 50
     found = discrete_riccati(np.diag(np.ones(n - 1), 1), np.eye(n)[:, -1:], np.eye(n), [[r]])
     np.testing.assert_allclose(found.X, np.diag(np.arange(1.0, n + 1)), atol=1e-11)
+
+
+@pytest.mark.parametrize("solve", [discrete_riccati, continuous_riccati])
+@pytest.mark.parametrize("power", [-100, -20, 20, 49])
+def test_units_of_the_cost_do_not_matter(solve, power):
+    """(c Q, c R, c S) has the solution c X, on the same path."""
+    A, B, Q, R, S = control(3, 4, 2)
+    c = 10.0**power
+    one, other = solve(A, B, Q, R, S), solve(A, B, c * Q, c * R, c * S)
+    assert one.path == other.path == "doubling"
+    np.testing.assert_allclose(other.X / c, one.X, rtol=1e-10)
+    np.testing.assert_allclose(other.gain, one.gain, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(other.weight / c, one.weight, rtol=1e-10)
+    assert other.condition == pytest.approx(one.condition, rel=1e-6)
 
 
 def test_singular_weights_go_to_qz():

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.linalg import block_diag
+from scipy.linalg import block_diag, schur
 
 from realization.core.errors import ShapeError
-from realization.linalg.refinement import below
+from realization.linalg import refinement
 from realization.linalg.staircase import (
+    _controllability,
     _nilpotent,
     conjugate_partition,
     controllability_staircase,
@@ -147,7 +148,7 @@ def test_a_structure_that_noise_faked_is_not_decided():
         s = nilpotent_staircase(A)
         assert not s.decided or s.jordan == sizes
         assert s.residual <= 100 * len(A) * EPS
-        assert not s.A2[below(s.blocks, len(A))].any()
+        assert not s.A2[refinement.nilpotent(s.blocks, len(A))[0]].any()
         right += s.decided
     assert right >= 210
 
@@ -187,6 +188,19 @@ def test_complex_forms_are_refined():
     assert s.jordan == (6,)
     assert s.decided
     assert s.residual <= 100 * EPS < by_ranks_alone(A).residual
+
+
+def test_an_ordered_schur_form_needs_the_answer_as_its_threshold():
+    """The control: six eigenvalues 0 stand at 1e-3; below that all thresholds miss them, above it some catch mu."""
+
+    def found(threshold, mu):
+        forms = (schur(coupled(6, rotation(mu, seed), seed), output="complex", sort=lambda z: abs(z) < threshold)
+                 for seed in range(20))  # fmt: skip
+        return sum(dimension == 6 for _, _, dimension in forms)
+
+    assert not any(found(1e-4, mu) for mu in COUPLED)
+    assert found(0.1, 0.5) == 20
+    assert found(0.1, 0.05) == 0
 
 
 @pytest.mark.parametrize("mu", [1e-8, 1e-9, 1e-10])
@@ -315,6 +329,35 @@ def test_what_is_controllable_stands_in_front(seed, n, m, log_kappa, split):
     # an uncontrollable mode is one to the error of the eigenvalues, kappa n eps |A|
     if r < n:
         assert pbh_margin(A, B) <= 1e-6 * np.linalg.norm(A, 2)
+
+
+def spread(seed):
+    """r modes over four decades, reached by one to three inputs, beside up to five that are not, in a bad basis."""
+    rng = np.random.default_rng([seed, 11])
+    r, q, m = rng.integers(1, 12), rng.integers(0, 6), rng.integers(1, 4)
+    A, B = np.zeros((r + q, r + q)), np.zeros((r + q, m))
+    A[:r, :r] = np.diag(10 ** rng.uniform(-4, 0, r) * rng.choice([-1, 1], r))
+    B[:r] = rng.standard_normal((r, m))
+    A[r:, r:], A[:r, r:] = rng.standard_normal((q, q)) / np.sqrt(max(q, 1)), rng.standard_normal((r, q))
+    T = change(r + q, 10 ** rng.uniform(0, 5), rng)
+    return r, similar(A, T), T @ B
+
+
+def test_what_no_input_reaches_is_never_said_to_be_reached():
+    """Modes so fast that rounding moves them: fewer may count, as for a pair within rounding, but never more."""
+    decided = without = 0
+    for seed in range(300):
+        r, A, B = spread(seed)
+        s = controllability_staircase(A, B)
+        decided += s.decided
+        if s.decided:
+            assert s.rank <= r
+            assert s.residual <= 100 * len(A) * EPS
+        # the control: where no step drops anything, singular values alone do not show that they are noise
+        alone = _controllability(A, B, None, ROUNDING, 0)
+        without += alone.decided and alone.rank > r
+    assert decided >= 200
+    assert without >= 5
 
 
 @pytest.mark.parametrize("lengths", [(1,), (3, 1), (4, 2, 2), (2, 2, 2)], ids=str)

@@ -1,12 +1,13 @@
 """Systems of four kinds: they agree where they coincide, with each other and with SciPy."""
 
+import dataclasses
 from fractions import Fraction
 
 import numpy as np
 import pytest
 import scipy.signal
 
-from realization.core.errors import ShapeError
+from realization.core.errors import ShapeError, StructureError
 from realization.systems import BilinearSSM, ContinuousSSM, LinearSSM, TimeVaryingSSM
 
 N, M, P, T = 4, 2, 3, 15
@@ -189,3 +190,19 @@ def test_every_system_says_what_it_is(kind):
     assert kind.__name__ in str(system.describe())
     assert kind.__name__ in system._repr_html_()
     assert system._repr_latex_().startswith("$")
+    many = kind(**{name: np.zeros((5, 2, *X.shape)) for name, X in vars_of(system).items()})
+    assert repr(many) == repr(system)[:-1] + ", batch=(5, 2))"
+
+
+def vars_of(system):
+    """Matrices by name."""
+    return {field.name: getattr(system, field.name) for field in dataclasses.fields(system)}
+
+
+@pytest.mark.parametrize("hold", ["zero", "first"])
+def test_an_input_that_is_too_large_for_a_state_is_refused(hold):
+    """B u is no double: by name, and without a warning."""
+    lag = ContinuousSSM([[-1.0]], [[1e200]], [[1]], [[0]])
+    with pytest.raises(StructureError, match="leaves the range of float64"):
+        lag.simulate(np.full((3, 1), 1e200), 0.1, hold=hold)
+    assert np.isfinite(lag.simulate(np.full((3, 1), 1e100), 0.1, hold=hold).x).all()

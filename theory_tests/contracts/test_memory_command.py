@@ -87,7 +87,7 @@ def test_narrow_formats_are_read_exactly(tmp_path, kind, dtype):
     write_checkpoint(exact, kind=kind, rng=2, dtype="F64")
     write_checkpoint(narrow, kind=kind, rng=2, dtype=dtype)
     write_tensors(rounded, {k: round_to(x, FORMATS[dtype]) for k, x in Tensors(exact).items()}, dtype="F64")
-    of = {path: np.stack([one.rate for one in checkpoint_memory(path)]) for path in (exact, narrow, rounded)}
+    of = {path: np.stack([one.exponent for one in checkpoint_memory(path)]) for path in (exact, narrow, rounded)}
     assert np.array_equal(of[narrow], of[rounded])
     assert not np.array_equal(of[narrow], of[exact])
 
@@ -194,6 +194,10 @@ DAMAGE = {
     "[9] in F32 takes 36": lambda path, header, data: join(path, changed(header, "0.mixer.D", shape=[9]), data),
     "whole numbers are needed": lambda path, header, data: join(path, changed(header, "0.mixer.D", shape=[-8]), data),
     "shape [8.0]": lambda path, header, data: join(path, changed(header, "0.mixer.D", shape=[8.0]), data),
+    "no array is so large": lambda path, header, data: join(path, changed(header, "D", shape=[0, 10**30]), data),
+    "has 40 axes": lambda path, header, data: join(path, changed(header, "D", shape=[1] * 40), data),
+    "header is not JSON (Exceeds": lambda path, header, data: join(path, b'{"a": ' + b"9" * 5000 + b"}", data),
+    "called 'two\\nlines'": lambda path, header, data: join(path, header | {"two\nlines": {}}, data),
     "overlaps": lambda path, header, data: join(path, changed(header, "D", data_offsets=[0, 32]), data),
     "leaves a gap": lambda path, header, data: join(path, without(header, "0.mixer.D"), data),
 }
@@ -226,6 +230,7 @@ def weights(**changes):
     ({"D": np.array([np.nan, 0])}, "m.D has 1 entries"),
     ({"A_log": np.zeros((2, 2, 2))}, "(heads,) or (channels, states) is needed"),
     ({"A_log": np.zeros((2, 4))}, "m.dt_proj.bias is not"),
+    ({"conv1d.weight": np.zeros(4)}, "m.conv1d.weight has shape (4,); (channels, 1, w) is needed"),
 ])  # fmt: skip
 def test_weights_that_say_nothing_are_refused(run, tmp_path, changes, message):
     path = tmp_path / "model.safetensors"
@@ -250,6 +255,24 @@ def test_ends_of_the_range(run, tmp_path):
     assert run(path)[0] == 0
 
 
+@pytest.mark.parametrize("shape", [(2, 1, 4), (2, 4, 1), (2, 4)])
+def test_convolutions_of_every_layout(tmp_path, shape):
+    """Their width is the axis that is neither that of the channels nor 1."""
+    path = tmp_path / "model.safetensors"
+    write_tensors(path, weights() | {"m.conv1d.weight": np.ones(shape)})
+    assert [one.eidetic for one in checkpoint_memory(path)] == [4]
+    write_tensors(path, weights())
+    assert [one.eidetic for one in checkpoint_memory(path)] == [None]
+
+
+def test_layers_are_in_order_whatever_their_names(run, tmp_path):
+    """Digits that are no decimal numbers are letters."""
+    path = tmp_path / "model.safetensors"
+    names = ["1", "a2", "a10", "a10\u00b2", "\u00b2"]
+    write_tensors(path, {f"{name}.{k}": np.zeros(2) for name in reversed(names) for k in ("A_log", "dt_bias")})
+    assert [one.name for one in checkpoint_memory(path)] == names
+
+
 def test_options(run, file):
     """A format's unit roundoff or a number; one layer, head by head; no such layer."""
     _, coarse, _ = run(file)
@@ -259,7 +282,7 @@ def test_options(run, file):
     status, heads, _ = run(file, "--layer", 1)
     assert status == 0
     assert len([line for line in heads.splitlines() if line[:1].isdigit()]) == 8
-    for bad in (("--layer", 2), ("--precision", "2"), ("--precision", "fast"), ("--precision", "nan")):
+    for bad in (("--layer", 2), *(("--precision", text) for text in ("2", "fast", "nan", "0", "-1", "inf"))):
         status, _, err = run(file, *bad)
         assert status == 2
         assert "given" in err

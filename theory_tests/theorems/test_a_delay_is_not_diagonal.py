@@ -94,6 +94,33 @@ def test_the_price_on_a_circle(N, price):
     assert np.abs(h[np.arange(3 * N) % N != W - 1]).max() < 1e-8
 
 
+@pytest.mark.parametrize("error", [0.1, 0.5, 0.9])
+def test_the_circle_has_the_best_readout(error):
+    """At large errors too, where the factor 1 - error^2 counts: against the closed form for any poles."""
+    circle = on_circle(W, 12, error=error)
+    best = best_readout(W, circle.poles)
+    assert np.allclose(best.readout, circle.readout, rtol=1e-12, atol=0)
+    assert best.error == pytest.approx(error, rel=1e-12)
+
+
+def test_what_is_rounded_is_rounded_in_every_step():
+    """Poles, read-out and states, step by step: by the bfloat16 of the definition, 8 bits of a fraction."""
+
+    def nearest(x):
+        fraction, exponent = np.frexp(x)
+        return np.ldexp(np.round(fraction * 256), exponent - 8)
+
+    p, c = np.array([0.7]), np.array([1.3])
+    x, want = 1.0, []
+    for _ in range(6):
+        want.append(float(nearest(1.3) * x))
+        x = nearest(nearest(0.7) * x)
+    delay = DiagonalDelay(W, p, c, 1.0)
+    assert delay.response(6, "bfloat16").tolist() == want
+    # the control: with the states kept in double precision it is another response
+    assert want[3:] != (nearest(c) * nearest(p) ** np.arange(6))[3:].tolist()
+
+
 @pytest.mark.parametrize("form, u", [("float64", 2.0**-53), ("float32", 2.0**-24), ("bfloat16", 2.0**-8)])
 def test_rounding_takes_the_price(form, u):
     """Computed in a format, the error is eps + u size up to a factor: best where both are equal, near u^(N/(N+w-1))."""

@@ -90,6 +90,13 @@ def test_integrators_and_growth_are_told_apart():
     T = np.array([[1.0, 2.0], [0.3, 1.0]])
     hidden = modes(np.linalg.solve(T, np.array([[1.0, 1.0], [0.0, 1.0]]) @ T))
     assert (hidden.integrators, hidden.growing) == (2, 0)
+    # three of them move by the cube root, off the circle
+    T = np.random.default_rng(0).standard_normal((3, 3))
+    three = np.linalg.solve(T, jordan(1.0, [3]) @ T)
+    assert np.abs(np.abs(np.linalg.eigvals(three)) - 1).max() > 1e-6
+    assert (modes(three).integrators, modes(three).growing) == (3, 0)
+    # the control: a double pole by 1e-5 off the circle is farther from it than rounding explains
+    assert (modes(jordan(1 - 1e-5, [2])).integrators, modes(jordan(1 + 1e-5, [2])).growing) == (0, 2)
     assert modes(np.diag([1.0001, 0.9999])).growing == 1
     assert modes(np.diag([1.0001, 0.9999])).integrators == 0
     assert modes(np.zeros((0, 0))) == ((), 0, 0)

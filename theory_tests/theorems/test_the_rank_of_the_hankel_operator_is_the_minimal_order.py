@@ -102,7 +102,7 @@ def test_wrong_input_is_refused():
         HankelOperator(delay, -1, 2)
     with pytest.raises(ShapeError, match=r"u has shape \(3, 1\); \(2, 1\) is needed"):
         HankelOperator(delay, 2, 2).matvec(np.zeros((3, 1)))
-    with pytest.raises(ShapeError, match=r"past is 1\.5, but a number of steps"):
+    with pytest.raises(ShapeError, match=r"past is 1\.5, but a whole number"):
         HankelOperator(delay, 2, 1.5)
     with pytest.raises(ShapeError, match="u has dtype <U1"):
         HankelOperator(delay, 2, 1).matvec([["a"]])

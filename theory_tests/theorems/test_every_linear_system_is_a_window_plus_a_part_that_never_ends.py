@@ -16,6 +16,8 @@ from realization.systems import LinearSSM, direct_sum, markov_parameters, simila
 from realization.systems.families import conditioned, hidden_jordan, jordan
 from realization.systems.library import delay_line, diagonal, window_and_fading
 
+LAW = 100 * 9 * 2.0**-53 * 10**2  # 100 n u k^2, n <= 9 and k <= 10; 1e-14 is observed
+
 
 def parts(system):
     """The two systems, the second without D."""
@@ -49,8 +51,9 @@ def test_the_sum_of_both_is_the_system(case):
     h, h1, h2 = (markov_parameters(each, 25) for each in (hidden, window, fading))
     assert not h1[index + 1 :].any()
     size = np.linalg.norm(system.C) * np.linalg.norm(system.B) + np.linalg.norm(system.D)
-    assert np.abs(h1 + h2 - h).max() <= 1e-9 * size
-    assert np.linalg.cond(fading.A) < 1e6 if len(fading.A) else True
+    assert np.abs(h1 + h2 - h).max() <= LAW * size
+    # it never ends: M is invertible
+    assert not len(fading.A) or np.linalg.svd(fading.A, compute_uv=False)[-1] > 1e-6
 
 
 @given(mixed())
@@ -62,7 +65,7 @@ def test_both_parts_are_unique(case):
     built = [subsystem(system, states=s) for s in (range(k), range(k, n))]
     for part, given_part in zip((window, fading), built, strict=True):
         h, want = (markov_parameters(each, 20)[1:] for each in (part, given_part))
-        assert np.abs(h - want).max(initial=0) <= 1e-9 * (1 + np.abs(want).max(initial=0))
+        assert np.abs(h - want).max(initial=0) <= LAW * (1 + np.abs(want).max(initial=0))
 
 
 def test_a_window_alone_and_fading_alone():
