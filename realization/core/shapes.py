@@ -151,7 +151,17 @@ def _misfit(name: str, argument: Argument, shape: Any, sizes: Any, source: Any, 
     return (
         f"{name} has shape {tuple(shape)}, but {' or '.join(needed)} is needed for axes "
         f"{' or '.join(_spell(a) for a in argument.alternatives)}" + (f"; {origin}" if origin else "")
-    )
+    ) + _remedy(name, argument.axes, shape, sizes)
+
+
+def _remedy(name: str, axes: tuple[str, ...], shape: Any, sizes: Any) -> str:
+    """What to do with a vector where a matrix is needed: its length says whether it is a column or a row."""
+    core = [a for a in axes if a != "*b"]
+    if len(shape) == 1 and len(core) == 2:
+        for axis, remedy in zip(core, ("a column is {}[:, None]", "a row is {}[None, :]"), strict=True):
+            if sizes.get(axis) == shape[0]:
+                return "; " + remedy.format(name)
+    return ""
 
 
 def finite(name: str, x: Any) -> np.ndarray:

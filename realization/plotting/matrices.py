@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from realization.core.errors import ShapeError
-from realization.core.shapes import finite
+from realization.core.shapes import numbers
 from realization.linalg.decision import EPS, Decision
 from realization.plotting.frame import COLOURS, finish, new_axes, vector
 
@@ -88,7 +88,7 @@ def blocks(A: Any, sizes: Sequence[int] = (), *, scale: bool = True, ax: Any = N
     >>> blocks([[0, 1, 2], [0, 0, 3], [0, 0, 0.5]], (2, 1)).images[0].get_array().mask.sum().item()
     5
     """
-    A = finite("A", np.asarray(A))
+    A = numbers("A", A)
     if A.ndim != 2 or sum(sizes) > min(A.shape):
         raise ShapeError(f"A has shape {A.shape} and blocks of sizes {list(sizes)}; a matrix that holds them is needed")
     ax = new_axes(ax, (3.9, 3.3))

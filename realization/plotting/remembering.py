@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from realization.core.errors import ShapeError
-from realization.plotting.frame import COLOURS, finish, legend_above, new_axes, vector
+from realization.plotting.frame import COLOURS, finish, legend_above, named, new_axes, vector
 
 
 def memory_decay(
@@ -41,7 +41,7 @@ def memory_decay(
     >>> [text.get_text() for text in ax.get_legend().get_texts()]
     ['window', 'fading', '$c\\\\lambda^t$ of fading']
     """
-    curves = {name: vector(name, x).real for name, x in remains.items()}
+    curves = {name: vector(name, x).real for name, x in named("remains", remains).items()}
     envelopes = dict(envelopes or {})
     for name, x in curves.items():
         if (x < 0).any():
@@ -102,7 +102,7 @@ def size_against_error(
     >>> ax.get_xscale(), ax.texts[0].get_text()
     ('log', 'float32')
     """
-    ax = new_axes(ax)
+    curves, ax = named("curves", curves), new_axes(ax)
     reach = []
     for k, (name, pair) in enumerate(curves.items()):
         size, error = (vector(name, x).real for x in pair)

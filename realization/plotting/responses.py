@@ -8,7 +8,7 @@ import numpy as np
 
 from realization.core.errors import ShapeError
 from realization.linalg.decision import EPS
-from realization.plotting.frame import COLOURS, STABLE, finish, legend_above, new_axes, series_of, vector
+from realization.plotting.frame import COLOURS, STABLE, finish, legend_above, new_axes, parts_of, series_of, vector
 
 
 def pole_zero(poles: Any, zeros: Any = (), *, continuous: bool = False, ax: Any = None) -> Any:
@@ -18,7 +18,7 @@ def pole_zero(poles: Any, zeros: Any = (), *, continuous: bool = False, ax: Any 
     ----------
     poles, zeros : array_like
         Complex numbers, (n,) and (k,).  Where several fall on one spot their number stands beside it;
-        zeros beyond twice the largest pole (and beyond 2) are counted, not drawn.
+        zeros beyond twice the largest pole (and beyond 2) are counted in the legend, not drawn.
     continuous : bool
         Whether a pole is stable left of the imaginary axis, and not inside the unit circle.
     ax : Axes, optional
@@ -46,9 +46,8 @@ def pole_zero(poles: Any, zeros: Any = (), *, continuous: bool = False, ax: Any 
     inner = np.abs(poles).max(initial=1.0)
     shown = zeros[np.abs(zeros) <= 2 * inner]
     reach = 1.12 * np.abs(shown).max(initial=inner)
-    if len(shown) < len(zeros):
-        note = f"zeros outside:\n{len(zeros) - len(shown)} of {len(zeros)}"
-        ax.text(1, 1.02, note, transform=ax.transAxes, ha="right", color=COLOURS[1], fontsize="small")
+    outside = len(zeros) - len(shown)
+    told = f"zeros ({outside} of {len(zeros)} outside)" if outside else "zeros"
     ax.axhline(0, color="0.75", linewidth=0.8, zorder=1)
     ax.axvline(0, color="0.75", linewidth=0.8, zorder=1)
     if continuous:
@@ -56,8 +55,8 @@ def pole_zero(poles: Any, zeros: Any = (), *, continuous: bool = False, ax: Any 
     else:
         turn = np.exp(2j * np.pi * np.linspace(0, 1, 361))
         ax.fill(turn.real, turn.imag, facecolor=STABLE, edgecolor="0.4", linewidth=1, zorder=0)
-    for name, values, marker, colour in (("poles", poles, "x", COLOURS[0]), ("zeros", shown, "o", COLOURS[1])):
-        if len(values):
+    for name, values, marker, colour in (("poles", poles, "x", COLOURS[0]), (told, shown, "o", COLOURS[1])):
+        if len(values) or (name is told and outside):
             style = {"markersize": 8, "markeredgewidth": 1.8, "fillstyle": "none", "zorder": 3, "clip_on": False}
             ax.plot(values.real, values.imag, marker, color=colour, label=name, **style)
         for z, count in _spots(values, reach / 60):
@@ -67,7 +66,7 @@ def pole_zero(poles: Any, zeros: Any = (), *, continuous: bool = False, ax: Any 
             )
     ax.set(xlim=(-reach, reach), ylim=(-reach, reach), xlabel=f"Re ${_plane(continuous)}$")
     ax.set(ylabel=f"Im ${_plane(continuous)}$", aspect="equal")
-    if len(poles) and len(shown):
+    if len(zeros) and (len(poles) or outside):
         legend_above(ax)
     return ax
 
@@ -87,7 +86,7 @@ def impulse(h: Any, *, label: str | None = None, ax: Any = None) -> Any:
     Returns
     -------
     Axes
-        With one series of stems for each pair of output and input.
+        With one series of stems for each pair of output and input, two where they are complex.
 
     Raises
     ------
@@ -100,7 +99,7 @@ def impulse(h: Any, *, label: str | None = None, ax: Any = None) -> Any:
     '$h(t)$'
     """
     ax = new_axes(ax)
-    series = series_of("h", h, label)
+    series = parts_of("h", h, label)
     for k, (name, values) in enumerate(series):
         colour = COLOURS[len(ax.collections) % len(COLOURS)]
         t = np.arange(len(values)) + 0.12 * (k - (len(series) - 1) / 2)
@@ -125,7 +124,7 @@ def step(y: Any, *, label: str | None = None, ax: Any = None) -> Any:
     Returns
     -------
     Axes
-        With one line for each pair of output and input.
+        With one line for each pair of output and input, two where they are complex.
 
     Raises
     ------
@@ -138,13 +137,13 @@ def step(y: Any, *, label: str | None = None, ax: Any = None) -> Any:
     [0.0, 1.0, 1.5, 1.75]
     """
     ax = new_axes(ax)
-    for name, values in series_of("y", y, label):
+    for name, values in parts_of("y", y, label):
         colour = COLOURS[len(ax.lines) % len(COLOURS)]
         ax.step(np.arange(len(values)), values, where="post", color=colour, linewidth=1.6, label=name)
     return finish(ax, xlabel="step $t$", ylabel="$y(t)$ for $u = 1$")
 
 
-def bode(omega: Any, H: Any, *, label: str | None = None, axes: Any = None) -> Any:
+def bode(omega: Any, H: Any, *, continuous: bool = False, label: str | None = None, axes: Any = None) -> Any:
     """Draw 20 log10 |H| and the angle of H over the frequency.
 
     Parameters
@@ -153,6 +152,8 @@ def bode(omega: Any, H: Any, *, label: str | None = None, axes: Any = None) -> A
         (k,), rising, positive, in radians per step (per unit of time in continuous time).
     H : array_like
         (k,) or (k, p, m), complex.
+    continuous : bool
+        Whether a frequency is one per unit of time, and not per step.
     label : str, optional
         Name in the legend, where H is (k,).
     axes : pair of Axes, optional
@@ -194,7 +195,8 @@ def bode(omega: Any, H: Any, *, label: str | None = None, axes: Any = None) -> A
         angle.semilogx(omega, np.degrees(np.unwrap(np.angle(values))), color=colour)
     for ax in (size, angle):
         ax.grid(True, which="both", color="0.92", linewidth=0.6)
-    angle.set(ylabel=r"angle of $H$, degrees", xlabel=r"frequency $\omega$, rad per step")
+    unit = "unit of time" if continuous else "step"
+    angle.set(ylabel=r"angle of $H$, degrees", xlabel=rf"frequency $\omega$, rad per {unit}")
     finish(size, ylabel=r"$|H|$, dB")
     return size, angle
 

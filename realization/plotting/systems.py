@@ -10,10 +10,12 @@ import numpy as np
 from realization.linalg.dense import spectral_radius
 from realization.linalg.gramians import hankel_singular_values
 from realization.memory.fading import decay_envelope, remains
+from realization.plotting.frame import named
 from realization.plotting.matrices import spectrum
 from realization.plotting.remembering import memory_decay
 from realization.plotting.responses import bode, impulse, pole_zero
 from realization.systems import LinearSSM, frequency_response, hankel_operator, markov_parameters, poles, zeros
+from realization.systems.base import single
 
 
 def portrait(system: LinearSSM, *, steps: int = 40) -> dict[str, Any]:
@@ -35,7 +37,7 @@ def portrait(system: LinearSSM, *, steps: int = 40) -> dict[str, Any]:
     Raises
     ------
     ShapeError
-        If the system has batch axes.
+        If the system is of another kind or has batch axes.
 
     Examples
     --------
@@ -46,6 +48,7 @@ def portrait(system: LinearSSM, *, steps: int = 40) -> dict[str, Any]:
     """
     import matplotlib.pyplot as plt
 
+    single("portrait", system, LinearSSM)
     H = hankel_operator(system)
     stable = spectral_radius(system.A) < 1
     values = hankel_singular_values(system.A, system.B, system.C) if stable else np.linalg.svd(H.dense())[1]
@@ -56,6 +59,8 @@ def portrait(system: LinearSSM, *, steps: int = 40) -> dict[str, Any]:
     impulse(markov_parameters(system, steps), ax=axes["impulse"])
     bode(omega, frequency_response(system, omega), axes=(axes["size"], axes["angle"]))
     spectrum(values, ax=axes["hankel"])
+    if legend := axes["size"].get_legend():
+        legend.remove()  # the colours are those of the impulse responses
     return axes
 
 
@@ -79,7 +84,7 @@ def memory_of(systems: Mapping[str, LinearSSM], *, steps: int = 40, ax: Any = No
     Raises
     ------
     ShapeError
-        If a system has batch axes.
+        If a system is of another kind or has batch axes.
 
     Examples
     --------
@@ -89,6 +94,8 @@ def memory_of(systems: Mapping[str, LinearSSM], *, steps: int = 40, ax: Any = No
     >>> envelope.get_ydata()[:4].round(6).tolist()
     [1.0, 0.5, 0.25, 0.125]
     """
+    for name, system in named("systems", systems).items():
+        single(f"memory_of {name}", system, LinearSSM)
     left = {name: remains(system.A, system.B, steps=steps) for name, system in systems.items()}
     size = {name: x[0] if steps and x[0] else 1.0 for name, x in left.items()}
     envelopes = {}

@@ -57,6 +57,16 @@ def test_a_missing_axis_is_named(op, case, name):
         op(**case | {name: case[name][..., 0]})
 
 
+@pytest.mark.parametrize("name, remedy", [("B", r"; a column is B\[:, None\]$"), ("C", r"; a row is C\[None, :\]$")])
+def test_a_vector_is_told_to_be_a_column_or_a_row(name, remedy):
+    case = {"A": np.zeros((3, 3)), "B": np.zeros((3, 1)), "C": np.zeros((1, 3)), "D": [[0]]}
+    LinearSSM(**case)
+    with pytest.raises(ShapeError, match=remedy):
+        LinearSSM(**case | {name: np.zeros(3)})
+    with pytest.raises(ShapeError, match=r"\(from A\)$"):  # the control: no length of it fits
+        LinearSSM(**case | {name: np.zeros(4)})
+
+
 @pytest.mark.parametrize("op, case", [(selective_scan, SCAN), (ssd, DUAL)])
 def test_missing_and_unknown_arguments(op, case):
     """A missing array is named with its axes, an unknown one beside those that are known."""

@@ -11,6 +11,7 @@ import pytest
 from realization import plotting
 from realization.core.errors import ShapeError
 from realization.linalg.decision import decide_rank
+from realization.systems import NAMED_CONTINUOUS
 from realization.systems.library import NAMED, integrators
 
 matplotlib = pytest.importorskip("matplotlib")
@@ -76,6 +77,17 @@ def test_bode_has_the_size_in_decibels_and_an_angle_without_jumps():
     assert np.abs(size.lines[0].get_ydata()).max() < 1e-14
     assert np.allclose(angle.lines[0].get_ydata(), -5 * np.degrees(w), rtol=1e-13)
     assert np.abs(np.diff(np.degrees(np.angle(H)))).max() > 180, "the control: the plain angle does jump"
+    names = [plotting.bode(w, H, continuous=each)[1].get_xlabel()[-12:] for each in (False, True)]
+    assert [name.split()[-1] for name in names] == ["step", "time"]
+
+
+def test_a_complex_response_is_drawn_in_two_parts():
+    h = np.array([0, 1, 0.5 + 0.5j, 0.5j])
+    lines = plotting.step(h).lines
+    assert [(line.get_label(), line.get_ydata().tolist()) for line in lines] == [
+        ("Re $y$", [0, 1, 0.5, 0]), ("Im $y$", [0, 0, 0.5, 0.5])
+    ]  # fmt: skip
+    assert len(plotting.step(h.real + 0j).lines) == 1, "the control: of type complex, and real"
 
 
 def test_what_is_exactly_zero_is_drawn_apart():
@@ -112,7 +124,7 @@ def test_poles_on_one_spot_are_counted():
 
 def test_zeros_far_out_are_counted_and_leave_the_scale_alone():
     ax = plotting.pole_zero([0.5, -0.5], [0.9, 40.0])
-    assert [text.get_text() for text in ax.texts] == ["zeros outside:\n1 of 2"]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["poles", "zeros (1 of 2 outside)"]
     assert ax.get_xlim()[1] < 2
     assert plotting.pole_zero([0.5, 30.0], [0.9, 40.0]).get_xlim()[1] > 40, "the control: a pole is never left out"
 
@@ -149,6 +161,11 @@ def test_nothing_to_draw_is_legal(shape):
         (lambda: plotting.size_against_error({"a": ([1, 2], [0, 1])}), "all > 0, are needed"),
         (lambda: plotting.blocks(np.eye(2), (2, 1)), r"blocks of sizes \[2, 1\]"),
         (lambda: plotting.pole_zero(np.eye(2)), "a vector is needed"),
+        (lambda: plotting.pole_zero(integrators(1)), "poles has an entry that is no real number"),
+        (lambda: plotting.memory_decay([1, 2]), "remains is a list; a mapping"),
+        (lambda: plotting.memory_of(integrators(1)), "systems is a LinearSSM; a mapping"),
+        (lambda: plotting.memory_of({"a": NAMED_CONTINUOUS["legs"].make()}), "memory_of a of a ContinuousSSM"),
+        (lambda: plotting.portrait(NAMED_CONTINUOUS["legs"].make()), "portrait of a ContinuousSSM"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(call, message):
