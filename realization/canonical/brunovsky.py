@@ -24,7 +24,7 @@ from realization.linalg.decision import Decision
 from realization.systems.base import right_divide
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Brunovsky(Sealed):
     """Chains of integrators, and the feedback that makes them of a system.
 

@@ -27,7 +27,7 @@ from realization.systems.linear import LinearSSM
 LIMIT = 1e12
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Conversion(Sealed):
     """A system in a canonical form, and how it was reached.
 

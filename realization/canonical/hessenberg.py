@@ -22,7 +22,7 @@ from realization.linalg.arguments import matrices
 from realization.linalg.decision import EPS, Decision, decide_rank
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Selection(Sealed):
     """Popov's selection of independent columns among b1 ... bm, A b1 ... A bm, A^2 b1 ...
 

@@ -108,7 +108,7 @@ def _rounding(system: Any, steps: int) -> np.ndarray:
     return UNIT * np.append(size(system.D), size(system.C) * x + y * size(system.B) + through)[:steps]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Invariants(Sealed):
     """What all similar systems share.
 

@@ -36,7 +36,7 @@ BITS = 20
 Chain = tuple[Any, np.ndarray, np.ndarray]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ExactConversion(Sealed):
     """A rational system in Jordan form: nothing is rounded.
 

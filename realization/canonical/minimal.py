@@ -40,7 +40,7 @@ LEAST = 1e2
 NEAR = 10.0
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Plateau(Sealed):
     """An order, and the relative tolerances over which a staircase reduction finds it.
 

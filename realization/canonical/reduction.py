@@ -26,7 +26,7 @@ S = TypeVar("S")  # LinearSSM or ContinuousSSM: the algebra is the same
 UNIT = 2.0**-53
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Reduction(Sealed):
     """A smaller system, the maps between the states, and what was lost.
 
@@ -79,7 +79,7 @@ def project(system: S, L: np.ndarray, R: np.ndarray) -> S:
     return replace(s, A=L @ s.A @ R, B=L @ s.B, C=s.C @ R)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Samples(Sealed):
     """Values G(z) = C inv(zI - A) B at points off the spectrum, and what rounding A, B, C does to them.
 

@@ -42,9 +42,13 @@ def freeze(owner: Any, signature: str) -> dict[str, int]:
 
 
 class Sealed:
-    """A result as frozen dataclass, whose arrays are read-only as those of a system are: `class Found(Sealed)`."""
+    """Base of results, dataclasses with repr=False: arrays are read-only, as a system's are, and shown by shape."""
 
     __slots__ = ()
+
+    def __repr__(self) -> str:
+        values = {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
+        return f"{type(self).__name__}({', '.join(f'{name}={_short(value)}' for name, value in values.items())})"
 
     def __post_init__(self) -> None:
         for field in fields(self):  # type: ignore[arg-type]
@@ -53,6 +57,14 @@ class Sealed:
                 x = x.view()
                 x.setflags(write=False)
                 object.__setattr__(self, field.name, x)
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return f"array {value.shape}"
+    if isinstance(value, tuple) and any(isinstance(x, np.ndarray | Sealed) for x in value):
+        return f"{len(value)} x {type(value[0]).__name__}"
+    return f"{value:.3g}" if isinstance(value, float) else repr(value)
 
 
 def describe(name: str, sizes: Mapping[str, int], batch: Sequence[int] = ()) -> str:

@@ -205,7 +205,9 @@ def numbers(name: str, x: Any) -> np.ndarray:
     ShapeError
         If x is no array, or an entry is NaN, infinite or no number; of arrays of objects real ones are taken.
     """
-    x = array(name, x)
+    kind, x = type(x).__name__, array(name, x)
+    if x.dtype.kind == "O" and not x.ndim:
+        raise ShapeError(f"{name} is a {kind}, but an array of numbers is needed")
     if x.dtype.kind not in "biufcO":  # O: fractions become floats
         raise ShapeError(f"{name} has dtype {x.dtype}, but an array of numbers is needed")
     try:

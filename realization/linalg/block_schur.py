@@ -43,7 +43,7 @@ class Merge:
     condition: float
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class BlockDiagonalSchur(Sealed):
     """T A = A2 T with A2 block diagonal.
 

@@ -19,7 +19,7 @@ CEILING = 1e-6
 SAME_SIZE = 10.0
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Decision(Sealed):
     """A whole number chosen where a sequence of numbers falls off a cliff.
 

@@ -54,7 +54,7 @@ class ElementaryDivisor(NamedTuple):
     sizes: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ExactFittingSplit(Sealed):
     """T A = [[N, 0], [0, M]] T without an error.
 

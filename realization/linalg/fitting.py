@@ -26,7 +26,7 @@ from realization.linalg.staircase import nilpotent_staircase
 LARGEST_CONDITION = CEILING / EPS
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class FittingSplit(Sealed):
     """A = Q [[N, X], [0, M]] Q', and the similarity that removes X where it is within reach.
 

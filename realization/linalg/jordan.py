@@ -26,7 +26,7 @@ DIGITS = 60
 Complex = tuple[Fraction, Fraction]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class JordanGroup(Sealed):
     """The Jordan blocks of all roots a of one irreducible polynomial p of degree d.
 
@@ -53,7 +53,7 @@ class JordanGroup(Sealed):
         return len(self.polynomial) - 1
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class RoundedJordan(Sealed):
     """T A = J T in doubles, every entry off by no more than a few roundings.
 

@@ -27,7 +27,7 @@ from realization.linalg.doubling import cayley, smith
 Operator = Callable[[np.ndarray], np.ndarray]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class LyapunovSolution(Sealed):
     """X, and what it is worth.
 

@@ -23,7 +23,7 @@ from realization.linalg.lyapunov import continuous_doubling
 Which = Literal["stabilizing", "antistabilizing"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Equation(Sealed):
     """Matrices of one equation; Q and R symmetric."""
 

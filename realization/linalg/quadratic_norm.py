@@ -29,7 +29,7 @@ EXPONENTS = (1, 8, 64, 1024)  # at 1024 f exceeds log max s by log(number of s) 
 WORST_CONDITION = 1e5  # of T: the check of P loses cond(T)^2 eps
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class QuadraticNorm(Sealed):
     """A proof that |A_i x|_P <= bound |x|_P for every matrix of a family.
 

@@ -37,7 +37,7 @@ Path = Literal["doubling", "qz", "scipy"]
 NEWTON_STEPS = 3  # each squares the error: from sqrt(sqrt(eps)) to rounding in two
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class RiccatiSolution(Sealed):
     """X, and what it is worth.
 

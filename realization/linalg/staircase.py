@@ -42,7 +42,7 @@ from realization.linalg.twins import (
 )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class NilpotentStaircase(Sealed):
     """A = Q A2 Q', A2 block upper triangular with zero diagonal blocks and an invertible last one.
 
@@ -88,7 +88,7 @@ class NilpotentStaircase(Sealed):
         return all(d.decided for d in self.decisions)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ControllabilityStaircase(Sealed):
     """A = Q A2 Q', B = Q B2: the first `rank` coordinates are what the input reaches.
 
@@ -130,7 +130,7 @@ class ControllabilityStaircase(Sealed):
         return all(d.decided for d in self.decisions)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ObservabilityStaircase(Sealed):
     """A = Q A2 Q', C = C2 Q': the first `rank` coordinates are what the output sees.
 

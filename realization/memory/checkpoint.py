@@ -34,7 +34,7 @@ from realization.memory.tensors import Tensors
 INDEX = "model.safetensors.index.json"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class LayerMemory(Sealed):
     """One layer at the step size of its bias.
 

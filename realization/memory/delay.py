@@ -29,7 +29,7 @@ from realization.core.rounding import Format, format_of, round_to
 from realization.linalg.arguments import matrices
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class DiagonalDelay(Sealed):
     """The best approximation of a delay by a diagonal system with given poles.
 

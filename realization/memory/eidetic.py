@@ -27,7 +27,7 @@ from realization.linalg.radius import acyclic
 from realization.systems import LinearSSM
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Eidetic(Sealed):
     """What a linear system holds exactly: its finite impulse response part.
 
@@ -72,7 +72,7 @@ class Eidetic(Sealed):
         return all(d.decided for d in self.decisions)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Reconstruction(Sealed):
     """How the last k inputs are read back from a state: x = R (u(t-1), ..., u(t-k)).
 

@@ -46,7 +46,7 @@ RATES = (0.25, 0.5, 0.75, 0.9, 0.97)
 POWERS = 1 - np.array([1e-9, 1e-5, 1e-3, 1e-2, 3e-2, 0.1, 0.2, 0.4, 0.6, 0.8, 0.9])
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Decay(Sealed):
     """size(t) <= c rate^t for t = 0, 1, ..., with the norm in which every step shrinks.
 

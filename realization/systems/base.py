@@ -97,7 +97,10 @@ def signal(name: str, u: Any, m: int) -> np.ndarray:
     """Return the signal u (*b, T, m) as an array, checked."""
     u = numbers(name, u)
     if u.ndim < 2 or u.shape[-1] != m:
-        raise ShapeError(f"{name} has shape {u.shape}, but (..., T, {m}) is needed for axes (T, m); m={m} (from B)")
+        hint = f"; one column is {name}[:, None]" if u.ndim == 1 else ""
+        raise ShapeError(
+            f"{name} has shape {u.shape}, but (..., T, {m}) is needed for axes (T, m); m={m} (from B){hint}"
+        )
     return u
 
 

@@ -20,7 +20,7 @@ from realization.systems.continuous import ContinuousSSM
 from realization.systems.linear import LinearSSM
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class InvariantZeros(Sealed):
     """The zeros of a system, with the rank decisions that they rest on.
 
