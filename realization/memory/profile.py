@@ -261,7 +261,14 @@ def _eidetic(memory: Eidetic | None, known: Guarantee) -> str:
         )
     state = f", in {memory.states} states of index {memory.index}" if memory.states else ""
     rest = "; nothing older" if memory.finite else ""
-    return f"{_count(memory.span, 'input')}, the current one included{state}{rest}{sure}"
+    return f"{_inputs(memory.lags or ())}{state}{rest}{sure}"
+
+
+def _inputs(lags: Sequence[int]) -> str:
+    count, last = len(lags), max(lags, default=0)
+    if count == last + 1:
+        return f"{_count(count, 'input')}, the current one included"
+    return f"the input {last} steps back" if count == 1 else f"{count} inputs, of {min(lags)} to {last} steps back"
 
 
 def _fading(modes: Sequence[Mode]) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from realization.core.errors import ShapeError
+from realization.core.errors import ConvergenceError, ShapeError
 from realization.linalg.decision import EPS
 from realization.linalg.mean_square import mean_square_radius
 from realization.systems.base import single
@@ -87,9 +87,9 @@ class BilinearDescription:
         States, inputs, outputs.
     radius : float
         Spectral radius of A: what happens while the input is 0.
-    mean_square : float
+    mean_square : float or None
         Spectral radius of X -> A X A' + sum N_i X N_i': below 1, second moments die out
-        under independent white inputs of unit variance.
+        under independent white inputs of unit variance.  None where its iteration does not settle.
     fading : Answer
         For such inputs.
     nilpotent : Answer
@@ -104,7 +104,7 @@ class BilinearDescription:
     m: int
     p: int
     radius: float
-    mean_square: float
+    mean_square: float | None
     fading: Answer
     nilpotent: Answer
     index: int | None
@@ -255,23 +255,27 @@ def describe_bilinear(system: BilinearSSM) -> BilinearDescription:
     single("describe_system", system, BilinearSSM)
     generators = np.concatenate([system.A[None], system.N])
     n = len(system.A)
-    rho = mean_square_radius(system.A, system.N)
+    rho, fading = _mean_square(system)
     nilpotent, index = _words(generators)
     return BilinearDescription(
         *(n, system.B.shape[-1], system.C.shape[-2]),
         radius=float(np.abs(np.linalg.eigvals(system.A)).max(initial=0.0)),
         mean_square=rho,
-        fading=_mean_square(rho, n),
+        fading=fading,
         nilpotent=nilpotent,
         index=index,
         commutator=_commutator(generators),
     )
 
 
-def _mean_square(rho: float, n: int) -> Answer:
+def _mean_square(system: BilinearSSM) -> tuple[float | None, Answer]:
+    try:
+        rho = mean_square_radius(system.A, system.N)
+    except ConvergenceError as error:
+        return None, Answer(None, 0.0, str(error))
     # an eigenvalue of an n^2 x n^2 matrix, to a few n^2 eps of it
-    decided = abs(rho - 1) > 10 * n**2 * EPS
-    return Answer(rho < 1 if decided else None, abs(rho - 1), f"mean-square radius {rho:.6g}")
+    decided = abs(rho - 1) > 10 * len(system.A) ** 2 * EPS
+    return rho, Answer(rho < 1 if decided else None, abs(rho - 1), f"mean-square radius {rho:.6g}")
 
 
 def _words(generators: np.ndarray) -> tuple[Answer, int | None]:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realization.core.errors import ShapeError
+from realization.core.errors import ConvergenceError, ShapeError
 from realization.systems import (
     BilinearSSM,
     ContinuousSSM,
@@ -292,3 +292,17 @@ def test_gated_registers_of_any_length(slots):
     register = describe_system(bilinear(np.zeros((slots, slots)), [np.eye(slots, k=1)]))
     assert register.index == slots
     assert register.mean_square == 0.0
+
+
+def test_an_iteration_that_does_not_settle_leaves_it_open(monkeypatch):
+    """Described all the same; where it settles the same system is decided."""
+    register, name = gated_register(2), "realization.systems.describe_varying.mean_square_radius"
+
+    def stopped(A, N):
+        raise ConvergenceError("stopped after 300 steps")
+
+    assert describe_system(register).fading.holds is False
+    monkeypatch.setattr(name, stopped)
+    found = describe_system(register)
+    assert found.fading.holds is found.mean_square is None
+    assert "undecided: stopped after 300 steps" in str(found)

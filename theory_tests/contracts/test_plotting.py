@@ -161,7 +161,7 @@ def test_nothing_to_draw_is_legal(shape):
         (lambda: plotting.size_against_error({"a": ([1, 2], [0, 1])}), "all > 0, are needed"),
         (lambda: plotting.blocks(np.eye(2), (2, 1)), r"blocks of sizes \[2, 1\]"),
         (lambda: plotting.pole_zero(np.eye(2)), "a vector is needed"),
-        (lambda: plotting.pole_zero(integrators(1)), "poles has an entry that is no real number"),
+        (lambda: plotting.pole_zero(integrators(1)), "poles is a LinearSSM"),
         (lambda: plotting.memory_decay([1, 2]), "remains is a list; a mapping"),
         (lambda: plotting.memory_of(integrators(1)), "systems is a LinearSSM; a mapping"),
         (lambda: plotting.memory_of({"a": NAMED_CONTINUOUS["legs"].make()}), "memory_of a of a ContinuousSSM"),
