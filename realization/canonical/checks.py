@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from realization.canonical.form import CanonicalForm, Conversion, condition, one, relative, residuals, size
+from realization.canonical.form import CanonicalForm, Conversion, a_form, condition, one, relative, residuals, size
 from realization.canonical.reduction import UNIT
 from realization.core.errors import StructureError
 from realization.linalg.dense import spectral_abscissa, spectral_radius
@@ -93,7 +93,7 @@ def check_form(form: CanonicalForm, system: Any, *, rng: Any = None) -> list[Che
     []
     """
     rng = np.random.default_rng(rng)
-    found = form.convert(one(system))
+    found = a_form(form).convert(one(system))
     n, n2 = len(system.A), len(found.system.A)
     if n2 != n or found.T.shape != (n, n):
         return [Check("same number of states", float(max(abs(n2 - n), *np.abs(np.subtract(found.T.shape, n)))), 0.0)]

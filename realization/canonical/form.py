@@ -108,12 +108,19 @@ def register(form: CanonicalForm) -> CanonicalForm:
     Raises
     ------
     ShapeError
-        If another form has this name.
+        If it is no CanonicalForm, or another form has this name.
     """
-    known = FORMS.get(form.name)
+    known = FORMS.get(a_form(form).name)
     if known is not None and known.title != form.title:
         raise ShapeError(f"the name {form.name!r} is taken by {known.title!r}; {form.title!r} needs another")
     FORMS[form.name] = form
+    return form
+
+
+def a_form(form: Any) -> CanonicalForm:
+    """Return the form, refusing what is none, a name or a bare function, by its type."""
+    if not isinstance(form, CanonicalForm):
+        raise ShapeError(f"a {type(form).__name__} came; a CanonicalForm is needed, as those in FORMS are")
     return form
 
 

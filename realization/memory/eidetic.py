@@ -25,6 +25,7 @@ from realization.linalg.dense import balance, two_norm
 from realization.linalg.fitting import FittingSplit, fitting_split
 from realization.linalg.radius import acyclic
 from realization.systems import LinearSSM
+from realization.systems.base import single
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -148,7 +149,7 @@ def eidetic_memory(system: LinearSSM) -> Eidetic:
     >>> memory.span, memory.index, memory.finite
     (3, 2, False)
     """
-    A, B, C, D = unbatched(system)
+    A, B, C, D = single("eidetic_memory", system, LinearSSM)
     n = len(A)
     if acyclic(A != 0):
         N, read = csr_array(A), csr_array(C)  # registers have one entry a row, and thousands of rows
@@ -200,7 +201,7 @@ def reconstruction(system: LinearSSM, steps: int) -> Reconstruction:
     >>> reconstruction(fading, 4).amplification.round()
     array([ 304., 1245., 1678.,  745.])
     """
-    A, B, _, _ = unbatched(system)
+    A, B, _, _ = single("reconstruction", system, LinearSSM)
     if steps < 0:
         raise ShapeError(f"steps={steps} given, need >= 0")
     n, m = B.shape
@@ -218,19 +219,6 @@ def reconstruction(system: LinearSSM, steps: int) -> Reconstruction:
     size = np.linalg.norm(inverse, 2, axis=(1, 2)) if inverse.size else np.zeros(steps)
     determined = lost <= level
     return Reconstruction(R, inverse, s, determined, np.where(determined, size, np.inf), decision)
-
-
-def unbatched(system: LinearSSM) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return A, B, C, D of one system.
-
-    Raises
-    ------
-    ShapeError
-        If there are batch axes.
-    """
-    if system.A.ndim > 2:
-        raise ShapeError(f"a system with batch axes {system.A.shape[:-2]} given; take one of the batch")
-    return system.A, system.B, system.C, system.D
 
 
 def _index(A: Any) -> int:

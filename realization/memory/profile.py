@@ -15,9 +15,10 @@ from realization.core.errors import ShapeError, StructureError
 from realization.core.shapes import finite, numbers
 from realization.linalg.arguments import matrices
 from realization.memory.contraction import Guarantee, guarantee, nilpotent_algebra, whole
-from realization.memory.eidetic import Eidetic, eidetic_memory, unbatched
+from realization.memory.eidetic import Eidetic, eidetic_memory
 from realization.memory.modes import Mode, modes
 from realization.systems import BilinearSSM, LinearSSM, TimeVaryingSSM
+from realization.systems.base import single
 
 CIRCLE = 1e-9  # a growth above 1 by less counts as holding
 GATES = 10  # inputs of one component whose 2^10 corners are enumerated
@@ -149,7 +150,7 @@ def profile(system: Any, inputs: Any = None, *, precision: float = 2.0**-24) -> 
 
 
 def _linear(system: LinearSSM, precision: float) -> Profile:
-    A = unbatched(system)[0]
+    A = single("profile", system, LinearSSM)[0]
     memory = eidetic_memory(system)
     known = whole(_judged(_parts(A[None]), precision), len(A))
     if (

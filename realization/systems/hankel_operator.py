@@ -185,7 +185,7 @@ def hankel_operator(system: LinearSSM) -> HankelOperator:
     >>> hankel_operator(twice).rank().choice
     1
     """
-    n = system.A.shape[-1]
+    n = len(single("hankel_operator", system, LinearSSM, ContinuousSSM)[0])
     return HankelOperator(system, n, n)
 
 

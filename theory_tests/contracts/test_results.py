@@ -1,4 +1,4 @@
-"""Results are values: their arrays are read-only as those of systems are, and they show themselves in one line."""
+"""Results are values: read-only, shown in one line; what is taken for another kind of value is named."""
 
 import importlib
 import inspect
@@ -7,10 +7,12 @@ from dataclasses import dataclass, fields, is_dataclass
 import numpy as np
 import pytest
 
-from realization.canonical import FORMS, convert, minimal_realization
+from realization.canonical import FORMS, check_form, convert, minimal_realization, register
+from realization.core.errors import ShapeError
 from realization.core.frozen import Sealed
 from realization.linalg import block_diagonal_schur, discrete_lyapunov, fitting_split, nilpotent_staircase
 from realization.memory import decay_envelope, eidetic_memory
+from realization.systems import hankel_operator
 from realization.systems.families import redundant
 from realization.systems.library import oscillator, window_and_fading
 
@@ -73,3 +75,19 @@ def test_every_public_result_with_arrays_is_sealed(part):
     with_arrays = [x for x in found if any("np.ndarray" in str(field.type) for field in fields(x))]
     assert with_arrays
     assert not [x.__name__ for x in with_arrays if not issubclass(x, Sealed)]
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda: nilpotent_staircase(oscillator()), "A is a LinearSSM, but an array of numbers is needed"),
+        (lambda: eidetic_memory(A), "eidetic_memory of a ndarray: a LinearSSM is needed"),
+        (lambda: hankel_operator(A), "hankel_operator of a ndarray: a LinearSSM or a ContinuousSSM is needed"),
+        (lambda: check_form("balanced", oscillator()), "a str came; a CanonicalForm is needed"),
+        (lambda: register(convert), "a function came; a CanonicalForm is needed"),
+    ],
+    ids=lambda x: x if isinstance(x, str) else "",
+)
+def test_a_system_for_a_matrix_and_the_like_are_named(call, message):
+    with pytest.raises(ShapeError, match=message):
+        call()
