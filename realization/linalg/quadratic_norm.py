@@ -19,9 +19,10 @@ from typing import Any
 import numpy as np
 import scipy.optimize
 
-from realization.core.errors import ShapeError
+from realization.core.errors import ShapeError, StructureError
 from realization.core.frozen import Sealed
 from realization.linalg.arguments import LARGEST_FACTOR, matrices
+from realization.linalg.certificate import certainly_below, real
 from realization.linalg.decision import EPS
 from realization.linalg.dense import adjoint, in_basis
 
@@ -100,6 +101,8 @@ def contraction_bound(family: Any, P: Any) -> float:
     ------
     ShapeError
         If the shapes do not fit, or P is not symmetric and positive definite.
+    StructureError
+        If P is too near to being singular for any bound to be proved.
 
     Examples
     --------
@@ -143,11 +146,11 @@ def _descend(A: np.ndarray, q: float) -> np.ndarray:
     """The upper triangular T, positive on the diagonal, that minimises f from T = I."""
     n = A.shape[-1]
     rows, columns = np.triu_indices(n)
-    real = A.dtype.kind == "f"
+    is_real = A.dtype.kind == "f"
 
     def factor(x: np.ndarray) -> np.ndarray:
         T = np.zeros((n, n), A.dtype)
-        T[rows, columns] = x[: len(rows)] if real else x[: len(rows)] + 1j * x[len(rows) :]
+        T[rows, columns] = x[: len(rows)] if is_real else x[: len(rows)] + 1j * x[len(rows) :]
         return T
 
     def f(x: np.ndarray) -> tuple[float, np.ndarray]:
@@ -165,11 +168,11 @@ def _descend(A: np.ndarray, q: float) -> np.ndarray:
         gradient = np.linalg.solve(T, G).T[rows, columns]
         return (
             float(np.log(largest) + np.log(D.sum()) / (2 * q)),
-            gradient if real else np.concatenate([gradient.real, -gradient.imag]),
+            gradient if is_real else np.concatenate([gradient.real, -gradient.imag]),
         )
 
     start = np.eye(n)[rows, columns]
-    start = start if real else np.concatenate([start, np.zeros_like(start)])
+    start = start if is_real else np.concatenate([start, np.zeros_like(start)])
     return factor(scipy.optimize.minimize(f, start, jac=True, method="L-BFGS-B", options={"maxiter": 200}).x)
 
 
@@ -177,23 +180,12 @@ def _proved(A: np.ndarray, P: np.ndarray, bound: float) -> float:
     """The first of bound (1 + 2^k 4 eps) that passes the check; 0 for a family of zeros."""
     if not A.any():
         return 0.0
-    growth = 4 * EPS
-    while not all(_contracts(F, P, bound * (1 + growth)) for F in A):
+    growth, twin, twins = 4 * EPS, real(P), [real(F) for F in A]
+    while not all(certainly_below(twin, bound * (1 + growth), F) for F in twins):
         growth *= 2
+        # below 1 it may rise far: the square of a tiny bound underflows
+        if bound * (1 + growth) > max(1.0, bound) / EPS:
+            raise StructureError(
+                f"P has condition {np.linalg.cond(P):.1e}, for which no bound can be proved in double precision"
+            )
     return float(bound * (1 + growth))
-
-
-def _contracts(A: np.ndarray, P: np.ndarray, bound: float) -> bool:
-    """Whether bound^2 P - A'PA - shift is positive definite, the shift covering every rounding."""
-    n = len(P)
-    W = bound**2 * P - adjoint(A) @ P @ A
-    W = (W + adjoint(W)) / 2
-    # entries of W are wrong by (2n + 4) eps of the absolute values that went into them, and Cholesky
-    # succeeds only if W + E > 0 for some |E| <= (n + 1) eps tr W (Demmel; Rump 2006); factor 2 for complex numbers
-    size = bound**2 * np.abs(P) + np.abs(adjoint(A)) @ np.abs(P) @ np.abs(A)
-    shift = 2 * EPS * ((2 * n + 4) * size.sum(axis=1).max() + (n + 2) * abs(np.trace(W)))
-    try:
-        np.linalg.cholesky(W - shift * np.eye(n))
-    except np.linalg.LinAlgError:
-        return False
-    return True

@@ -23,12 +23,13 @@ import numpy as np
 from realization.core.errors import RealizationError
 from realization.linalg.arguments import LARGEST_FACTOR
 from realization.linalg.arguments import matrices as arrays
+from realization.linalg.certificate import real
 from realization.linalg.decision import decide_rank
 from realization.linalg.dense import balance, spectral_radius
 from realization.linalg.quadratic_norm import QuadraticNorm, contraction_bound
 from realization.linalg.radius import RadiusBounds, acyclic, joint_spectral_radius
 from realization.memory.eidetic import unit
-from realization.memory.fading import RATES, Decay, decay_envelope, in_rationals, proved_decay, real
+from realization.memory.fading import RATES, Decay, decay_envelope, in_rationals, proved_decay
 from realization.memory.modes import doubt
 
 NO_NORM = QuadraticNorm(np.zeros((0, 0)), np.inf, np.inf)  # where none is asked for

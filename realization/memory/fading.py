@@ -25,9 +25,7 @@ import scipy.linalg
 from realization.core.errors import RealizationError, ShapeError, StructureError
 from realization.core.frozen import Sealed
 from realization.linalg.arguments import matrices
-from realization.linalg.dense import balance, spectral_radius, two_norm
-from realization.linalg.lyapunov import discrete_lyapunov
-from realization.memory.certificate import (
+from realization.linalg.certificate import (
     U,
     certainly_below,
     certainly_entering,
@@ -35,7 +33,10 @@ from realization.memory.certificate import (
     certainly_read,
     exactly_nonnegative,
     fractions,
+    real,
 )
+from realization.linalg.dense import balance, spectral_radius, two_norm
+from realization.linalg.lyapunov import discrete_lyapunov
 from realization.memory.durations import half_life, time_constant, window
 
 RATIONAL = 12  # states up to which the proof is in rationals: 40 ms, growing like n^4
@@ -214,11 +215,6 @@ def in_rationals(decay: Decay, A: np.ndarray, B: np.ndarray, C: np.ndarray) -> D
     sizes = (s**2 * P - C.T @ C, e**2 * fractions(np.eye(B.shape[1])) - B.T @ P @ B)
     proved = all(exactly_nonnegative(M) for M in (P, *sizes, *steps))
     return replace(decay, proof="rational") if proved else decay
-
-
-def real(X: np.ndarray) -> np.ndarray:
-    """Complex matrices as real ones of twice the size, of the same norm: products stay products."""
-    return np.block([[X.real, -X.imag], [X.imag, X.real]]) if X.dtype.kind == "c" else X
 
 
 def remains(A: Any, B: Any = None, C: Any = None, *, steps: int) -> np.ndarray:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realization.core.errors import ShapeError
+from realization.core.errors import ShapeError, StructureError
 from realization.linalg import common_quadratic_norm, contraction_bound, joint_spectral_radius
 
 EPS = np.finfo(float).eps
@@ -205,3 +205,8 @@ def test_empty_families_and_bad_input():
         joint_spectral_radius(GOLDEN, depth=1.5)
     with pytest.raises(ShapeError, match="P has smallest eigenvalue"):
         contraction_bound(GOLDEN, [[1, 2], [2, 1]])
+    nearly_singular = [[1, 1], [1, 1 + 2**-51]]
+    assert np.linalg.eigvalsh(nearly_singular)[0] > 0
+    with pytest.raises(StructureError, match=r"P has condition .*, for which no bound can be proved"):
+        contraction_bound(GOLDEN, nearly_singular)
+    assert contraction_bound(GOLDEN, np.diag([1, 2**-51])) < np.inf, "units are no condition"

@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realization.core.errors import ShapeError, StructureError
-from realization.linalg.lyapunov import discrete_lyapunov
-from realization.memory import Decay, decay_envelope, guarantee, half_life, remains, time_constant, window
-from realization.memory.certificate import (
+from realization.linalg.certificate import (
     certainly_below,
     certainly_positive,
     exactly_nonnegative,
     fractions,
 )
+from realization.linalg.lyapunov import discrete_lyapunov
+from realization.memory import Decay, decay_envelope, guarantee, half_life, remains, time_constant, window
 from realization.memory.durations import steps_until, whole_steps_until
 from realization.memory.fading import in_rationals
 from realization.systems.families import jordan

@@ -21,6 +21,11 @@ U = 2.0**-53
 TINY = float(np.finfo(np.float64).tiny)
 
 
+def real(X: np.ndarray) -> np.ndarray:
+    """Complex matrices as real ones of twice the size, of the same norm: products stay products."""
+    return np.block([[X.real, -X.imag], [X.imag, X.real]]) if X.dtype.kind == "c" else X
+
+
 def certainly_positive(M: np.ndarray, error: np.ndarray) -> bool:
     """Whether every symmetric matrix within `error` of M, entry by entry, is positive definite.
 
