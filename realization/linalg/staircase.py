@@ -336,8 +336,9 @@ def pbh_margin(A: Any, B: Any) -> float:
     if n == 0:
         return np.inf
     mu = np.linalg.eigvals(A)
-    pencil = mu[:, None, None] * np.eye(n) - A
-    return float(np.linalg.svd(np.concatenate([pencil, np.broadcast_to(B, (n, n, m))], axis=2), compute_uv=False).min())
+    mu = mu if np.iscomplexobj(A) else mu[mu.imag >= 0]  # the others see the conjugate pencil
+    pencils = np.concatenate([mu[:, None, None] * np.eye(n) - A, np.broadcast_to(B, (len(mu), n, m))], axis=2)
+    return float(np.linalg.svd(pencils, compute_uv=False).min())
 
 
 def conjugate_partition(sizes: Sequence[int]) -> tuple[int, ...]:

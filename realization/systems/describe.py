@@ -243,6 +243,7 @@ def _stable(A: np.ndarray, spectrum: np.ndarray, radius: float, continuous: bool
         return Answer(True, np.inf, "no state")
     norm = float(np.linalg.norm(A, 2))
     points = _axis(spectrum, norm) if continuous else _circle(spectrum)
+    points = points if np.iscomplexobj(A) else points[points.imag >= 0]  # the others see the conjugate matrix
     nearest = np.linalg.svd(points[:, None, None] * np.eye(len(A)) - A, compute_uv=False)[:, -1].min()
     margin = float(nearest / norm) if norm else np.inf
     # computed eigenvalues are those of a matrix within a few n eps |A|: it has as many inside, if none can cross
