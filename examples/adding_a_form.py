@@ -9,7 +9,7 @@ import numpy as np
 
 from realization.canonical import CanonicalForm, check_form, conversion, convert, register
 from realization.core.errors import StructureError
-from realization.systems.library import NAMED
+from realization.systems.named import NAMED
 
 
 def outputs_to_come(system):

@@ -2,7 +2,6 @@
 
 from realization.systems.base import Response
 from realization.systems.bilinear import BilinearSSM
-from realization.systems.bilinear_library import NAMED_BILINEAR
 from realization.systems.compose import direct_sum, dual, feedback, parallel, series, similar, subsystem
 from realization.systems.continuous import ContinuousSSM
 from realization.systems.describe import Description, describe_system
@@ -19,8 +18,8 @@ from realization.systems.discretize import (
 )
 from realization.systems.exact import ExactSSM
 from realization.systems.hankel_operator import HankelOperator, hankel_operator, hankel_spectrum
-from realization.systems.library import NAMED, NAMED_CONTINUOUS, Named
 from realization.systems.linear import LinearSSM
+from realization.systems.named import NAMED, NAMED_BILINEAR, NAMED_CONTINUOUS, Named
 from realization.systems.noise import SampledNoise, sample_noise
 from realization.systems.responses import (
     evaluate,

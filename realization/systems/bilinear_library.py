@@ -6,7 +6,7 @@ import numpy as np
 
 from realization.systems.base import count
 from realization.systems.bilinear import BilinearSSM
-from realization.systems.library import shift, table
+from realization.systems.library import shift
 
 
 def gated_register(slots: int = 3, width: int = 1) -> BilinearSSM:
@@ -66,9 +66,3 @@ def selective_channel(states: int = 2) -> BilinearSSM:
     write = np.hstack([np.zeros((n, n)), np.ones((n, 1))])
     rest = {"C": np.ones((1, n)), "M": np.zeros((n + 1, 1, n)), "D": np.zeros((1, n + 1))}
     return BilinearSSM(A=np.zeros((n, n)), N=gates, B=write, **rest)
-
-
-NAMED_BILINEAR = table(
-    (gated_register, "nilpotent in writes, not in time", ""),
-    (selective_channel, "decays chosen at every step", ""),
-)

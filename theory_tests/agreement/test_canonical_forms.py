@@ -21,7 +21,7 @@ from realization.canonical import (
 from realization.core.errors import ShapeError, StructureError
 from realization.systems import LinearSSM, TimeVaryingSSM, dual, similar
 from realization.systems.families import conditioned
-from realization.systems.library import NAMED, NAMED_CONTINUOUS
+from realization.systems.named import NAMED, NAMED_CONTINUOUS
 
 
 def random_system(n, m=1, p=1, seed=0):

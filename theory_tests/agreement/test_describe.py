@@ -21,7 +21,7 @@ from realization.systems import (
 from realization.systems.bilinear_library import gated_register
 from realization.systems.describe import as_html, as_latex, describe_system
 from realization.systems.exact import ExactSSM
-from realization.systems.library import NAMED, NAMED_CONTINUOUS
+from realization.systems.named import NAMED, NAMED_CONTINUOUS
 
 seeds = st.integers(0, 2**32 - 1)
 ENTRIES = NAMED | NAMED_CONTINUOUS

@@ -12,7 +12,8 @@ from realization.core.errors import ShapeError
 from realization.systems import LinearSSM, evaluate, markov_parameters
 from realization.systems.exact import ExactSSM
 from realization.systems.families import jordan
-from realization.systems.library import NAMED, delay_line
+from realization.systems.library import delay_line
+from realization.systems.named import NAMED
 from realization.systems.transfer import transfer_function
 
 seeds = st.integers(0, 2**32 - 1)

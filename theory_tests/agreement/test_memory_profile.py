@@ -21,7 +21,8 @@ from realization.memory import (
 from realization.systems import BilinearSSM, ContinuousSSM, LinearSSM, TimeVaryingSSM
 from realization.systems.compose import direct_sum, parallel, similar
 from realization.systems.families import conditioned, hidden_jordan
-from realization.systems.library import NAMED, delay_line, diagonal, integrators, moving_average, window_and_fading
+from realization.systems.library import delay_line, diagonal, integrators, moving_average, window_and_fading
+from realization.systems.named import NAMED
 from realization.testing import diagonalizable_systems, nilpotent_systems, partitions, seeds
 
 PLAIN = {name: named for name, named in NAMED.items() if isinstance(named.make(), LinearSSM)}

@@ -12,8 +12,8 @@ from realization.layers.mamba1 import selective_scan
 from realization.systems import bilinear_library, continuous_library, evaluate, families, library
 from realization.systems.continuous import ContinuousSSM
 from realization.systems.continuous_library import legs, resonator
-from realization.systems.library import NAMED, NAMED_CONTINUOUS, TRAITS
 from realization.systems.linear import LinearSSM
+from realization.systems.named import NAMED, NAMED_CONTINUOUS, TRAITS
 
 ENTRIES = NAMED | NAMED_CONTINUOUS
 SYSTEMS = {name: entry.make() for name, entry in ENTRIES.items()}

@@ -12,7 +12,8 @@ from realization import plotting
 from realization.core.errors import ShapeError
 from realization.linalg.decision import decide_rank
 from realization.systems import NAMED_CONTINUOUS
-from realization.systems.library import NAMED, integrators
+from realization.systems.library import integrators
+from realization.systems.named import NAMED
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")

@@ -4,8 +4,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realization.systems.bilinear_library import NAMED_BILINEAR, gated_register, selective_channel
+from realization.systems.bilinear_library import gated_register, selective_channel
 from realization.systems.describe import describe_system
+from realization.systems.named import NAMED_BILINEAR
 
 gates = st.lists(st.booleans(), min_size=0, max_size=30)
 slots = st.integers(1, 5)
