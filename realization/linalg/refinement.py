@@ -30,9 +30,13 @@ def nilpotent(blocks: tuple[int, ...], n: int) -> Zeros:
 
 
 def controllability(blocks: tuple[int, ...], n: int, m: int) -> Zeros:
-    """Return what is zero in [[0, 0], [B, A]], (m + n, m + n): the rows from the second block below each column on."""
+    """Return what is zero in [[0, 0], [B, A]], (m + n, m + n).
+
+    The rows from the second block below each column on; and what is not reached, all of its rows.
+    """
     row, column = _numbered((m, *blocks, n - sum(blocks)))
-    return row > column + 1, (row > column) & (column > 0)
+    rest = len(blocks) + 1
+    return (row > column + 1) | ((row == rest) & (column < rest)), (row > column) & (column > 0)
 
 
 def _numbered(blocks: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:

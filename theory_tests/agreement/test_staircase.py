@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy.linalg import block_diag, schur
 
@@ -305,6 +305,7 @@ def test_many_real_poles_are_controllable(n, by_krylov):
     assert np.linalg.matrix_rank(krylov(A, B)) == by_krylov
 
 
+@example(seed=5206, n=5, m=1, log_kappa=2.0, split=0.75)  # the last chain ends before a state that is not reached
 @given(seed=seeds, n=st.integers(0, 8), m=st.integers(0, 10), log_kappa=st.floats(0, 2), split=st.floats(0, 1))
 def test_what_is_controllable_stands_in_front(seed, n, m, log_kappa, split):
     """Rank, zero blocks and similarity; the pencil loses rank exactly where the staircase does; m > n is legal."""

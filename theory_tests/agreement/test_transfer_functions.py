@@ -20,6 +20,7 @@ from realization.systems import (
     library,
     similar,
 )
+from realization.systems.named import NAMED
 from realization.systems.transfer import (
     RationalTransfer,
     ZerosPolesGain,
@@ -118,10 +119,10 @@ def test_poles_at_minus_one_to_minus_n(n):
     assert n == 8 or lost > 1e-10  # the control: interpolation on a circle loses the low coefficients
 
 
-@pytest.mark.parametrize("name", library.NAMED)
+@pytest.mark.parametrize("name", NAMED)
 def test_three_routes_agree(name):
     """Polynomials, factors and solves at radius 1.5, for every named system."""
-    system = library.NAMED[name].make()
+    system = NAMED[name].make()
     z = 1.5 * CIRCLE
     want = solved(system, z)
     scale = np.abs(want).max(initial=1e-300)

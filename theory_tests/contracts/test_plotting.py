@@ -35,12 +35,6 @@ DRAWN = {
 }
 
 
-@pytest.fixture(autouse=True)
-def close():
-    yield
-    plt.close("all")
-
-
 def shows(ax, values, read):
     """Whether one of the lines has exactly these values."""
     return any(np.array_equal(read(line), np.asarray(values)) for line in ax.lines)
