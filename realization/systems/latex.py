@@ -124,6 +124,123 @@ def _term(x: Any, power: str) -> str:
     return f"{factor} {power}".strip()
 
 
+def factors(gain: Any, roots: Any) -> str:
+    r"""Return gain (z - r_1) (z - r_2) ... in LaTeX.
+
+    Parameters
+    ----------
+    gain : complex or float
+        In front; 1 is not written where factors follow.
+    roots : array_like
+        In this order.
+
+    Returns
+    -------
+    str
+        Numbers to four digits.
+
+    Examples
+    --------
+    >>> factors(2.0, [0.5, -0.25]), factors(1.0, [0.0]), factors(1.0, [])
+    ('2 (z - 0.5) (z + 0.25)', 'z', '1')
+    """
+    product = " ".join(bracketed(polynomial([1, -r])) for r in np.asarray(roots).tolist())
+    return f"{'' if product and gain == 1 else number(gain)} {product}".strip()
+
+
+def bracketed(formula: str) -> str:
+    """Return the formula in brackets where it has several terms or factors.
+
+    Parameters
+    ----------
+    formula : str
+        With blanks between them.
+
+    Returns
+    -------
+    str
+        As it came where there is one.
+    """
+    return f"({formula})" if " " in formula else formula
+
+
+def plain(latex: str) -> str:
+    r"""Return such a formula as text for a terminal.
+
+    Parameters
+    ----------
+    latex : str
+        Of numbers and powers.
+
+    Returns
+    -------
+    str
+        Without braces.
+
+    Examples
+    --------
+    >>> plain(polynomial([1.0, 2e-9]))
+    'z + 2e-9'
+    >>> plain(polynomial([1.0, 0, 0.5]))
+    'z^2 + 0.5'
+    """
+    return latex.replace(r" \cdot 10^", "e").replace("{", "").replace("}", "")
+
+
+def as_quotient(above: list[list[str]], below: str) -> str:
+    """Return quotients for a terminal, a line for each pair of input and output, named where there are several.
+
+    Parameters
+    ----------
+    above : list of lists of str
+        Numerators by output and input, bracketed where they need it.
+    below : str
+        The denominator of all, likewise.
+
+    Returns
+    -------
+    str
+        Without LaTeX.
+
+    Examples
+    --------
+    >>> print(as_quotient([["z", "2"]], "(z - 0.5)"))
+    u1 -> y1: z / (z - 0.5)
+    u2 -> y1: 2 / (z - 0.5)
+    """
+    several = len(above) != 1 or len(above[0]) != 1
+    lines = []
+    for i, row in enumerate(above):
+        for j, entry in enumerate(row):
+            text = plain(entry if below == "1" else f"{entry} / {below}")
+            lines.append(f"u{j + 1} -> y{i + 1}: {text}" if several else text)
+    return "\n".join(lines)
+
+
+def latex_quotient(above: list[list[str]], below: str) -> str:
+    r"""Return a fraction, or the matrix of numerators after 1 over the denominator, in display mode.
+
+    Parameters
+    ----------
+    above, below
+        As in `as_quotient`, not bracketed.
+
+    Returns
+    -------
+    str
+        LaTeX.
+
+    Examples
+    --------
+    >>> latex_quotient([["z"]], "z - 0.5")
+    '$$\\frac{z}{z - 0.5}$$'
+    """
+    if len(above) == 1 == len(above[0]):
+        return rf"$$\frac{{{above[0][0]}}}{{{below}}}$$"
+    rows = r" \\ ".join(" & ".join(row) for row in above)
+    return rf"$$\frac{{1}}{{{below}}} \begin{{bmatrix}} {rows} \end{{bmatrix}}$$"
+
+
 STEPS = {
     "LinearSSM": (r"x(t+1) &= A x(t) + B u(t)", r"y(t) &= C x(t) + D u(t)"),
     "ContinuousSSM": (r"\dot x(t) &= A x(t) + B u(t)", r"y(t) &= C x(t) + D u(t)"),

@@ -25,7 +25,7 @@ from realization.core.shapes import numbers
 from realization.systems.base import of_kind, single
 from realization.systems.continuous import ContinuousSSM
 from realization.systems.exponential import in_range
-from realization.systems.latex import polynomial
+from realization.systems.latex import as_quotient, bracketed, factors, latex_quotient, polynomial
 from realization.systems.linear import LinearSSM
 from realization.systems.zeros import decided_zeros, scaled
 
@@ -201,6 +201,8 @@ class RationalTransfer:
     >>> H = RationalTransfer([[[2.0, -0.75]]], [1.0, -0.75, 0.125])
     >>> H(1.0).real.round(12).tolist()
     [[3.333333333333]]
+    >>> print(H)
+    (2 z - 0.75) / (z^2 - 0.75 z + 0.125)
     """
 
     numerators: Any
@@ -231,17 +233,18 @@ class RationalTransfer:
     def __repr__(self) -> str:
         return describe("RationalTransfer", self._sizes())
 
+    def __str__(self) -> str:
+        above = [[bracketed(polynomial(entry)) for entry in row] for row in self.numerators]
+        return as_quotient(above, bracketed(polynomial(self.denominator)))
+
     def _sizes(self) -> dict[str, int]:
         p, m, _ = self.numerators.shape
         return {"p": p, "m": m, "degree": len(self.denominator) - 1}
 
     def _repr_latex_(self) -> str:
         """Return the quotient, one denominator below a matrix of numerators, for a notebook."""
-        rows = [" & ".join(map(polynomial, row)) for row in self.numerators]
-        above = " \\\\ ".join(rows)
-        if self.numerators.shape[:2] != (1, 1):
-            above = rf"\begin{{bmatrix}} {above} \end{{bmatrix}}"
-        return rf"$$\frac{{1}}{{{polynomial(self.denominator)}}} \left({above}\right)$$"
+        above = [[polynomial(entry) for entry in row] for row in self.numerators]
+        return latex_quotient(above, polynomial(self.denominator))
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -267,6 +270,8 @@ class ZerosPolesGain:
     >>> H = ZerosPolesGain(((np.array([0.375]),),), np.array([0.5, 0.25]), np.array([[2.0]]))
     >>> H(1.0).real.round(12).tolist()
     [[3.333333333333]]
+    >>> print(H)
+    2 (z - 0.375) / ((z - 0.5) (z - 0.25))
     """
 
     zeros: tuple[tuple[np.ndarray, ...], ...]
@@ -285,6 +290,18 @@ class ZerosPolesGain:
     def __repr__(self) -> str:
         p, m = self.gain.shape
         return describe("ZerosPolesGain", {"p": p, "m": m, "poles": len(self.poles)})
+
+    def __str__(self) -> str:
+        below = factors(1, self.poles)
+        return as_quotient(self._above(), f"({below})" if len(self.poles) > 1 else below)
+
+    def _repr_latex_(self) -> str:
+        """Return the quotient of the products, for a notebook."""
+        return latex_quotient(self._above(), factors(1, self.poles))
+
+    def _above(self) -> list[list[str]]:
+        gains = self.gain.tolist()
+        return [[factors(k, z) for k, z in zip(*row, strict=True)] for row in zip(gains, self.zeros, strict=True)]
 
     def __call__(self, z: Any) -> np.ndarray:
         """Return H at every point z (*k): (*k, p, m); StructureError where z is a pole to the last bit."""

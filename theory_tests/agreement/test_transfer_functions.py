@@ -259,12 +259,21 @@ class TestDegenerate:
 def test_how_they_are_shown():
     """One line each; in a notebook the quotient."""
     H = RationalTransfer([[[1.0, 0.0, -0.5]]], [1.0, -0.75, 0.125])
-    assert H._repr_latex_() == r"$$\frac{1}{z^{2} - 0.75 z + 0.125} \left(z^{2} - 0.5\right)$$"
+    assert H._repr_latex_() == r"$$\frac{z^{2} - 0.5}{z^{2} - 0.75 z + 0.125}$$"
+    assert str(H) == "(z^2 - 0.5) / (z^2 - 0.75 z + 0.125)"
     two = transfer_function(families.random_stable(3, 2, 2))
     assert repr(two) == "RationalTransfer(p=2, m=2, degree=3)"
     assert two._repr_latex_().count("&") == 2
     assert two._repr_latex_().count("{") == two._repr_latex_().count("}")
-    assert repr(zeros_poles_gain(library.delay_line(2))) == "ZerosPolesGain(p=1, m=1, poles=2)"
+    assert [line.partition(":")[0] for line in str(two).splitlines()] == [
+        f"u{j} -> y{i}" for i in (1, 2) for j in (1, 2)
+    ]
+    delay = zeros_poles_gain(library.delay_line(2))
+    assert (repr(delay), str(delay)) == ("ZerosPolesGain(p=1, m=1, poles=2)", "1 / (z z)")
+    assert delay._repr_latex_() == r"$$\frac{1}{z z}$$"
+    assert str(zeros_poles_gain(library.diagonal([0.5], [2.0]))) == "2 / (z - 0.5)"
+    gain = library.static_gain([[3.0]])
+    assert str(zeros_poles_gain(gain)) == str(transfer_function(gain)) == "3"
     assert "1i) z" in transfer_function(library.diagonal([1j, 0.5]))._repr_latex_()
 
 
