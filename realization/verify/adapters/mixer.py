@@ -1,5 +1,6 @@
 """A whole Mamba mixer, its cache made visible: a function of input and state."""
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -39,6 +40,8 @@ def mixer(model: Any, *, layer: int = 0) -> Callable[[NDArray[Any], State | None
     from transformers import DynamicCache
 
     module = model.layers[layer].mixer
+    # transformers 5.24 renamed it
+    name = "cache" if "cache" in inspect.signature(module.forward).parameters else "cache_params"
 
     def function(hidden: NDArray[Any], state: State | None = None) -> tuple[NDArray[Any], State]:
         cache = DynamicCache(config=model.config)
@@ -47,7 +50,7 @@ def mixer(model: Any, *, layer: int = 0) -> Callable[[NDArray[Any], State | None
             cache.update_conv_state(conv, layer, conv_kernel_size=conv.shape[-1])
             cache.update_recurrent_state(recurrent, layer)
         with torch.no_grad():
-            output = module(torch.tensor(np.asarray(hidden)), cache_params=cache)
+            output = module(torch.tensor(np.asarray(hidden)), **{name: cache})
         after = {"conv": cache.get_conv_state(layer), "recurrent": cache.get_recurrent_state(layer)}
         return output.numpy(), {k: v.numpy() for k, v in after.items()}
 
