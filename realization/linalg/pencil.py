@@ -9,6 +9,7 @@ equation and the disc is said in the same words of the continuous one and the ha
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Literal
 
@@ -24,7 +25,7 @@ Which = Literal["stabilizing", "antistabilizing"]
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Equation(Sealed):
+class Equation(Sealed, ABC):
     """Matrices of one equation; Q and R symmetric."""
 
     A: np.ndarray
@@ -45,8 +46,9 @@ class Equation(Sealed):
         U = np.linalg.qr(H[:, 2 * n :], mode="complete")[0][:, m:]
         return adjoint(U) @ H[:, : 2 * n], adjoint(U) @ J[:, : 2 * n]
 
+    @abstractmethod
     def extended(self, Q: np.ndarray, R: np.ndarray, S: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        raise NotImplementedError
+        """H - z J on states, costates and inputs, with the scaled Q, R, S: (2n + m, 2n + m) each."""
 
 
 class Discrete(Equation):

@@ -42,8 +42,37 @@ from realization.linalg.twins import (
 )
 
 
+class Staircase(Sealed):
+    """What is read off the blocks and the decisions of every staircase."""
+
+    __slots__ = ()
+    blocks: tuple[int, ...]
+    decisions: tuple[Decision, ...]
+
+    @property
+    def decided(self) -> bool:
+        """Whether every rank was decided."""
+        return all(d.decided for d in self.decisions)
+
+
+class PairStaircase(Staircase):
+    """What is read off that of a pair (A, B), or of (A, C)."""
+
+    __slots__ = ()
+
+    @property
+    def rank(self) -> int:
+        """Dimension of what is reached, or seen."""
+        return sum(self.blocks)
+
+    @property
+    def indices(self) -> tuple[int, ...]:
+        """Controllability indices, or observability indices, largest first."""
+        return conjugate_partition(self.blocks)
+
+
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class NilpotentStaircase(Sealed):
+class NilpotentStaircase(Staircase):
     """A = Q A2 Q', A2 block upper triangular with zero diagonal blocks and an invertible last one.
 
     Parameters
@@ -82,14 +111,9 @@ class NilpotentStaircase(Sealed):
         """Whether A^index = 0."""
         return sum(self.blocks) == len(self.A2)
 
-    @property
-    def decided(self) -> bool:
-        """Whether every rank was decided."""
-        return all(d.decided for d in self.decisions)
-
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class ControllabilityStaircase(Sealed):
+class ControllabilityStaircase(PairStaircase):
     """A = Q A2 Q', B = Q B2: the first `rank` coordinates are what the input reaches.
 
     Parameters
@@ -114,24 +138,9 @@ class ControllabilityStaircase(Sealed):
     residual: float
     noise: float
 
-    @property
-    def rank(self) -> int:
-        """Dimension of the controllable subspace."""
-        return sum(self.blocks)
-
-    @property
-    def indices(self) -> tuple[int, ...]:
-        """Controllability indices, largest first."""
-        return conjugate_partition(self.blocks)
-
-    @property
-    def decided(self) -> bool:
-        """Whether every rank was decided."""
-        return all(d.decided for d in self.decisions)
-
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class ObservabilityStaircase(Sealed):
+class ObservabilityStaircase(PairStaircase):
     """A = Q A2 Q', C = C2 Q': the first `rank` coordinates are what the output sees.
 
     Parameters
@@ -155,21 +164,6 @@ class ObservabilityStaircase(Sealed):
     decisions: tuple[Decision, ...]
     residual: float
     noise: float
-
-    @property
-    def rank(self) -> int:
-        """Codimension of the unobservable subspace."""
-        return sum(self.blocks)
-
-    @property
-    def indices(self) -> tuple[int, ...]:
-        """Observability indices, largest first."""
-        return conjugate_partition(self.blocks)
-
-    @property
-    def decided(self) -> bool:
-        """Whether every rank was decided."""
-        return all(d.decided for d in self.decisions)
 
 
 def nilpotent_staircase(A: Any, *, rtol: float | None = None, error: float = ROUNDING) -> NilpotentStaircase:

@@ -7,6 +7,7 @@ import warnings
 
 import numpy as np
 import pytest
+from matplotlib.collections import PathCollection
 
 from realization import plotting
 from realization.core.errors import ShapeError
@@ -130,18 +131,35 @@ def test_blocks_tells_rounding_from_zero():
     assert [len(plotting.blocks(np.eye(2), scale=scale).figure.axes) for scale in (True, False)] == [2, 1]
 
 
-@pytest.mark.parametrize("shape", [(0,), (0, 1, 1), (0, 2, 2)])
+def points(ax):
+    """How many data are drawn; what has two points is a line of reference or a baseline."""
+    lines = [len(line.get_xdata()) for line in ax.lines]
+    scattered = [len(c.get_offsets()) for c in ax.collections if isinstance(c, PathCollection)]
+    return sum(n for n in lines if n != 2) + sum(scattered) + sum(image.get_array().size for image in ax.images)
+
+
+def drawn_of(k, shape):
+    """Every figure of k values."""
+    x, h = np.full(k, 0.5), np.full((k, *shape), 0.5)
+    return [
+        plotting.impulse(h),
+        plotting.step(h),
+        plotting.pole_zero(x),
+        plotting.spectrum(x, decision=decide_rank(x)),
+        plotting.memory_decay({"one": x}),
+        plotting.size_against_error({"one": (x, x)}),
+        plotting.blocks(np.full((k, k), 0.5)),
+        *plotting.bode(x, x),
+    ]
+
+
+@pytest.mark.parametrize("shape", [(), (1, 1), (2, 2)])
 def test_nothing_to_draw_is_legal(shape):
+    """Axes without data; of three values each figure shows all."""
     with warnings.catch_warnings(action="error"):
-        plotting.impulse(np.zeros(shape))
-        plotting.step(np.zeros(shape))
-        plotting.pole_zero([])
-        plotting.spectrum([], decision=decide_rank([]))
-        plotting.memory_decay({})
-        plotting.memory_decay({"none": []})
-        plotting.size_against_error({})
-        plotting.blocks(np.zeros((0, 0)))
-        plotting.bode([], [])
+        empty = [*drawn_of(0, shape), plotting.memory_decay({}), plotting.size_against_error({})]
+    assert [points(ax) for ax in empty] == [0] * len(empty)
+    assert all(points(ax) >= 3 for ax in drawn_of(3, shape)), "the control"
 
 
 @pytest.mark.parametrize(
