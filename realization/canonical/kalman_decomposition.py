@@ -150,13 +150,10 @@ def _pattern(sizes: Sizes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def _minimal(system: Any, T: np.ndarray, V: np.ndarray, sizes: Sizes, decisions: tuple[Decision, ...]) -> Reduction:
     start, end = sizes.reached_unseen, sizes.reached_unseen + sizes.reached_seen
-    L, R, samples = T[start:end], V[:, start:end], sample(system)
-    small = project(system, L, R)
-    residual, bound = (float(x.max(initial=0.0)) for x in (samples.distance(small), samples.noise))
-    dropped = f"{len(T) - len(L)} of {len(T)} states: " + ", ".join(
+    lost = ", ".join(
         f"{size} {name.replace('_', ' and ')}" for name, size in sizes._asdict().items() if name != "reached_seen"
     )
-    return Reduction("Kalman decomposition", small, L, R, residual, bound, samples.size, decisions, dropped)
+    return _part(system, T[start:end], V[:, start:end], decisions, "Kalman decomposition", lost)
 
 
 def reachable_part(system: Any) -> Reduction:
@@ -184,7 +181,8 @@ def reachable_part(system: Any) -> Reduction:
     array([[0.1]])
     """
     found = controllability_staircase(one(system).A, system.B)
-    return _part(system, found.Q[:, : found.rank], found.decisions, "reachable part", "not reached")
+    R = found.Q[:, : found.rank]
+    return _part(system, R.conj().T, R, found.decisions, "reachable part", "not reached")
 
 
 def observable_part(system: Any) -> Reduction:
@@ -212,12 +210,14 @@ def observable_part(system: Any) -> Reduction:
     array([[0.2]])
     """
     found = observability_staircase(one(system).A, system.C)
-    return _part(system, found.Q[:, : found.rank], found.decisions, "observable part", "not seen")
+    R = found.Q[:, : found.rank]
+    return _part(system, R.conj().T, R, found.decisions, "observable part", "not seen")
 
 
-def _part(system: Any, R: np.ndarray, decisions: tuple[Decision, ...], method: str, lost: str) -> Reduction:
-    L, samples = R.conj().T, sample(system)
-    small = project(system, L, R)
+def _part(
+    system: Any, L: np.ndarray, R: np.ndarray, decisions: tuple[Decision, ...], method: str, lost: str
+) -> Reduction:
+    small, samples = project(system, L, R), sample(system)
     residual, bound = (float(x.max(initial=0.0)) for x in (samples.distance(small), samples.noise))
     dropped = f"{len(R) - len(L)} of {len(R)} states: {lost}"
     return Reduction(method, small, L, R, residual, bound, samples.size, decisions, dropped)
