@@ -17,6 +17,7 @@ from realization.linalg.jordan import ExactJordan, JordanGroup, RoundedJordan, j
 from realization.linalg.lyapunov import LyapunovSolution, continuous_lyapunov, discrete_lyapunov
 from realization.linalg.mean_square import bilinear_lyapunov, mean_square_radius
 from realization.linalg.product_svd import product_singular_values
+from realization.linalg.psd import PositiveFactor, positive_factor
 from realization.linalg.quadratic_norm import QuadraticNorm, common_quadratic_norm, contraction_bound
 from realization.linalg.radius import RadiusBounds, joint_spectral_radius
 from realization.linalg.riccati import RiccatiSolution, continuous_riccati, discrete_riccati
@@ -42,6 +43,7 @@ __all__ = [
     "Merge",
     "NilpotentStaircase",
     "ObservabilityStaircase",
+    "PositiveFactor",
     "QuadraticNorm",
     "RadiusBounds",
     "RiccatiSolution",
@@ -74,6 +76,7 @@ __all__ = [
     "observability_staircase",
     "order_eigenvalues",
     "pbh_margin",
+    "positive_factor",
     "product_singular_values",
     "require_decided",
 ]

@@ -29,6 +29,16 @@ from realization.systems.responses import (
     step_response,
     word_coefficients,
 )
+from realization.systems.stochastic import (
+    BackwardSSM,
+    ContinuousBackwardSSM,
+    ContinuousStochasticSSM,
+    InitialState,
+    InnovationsSSM,
+    StochasticSSM,
+    TimeVaryingBackwardSSM,
+    TimeVaryingStochasticSSM,
+)
 from realization.systems.transfer import (
     RationalTransfer,
     ZerosPolesGain,
@@ -42,22 +52,30 @@ from realization.systems.varying import TimeVaryingSSM
 from realization.systems.zeros import invariant_zeros, zeros
 
 __all__ = [
-    "NAMED",
+"NAMED",
     "NAMED_BILINEAR",
     "NAMED_CONTINUOUS",
     "RULES",
+    "BackwardSSM",
     "BilinearSSM",
+    "ContinuousBackwardSSM",
     "ContinuousSSM",
+    "ContinuousStochasticSSM",
     "Description",
     "ExactSSM",
     "HankelOperator",
+    "InitialState",
+    "InnovationsSSM",
     "LinearSSM",
     "Named",
     "RationalTransfer",
     "Response",
     "Rule",
     "SampledNoise",
+    "StochasticSSM",
+    "TimeVaryingBackwardSSM",
     "TimeVaryingSSM",
+    "TimeVaryingStochasticSSM",
     "ZerosPolesGain",
     "backward_euler",
     "characteristic_polynomial",

@@ -14,7 +14,7 @@ CHECKS = {
     "GL08",  # no docstring
     "SS03",  # the summary does not end with a period
 }
-FRONTS = ("", ".linalg", ".systems", ".canonical", ".memory")
+FRONTS = ("", ".linalg", ".systems", ".canonical", ".stochastic", ".memory")
 PACKAGE = Path(__file__).parents[2] / "realization"
 
 

@@ -1,0 +1,202 @@
+"""Second-order descriptions of a process: state covariance, covariance sequence, spectral density.
+
+    P = A P A' + B B',    G = E x(t+1) y(t)' = A P C' + B D',    Lambda0 = C P C' + D D'
+
+    Lambda(k) = E y(t+k) y(t)' = C A^(k-1) G for k > 0,  Lambda(-k) = Lambda(k)'
+
+    Phi(z) = Lambda0 + C inv(zI - A) G + G' inv(I/z - A') C'
+
+The data (A, C, G, Lambda0) belong to the process alone; all models that share them differ by P, see `faurre`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from realization.core.errors import ShapeError
+from realization.core.frozen import describe, freeze
+from realization.linalg.lyapunov import discrete_lyapunov
+from realization.systems.base import count, of_kind
+from realization.systems.stochastic import BackwardSSM, InnovationsSSM, StochasticSSM, stable
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class CovarianceModel:
+    """Lambda(0) = Lambda0,  Lambda(k) = C A^(k-1) G for k = 1, 2, ...: the covariances of a process.
+
+    Parameters
+    ----------
+    A, C, G, Lambda0 : array_like
+        (n, n), (p, n), (n, p), (p, p); Lambda0 symmetric.
+
+    Raises
+    ------
+    ShapeError
+        If the shapes do not fit, Lambda0 is not symmetric, or an entry is not finite.
+
+    Notes
+    -----
+    Not every such sequence is one of covariances: `positive_real` decides.
+    """
+
+    A: Any
+    C: Any
+    G: Any
+    Lambda0: Any
+
+    def __post_init__(self) -> None:
+        freeze(self, "A: n n; C: p n; G: n p; Lambda0: p p")
+        skew, size = np.abs(self.Lambda0 - self.Lambda0.T).max(initial=0.0), np.abs(self.Lambda0).max(initial=0.0)
+        if skew > 1e-12 * size:  # products that are symmetric but for rounding, with digits to spare
+            raise ShapeError(f"Lambda0 differs from its transpose by {skew:.1e}; a symmetric matrix is needed")
+
+    def __repr__(self) -> str:
+        return describe("CovarianceModel", {"n": self.A.shape[-1], "p": self.C.shape[-2]})
+
+    @property
+    def dual(self) -> CovarianceModel:
+        """(A', G', C', Lambda0): the covariances of the process that runs backward, Lambda(k)' = G' A'^(k-1) C'."""
+        return CovarianceModel(self.A.T, self.G.T, self.C.T, self.Lambda0)
+
+
+def state_covariance(model: Any) -> np.ndarray:
+    """Solve P = A P A' + B B'.
+
+    Parameters
+    ----------
+    model : StochasticSSM, BackwardSSM or InnovationsSSM
+        Stable.
+
+    Returns
+    -------
+    ndarray
+        (n, n), symmetric.
+
+    Raises
+    ------
+    ShapeError
+        If it is of another kind.
+    StructureError
+        If the spectral radius is 1 or more.
+
+    Examples
+    --------
+    >>> state_covariance(StochasticSSM(A=[[0.5]], B=[[1]], C=[[1]], D=[[1]])).round(6)
+    array([[1.333333]])
+    """
+    of_kind("covariance", model, StochasticSSM, BackwardSSM, InnovationsSSM)
+    stable(model.A)
+    Q = model.K @ model.R @ model.K.T if isinstance(model, InnovationsSSM) else model.B @ model.B.T
+    return discrete_lyapunov(model.A, Q).X
+
+
+def covariance_model(model: Any) -> CovarianceModel:
+    """Return A, C, G = A P C' + B D' and Lambda0 = C P C' + D D'.
+
+    Parameters
+    ----------
+    model : StochasticSSM or InnovationsSSM
+        Stable.
+
+    Returns
+    -------
+    CovarianceModel
+        What all models of the same process share.
+
+    Raises
+    ------
+    ShapeError
+        If it is of another kind.
+    StructureError
+        If the spectral radius is 1 or more.
+
+    Examples
+    --------
+    >>> data = covariance_model(StochasticSSM(A=[[0.5]], B=[[1, 0]], C=[[1]], D=[[0, 1]]))
+    >>> float(data.G[0, 0].round(6)), float(data.Lambda0[0, 0].round(6))
+    (0.666667, 2.333333)
+    """
+    of_kind("covariance data", model, StochasticSSM, InnovationsSSM)
+    P = state_covariance(model)
+    A, C = model.A, model.C
+    if isinstance(model, InnovationsSSM):
+        S, R = model.K @ model.R, model.R
+    else:
+        S, R = model.B @ model.D.T, model.D @ model.D.T
+    Lambda0 = C @ P @ C.T + R
+    return CovarianceModel(A, C, A @ P @ C.T + S, (Lambda0 + Lambda0.T) / 2)
+
+
+def autocovariances(data: Any, lags: int) -> np.ndarray:
+    """Return Lambda(0), ..., Lambda(lags), Lambda(k) = E y(t+k) y(t)'.
+
+    Parameters
+    ----------
+    data : CovarianceModel, StochasticSSM or InnovationsSSM
+        A model is stable.
+    lags : int
+        Largest k.
+
+    Returns
+    -------
+    ndarray
+        (lags + 1, p, p).
+
+    Raises
+    ------
+    ShapeError
+        If data are of another kind, or lags is no whole number.
+    StructureError
+        If the spectral radius of a model is 1 or more.
+
+    Examples
+    --------
+    >>> autocovariances(CovarianceModel(A=[[0.5]], C=[[1]], G=[[0.5]], Lambda0=[[2]]), 3).ravel()
+    array([2.   , 0.5  , 0.25 , 0.125])
+    """
+    data = data if isinstance(data, CovarianceModel) else covariance_model(data)
+    found, X = [data.Lambda0], data.G
+    for _ in range(count("lags", lags)):
+        found.append(data.C @ X)
+        X = data.A @ X
+    return np.stack(found)
+
+
+def spectral_density(data: Any, omega: Any) -> np.ndarray:
+    """Phi(e^iw) = Lambda0 + Z + Z*,  Z = C inv(e^iw I - A) G.
+
+    Parameters
+    ----------
+    data : CovarianceModel, StochasticSSM or InnovationsSSM
+        A model is stable.
+    omega : array_like
+        (k,) frequencies in radians per step.
+
+    Returns
+    -------
+    ndarray
+        (k, p, p), Hermitian.
+
+    Raises
+    ------
+    ShapeError
+        If data are of another kind.
+    StructureError
+        If the spectral radius of a model is 1 or more.
+
+    Examples
+    --------
+    A first difference of white noise, Lambda = 2, -1, has no power at frequency 0:
+
+    >>> difference = CovarianceModel(A=[[0]], C=[[1]], G=[[-1]], Lambda0=[[2]])
+    >>> spectral_density(difference, [0, np.pi]).real.ravel()
+    array([0., 4.])
+    """
+    data = data if isinstance(data, CovarianceModel) else covariance_model(data)
+    z = np.exp(1j * np.atleast_1d(np.asarray(omega, dtype=np.float64)))[:, None, None]
+    G = np.broadcast_to(data.G.astype(complex), (len(z), *data.G.shape))
+    Z = data.C @ np.linalg.solve(z * np.eye(len(data.A)) - data.A, G)
+    return data.Lambda0 + Z + Z.conj().swapaxes(-1, -2)
