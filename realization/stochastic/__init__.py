@@ -7,11 +7,19 @@ from realization.stochastic.covariance import (
     spectral_density,
     state_covariance,
 )
+from realization.stochastic.kalman import KalmanRun, KalmanState, kalman_filter, step
+from realization.stochastic.steady import SteadyKalman, steady_state
 
 __all__ = [
     "CovarianceModel",
+    "KalmanRun",
+    "KalmanState",
+    "SteadyKalman",
     "autocovariances",
     "covariance_model",
+    "kalman_filter",
     "spectral_density",
     "state_covariance",
+    "steady_state",
+    "step",
 ]
