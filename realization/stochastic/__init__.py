@@ -7,11 +7,24 @@ from realization.stochastic.covariance import (
     spectral_density,
     state_covariance,
 )
+from realization.stochastic.levinson import Levinson, Positivity, from_reflections, levinson, positivity, step_down
+from realization.stochastic.schur_algorithm import Schur, schur, schur_parameters
+from realization.stochastic.window import block_toeplitz
 
 __all__ = [
     "CovarianceModel",
+    "Levinson",
+    "Positivity",
+    "Schur",
     "autocovariances",
+    "block_toeplitz",
     "covariance_model",
+    "from_reflections",
+    "levinson",
+    "positivity",
+    "schur",
+    "schur_parameters",
     "spectral_density",
     "state_covariance",
+    "step_down",
 ]
