@@ -7,11 +7,16 @@ from realization.stochastic.covariance import (
     spectral_density,
     state_covariance,
 )
+from realization.stochastic.data import SampleCorrelations, Windows, past_future, sample_canonical_correlations
 
 __all__ = [
     "CovarianceModel",
+    "SampleCorrelations",
+    "Windows",
     "autocovariances",
     "covariance_model",
+    "past_future",
+    "sample_canonical_correlations",
     "spectral_density",
     "state_covariance",
 ]
