@@ -13,9 +13,12 @@ from realization.stochastic.covariance import (
     spectral_density,
     state_covariance,
 )
+from realization.stochastic.data import SampleCorrelations, Windows, past_future, sample_canonical_correlations
 from realization.stochastic.extremal import Extremal, extremal, extremals, zero_groups
 from realization.stochastic.faurre import FaurreSet, Membership, faurre_set
+from realization.stochastic.levinson import Levinson, Positivity, from_reflections, levinson, positivity, step_down
 from realization.stochastic.positive_real import PositiveRealCertificate, positive_real
+from realization.stochastic.schur_algorithm import Schur, schur, schur_parameters
 from realization.stochastic.spectral_factors import (
     backward_innovations_model,
     innovations_model,
@@ -24,16 +27,23 @@ from realization.stochastic.spectral_factors import (
     spectral_factor,
 )
 from realization.stochastic.transient import transient_covariances
+from realization.stochastic.window import block_toeplitz
 
 __all__ = [
     "ContinuousCovarianceModel",
     "CovarianceModel",
     "Extremal",
     "FaurreSet",
+    "Levinson",
     "Membership",
     "PositiveRealCertificate",
+    "Positivity",
+    "SampleCorrelations",
+    "Schur",
+    "Windows",
     "autocovariances",
     "backward_innovations_model",
+    "block_toeplitz",
     "continuous_covariance_model",
     "continuous_faurre_set",
     "continuous_spectral_density",
@@ -41,13 +51,21 @@ __all__ = [
     "extremal",
     "extremals",
     "faurre_set",
+    "from_reflections",
     "innovations_model",
+    "levinson",
     "maximum_phase_model",
     "mean_log_density",
+    "past_future",
     "positive_real",
+    "positivity",
+    "sample_canonical_correlations",
+    "schur",
+    "schur_parameters",
     "spectral_density",
     "spectral_factor",
     "state_covariance",
+    "step_down",
     "transient_covariances",
     "zero_groups",
 ]
