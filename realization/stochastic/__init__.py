@@ -15,9 +15,13 @@ from realization.stochastic.covariance import (
 )
 from realization.stochastic.data import SampleCorrelations, Windows, past_future, sample_canonical_correlations
 from realization.stochastic.extremal import Extremal, extremal, extremals, zero_groups
+from realization.stochastic.factors import state_factor
 from realization.stochastic.faurre import FaurreSet, Membership, faurre_set
+from realization.stochastic.joint import joint_covariance
 from realization.stochastic.levinson import Levinson, Positivity, from_reflections, levinson, positivity, step_down
 from realization.stochastic.positive_real import PositiveRealCertificate, positive_real
+from realization.stochastic.reverse import ReversedStep, VaryingReversal, reverse, reverse_varying, reversed_step
+from realization.stochastic.sampling import sample
 from realization.stochastic.schur_algorithm import Schur, schur, schur_parameters
 from realization.stochastic.spectral_factors import (
     backward_innovations_model,
@@ -26,6 +30,7 @@ from realization.stochastic.spectral_factors import (
     mean_log_density,
     spectral_factor,
 )
+from realization.stochastic.steps import in_steps
 from realization.stochastic.transient import transient_covariances
 from realization.stochastic.window import block_toeplitz
 
@@ -38,8 +43,10 @@ __all__ = [
     "Membership",
     "PositiveRealCertificate",
     "Positivity",
+    "ReversedStep",
     "SampleCorrelations",
     "Schur",
+    "VaryingReversal",
     "Windows",
     "autocovariances",
     "backward_innovations_model",
@@ -52,19 +59,26 @@ __all__ = [
     "extremals",
     "faurre_set",
     "from_reflections",
+    "in_steps",
     "innovations_model",
+    "joint_covariance",
     "levinson",
     "maximum_phase_model",
     "mean_log_density",
     "past_future",
     "positive_real",
     "positivity",
+    "reverse",
+    "reverse_varying",
+    "reversed_step",
+    "sample",
     "sample_canonical_correlations",
     "schur",
     "schur_parameters",
     "spectral_density",
     "spectral_factor",
     "state_covariance",
+    "state_factor",
     "step_down",
     "transient_covariances",
     "zero_groups",
