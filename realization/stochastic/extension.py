@@ -140,7 +140,7 @@ def next_covariance(covariances: Any) -> MatrixBall:
     return MatrixBall(*squeezed(ball, covariances))
 
 
-def extension(covariances: Any, reflections: Any) -> np.ndarray:
+def extend(covariances: Any, reflections: Any) -> np.ndarray:
     """Return the window continued by the covariances with the given reflections: all positive ones arise in this way.
 
     Parameters
@@ -164,7 +164,7 @@ def extension(covariances: Any, reflections: Any) -> np.ndarray:
 
     Examples
     --------
-    >>> [str(x) for x in extension(["1", "1/2"], ["1/3", "0"])]
+    >>> [str(x) for x in extend(["1", "1/2"], ["1/3", "0"])]
     ['1', '1/2', '1/2', '1/3']
     """
     Lambda = covariance_window(covariances)
