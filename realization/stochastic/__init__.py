@@ -14,11 +14,21 @@ from realization.stochastic.covariance import (
     state_covariance,
 )
 from realization.stochastic.data import SampleCorrelations, Windows, past_future, sample_canonical_correlations
+from realization.stochastic.extension import (
+    MatrixBall,
+    MaximumEntropy,
+    RationalExtension,
+    extend,
+    maximum_entropy_extension,
+    next_covariance,
+    rational_extension,
+)
 from realization.stochastic.extremal import Extremal, extremal, extremals, zero_groups
 from realization.stochastic.factors import state_factor
 from realization.stochastic.faurre import FaurreSet, Membership, faurre_set
 from realization.stochastic.joint import joint_covariance
 from realization.stochastic.levinson import Levinson, Positivity, from_reflections, levinson, positivity, step_down
+from realization.stochastic.partial import PartialRealization, Recursion, partial_realization, shortest_recursion
 from realization.stochastic.positive_real import PositiveRealCertificate, positive_real
 from realization.stochastic.reverse import ReversedStep, VaryingReversal, reverse, reverse_varying, reversed_step
 from realization.stochastic.sampling import sample
@@ -33,21 +43,29 @@ from realization.stochastic.spectral_factors import (
 from realization.stochastic.steps import in_steps
 from realization.stochastic.transient import transient_covariances
 from realization.stochastic.window import block_toeplitz
+from realization.stochastic.wold import Innovations, Wold, innovations_algorithm, stationary, wold
 
 __all__ = [
     "ContinuousCovarianceModel",
     "CovarianceModel",
     "Extremal",
     "FaurreSet",
+    "Innovations",
     "Levinson",
+    "MatrixBall",
+    "MaximumEntropy",
     "Membership",
+    "PartialRealization",
     "PositiveRealCertificate",
     "Positivity",
+    "RationalExtension",
+    "Recursion",
     "ReversedStep",
     "SampleCorrelations",
     "Schur",
     "VaryingReversal",
     "Windows",
+    "Wold",
     "autocovariances",
     "backward_innovations_model",
     "block_toeplitz",
@@ -55,19 +73,25 @@ __all__ = [
     "continuous_faurre_set",
     "continuous_spectral_density",
     "covariance_model",
+    "extend",
     "extremal",
     "extremals",
     "faurre_set",
     "from_reflections",
     "in_steps",
+    "innovations_algorithm",
     "innovations_model",
     "joint_covariance",
     "levinson",
+    "maximum_entropy_extension",
     "maximum_phase_model",
     "mean_log_density",
+    "next_covariance",
+    "partial_realization",
     "past_future",
     "positive_real",
     "positivity",
+    "rational_extension",
     "reverse",
     "reverse_varying",
     "reversed_step",
@@ -75,11 +99,14 @@ __all__ = [
     "sample_canonical_correlations",
     "schur",
     "schur_parameters",
+    "shortest_recursion",
     "spectral_density",
     "spectral_factor",
     "state_covariance",
     "state_factor",
+    "stationary",
     "step_down",
     "transient_covariances",
+    "wold",
     "zero_groups",
 ]
