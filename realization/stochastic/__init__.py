@@ -3,7 +3,6 @@
 from realization.stochastic.canonical_correlations import (
     CanonicalCorrelations,
     Phase,
-    block_toeplitz,
     canonical_correlations,
     phase,
     window_correlations,
@@ -16,6 +15,7 @@ from realization.stochastic.covariance import (
     spectral_density,
     state_covariance,
 )
+from realization.stochastic.data import SampleCorrelations, Windows, past_future, sample_canonical_correlations
 from realization.stochastic.information import (
     NATS_PER_BIT,
     information,
@@ -24,6 +24,8 @@ from realization.stochastic.information import (
     mutual_information,
     window_information,
 )
+from realization.stochastic.levinson import Levinson, Positivity, from_reflections, levinson, positivity, step_down
+from realization.stochastic.schur_algorithm import Schur, schur, schur_parameters
 from realization.stochastic.splitting import (
     PrincipalAngles,
     Splitting,
@@ -37,29 +39,43 @@ from realization.stochastic.stochastic_balancing import (
     stochastic_truncation,
     stochastically_balanced,
 )
+from realization.stochastic.window import block_toeplitz
 
 __all__ = [
     "NATS_PER_BIT",
     "CanonicalCorrelations",
     "CovarianceModel",
+    "Levinson",
     "Phase",
+    "Positivity",
     "PrincipalAngles",
+    "SampleCorrelations",
+    "Schur",
     "Splitting",
     "StochasticReduction",
+    "Windows",
     "autocovariances",
     "block_toeplitz",
     "canonical_correlations",
     "conditional_covariance",
     "covariance_model",
+    "from_reflections",
     "information",
     "kept_information",
+    "levinson",
     "model_information",
     "mutual_information",
+    "past_future",
     "phase",
+    "positivity",
     "principal_angles",
+    "sample_canonical_correlations",
+    "schur",
+    "schur_parameters",
     "spectral_density",
     "splitting",
     "state_covariance",
+    "step_down",
     "stochastic_singular_perturbation",
     "stochastic_truncation",
     "stochastically_balanced",

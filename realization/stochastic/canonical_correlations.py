@@ -29,13 +29,13 @@ import numpy as np
 from realization.canonical.balanced import factors
 from realization.core.errors import ShapeError, StructureError
 from realization.core.frozen import Sealed
-from realization.core.shapes import numbers
 from realization.linalg.decision import EPS, Decision, decide_rank
 from realization.linalg.dense import spectral_radius, two_norm
 from realization.linalg.gramians import hankel_singular_values
 from realization.linalg.psd import positive_factor
 from realization.linalg.riccati import RiccatiSolution, discrete_riccati
 from realization.stochastic.covariance import CovarianceModel, covariance_model
+from realization.stochastic.window import block_toeplitz, covariance_window
 from realization.systems.base import count, of_kind
 from realization.systems.linear import LinearSSM
 from realization.systems.stochastic import InnovationsSSM, StochasticSSM, stable
@@ -177,7 +177,7 @@ def window_correlations(covariances: Any, past: int, future: int) -> np.ndarray:
     Parameters
     ----------
     covariances : array_like
-        Lambda(0), Lambda(1), ..., at least up to Lambda(past + future - 1): (k, p, p).
+        Lambda(0), Lambda(1), ..., at least up to Lambda(past + future - 1): (k, p, p), or (k,) where p = 1.
     past, future : int
         Steps i and j.
 
@@ -190,7 +190,7 @@ def window_correlations(covariances: Any, past: int, future: int) -> np.ndarray:
     Raises
     ------
     ShapeError
-        If the covariances are of another shape or too few.
+        If the covariances are of another shape, too few, or the windows too long.
     StructureError
         If a window has a covariance that is not positive semidefinite.
 
@@ -198,23 +198,19 @@ def window_correlations(covariances: Any, past: int, future: int) -> np.ndarray:
     --------
     Of y(t) = e(t) - e(t-1), whose canonical correlation is 1, windows of i steps show i / (i + 1):
 
-    >>> Lambda = np.zeros((20, 1, 1))
-    >>> Lambda[0], Lambda[1] = 2, -1
-    >>> [float(window_correlations(Lambda, i, i)[0].round(6)) for i in (1, 3, 9)]
+    >>> [float(window_correlations([2, -1] + 18 * [0], i, i)[0].round(6)) for i in (1, 3, 9)]
     [0.5, 0.75, 0.9]
     """
-    Lambda = numbers("covariances", covariances)
-    i, j = count("past", past), count("future", future)
-    if Lambda.ndim != 3 or Lambda.shape[1] != Lambda.shape[2]:
-        raise ShapeError(f"covariances has shape {Lambda.shape}, but (k, p, p) is needed")
-    if len(Lambda) < i + j or max(i, j) * Lambda.shape[1] > LONGEST:
+    Lambda, i, j = covariance_window(covariances), count("past", past), count("future", future)
+    p = Lambda.shape[1]
+    if len(Lambda) < i + j or max(i, j) * p > LONGEST:
         raise ShapeError(
-            f"windows of {i} and {j} steps of {len(Lambda)} covariances {Lambda.shape[1:]}: at least {i + j} of them "
-            f"are needed, and windows of at most {LONGEST} numbers"
+            f"windows of {i} and {j} steps of {p} numbers, and {len(Lambda)} covariances: at least {i + j} covariances "
+            f"and windows of at most {LONGEST} numbers are needed"
         )
     H = _joined(Lambda[np.add.outer(np.arange(j), np.arange(i)) + 1])
     # the past is listed backward in time, and so has the covariances of the reversed process
-    W_f, W_p = _whitening(block_toeplitz(Lambda, j)), _whitening(block_toeplitz(Lambda.swapaxes(1, 2), i))
+    W_f, W_p = _whitening(window_covariance(Lambda, j)), _whitening(window_covariance(Lambda.swapaxes(1, 2), i))
     return np.minimum(np.linalg.svd(W_f.T @ H @ W_p, compute_uv=False), 1.0)
 
 
@@ -262,35 +258,15 @@ def window_length(data: Any, atol: float = 1e-12) -> int:
     return max(n, int(np.ceil(steps)))
 
 
-def block_toeplitz(covariances: np.ndarray, steps: int) -> np.ndarray:
-    """Return E y y' of y = [y(0); ...; y(steps-1)], with the blocks Lambda(i - j).
-
-    Parameters
-    ----------
-    covariances : ndarray
-        Lambda(0), Lambda(1), ..., at least `steps` of them: (k, p, p).
-    steps : int
-        Number of block rows.
-
-    Returns
-    -------
-    ndarray
-        (steps p, steps p), symmetric.
-
-    Examples
-    --------
-    >>> block_toeplitz(np.array([[[2.0]], [[1.0]]]), 2)
-    array([[2., 1.],
-           [1., 2.]])
-    """
-    both = np.concatenate([covariances[1:steps][::-1].swapaxes(1, 2), covariances[:steps]])
-    return _joined(both[np.subtract.outer(np.arange(steps), np.arange(steps)) + max(steps - 1, 0)])
-
-
 def covariances_of(data: Any) -> CovarianceModel:
     """Return data themselves, or those of a model."""
     of_kind("canonical correlations", data, CovarianceModel, StochasticSSM, InnovationsSSM)
     return data if isinstance(data, CovarianceModel) else covariance_model(data)
+
+
+def window_covariance(Lambda: np.ndarray, steps: int) -> np.ndarray:
+    """Covariance (steps p, steps p) of as many steps, none included."""
+    return block_toeplitz(Lambda[:steps]) if steps else np.zeros((0, 0))
 
 
 def _least(data: CovarianceModel, what: str) -> RiccatiSolution:

@@ -22,9 +22,9 @@ from realization.core.shapes import numbers
 from realization.linalg.psd import positive_factor
 from realization.stochastic.canonical_correlations import (
     CanonicalCorrelations,
-    block_toeplitz,
     canonical_correlations,
     covariances_of,
+    window_covariance,
 )
 from realization.stochastic.covariance import autocovariances
 from realization.stochastic.stochastic_balancing import stochastic_truncation
@@ -202,7 +202,7 @@ def window_information(data: Any, past: int, future: int) -> float:
     """
     i, j = count("past", past), count("future", future)
     Lambda = autocovariances(covariances_of(data), i + j)
-    past_, future_, both = (_log_det(block_toeplitz(Lambda, k)) for k in (i, j, i + j))
+    past_, future_, both = (_log_det(window_covariance(Lambda, k)) for k in (i, j, i + j))
     return (past_ + future_ - both) / 2
 
 
