@@ -102,7 +102,7 @@ class Splitting(Sealed):
         return self.splits and self.observable.choice == n and self.constructible.choice == n
 
 
-def principal_angles(joint: Any, a: Any, b: Any) -> PrincipalAngles:
+def principal_angles(joint: Any, a: Any, b: Any, *, noise: float | None = None) -> PrincipalAngles:
     """Return the angles of two spaces of variables, cosines from Q_a' Q_b and sines from (I - Q_a Q_a') Q_b.
 
     Parameters
@@ -111,6 +111,8 @@ def principal_angles(joint: Any, a: Any, b: Any) -> PrincipalAngles:
         Covariance of all variables, (N, N), singular or not.
     a, b : sequence of int or slice
         Which variables span each space; they may overlap.
+    noise : float, optional
+        2-norm of the error of joint, in units in which each variable has variance 1.  Default: rounding.
 
     Returns
     -------
@@ -136,7 +138,7 @@ def principal_angles(joint: Any, a: Any, b: Any) -> PrincipalAngles:
     >>> principal_angles(J, [0], [1]).angles.round(9), principal_angles(J, [0, 1], [1, 2]).shared
     (array([0.001]), 1)
     """
-    space = _Space.of(joint)
+    space = _Space.of(joint, noise)
     (Qa, da), (Qb, db) = space.basis("a", a), space.basis("b", b)
     large, small = (Qa, Qb) if Qa.shape[1] >= Qb.shape[1] else (Qb, Qa)
     k = small.shape[1]
@@ -151,7 +153,7 @@ def principal_angles(joint: Any, a: Any, b: Any) -> PrincipalAngles:
     return PrincipalAngles(angles, cosines, sines, (da, db), apart, related)
 
 
-def conditional_covariance(joint: Any, a: Any, given: Any) -> np.ndarray:
+def conditional_covariance(joint: Any, a: Any, given: Any, *, noise: float | None = None) -> np.ndarray:
     """Return the covariance of a given b, J_aa - J_ab inv(J_bb) J_ba = F_a (I - Q_b Q_b') F_a'.
 
     Parameters
@@ -160,6 +162,8 @@ def conditional_covariance(joint: Any, a: Any, given: Any) -> np.ndarray:
         Covariance of all variables, (N, N), singular or not.
     a, given : sequence of int or slice
         Which variables.
+    noise : float, optional
+        2-norm of the error of joint, in units in which each variable has variance 1.  Default: rounding.
 
     Returns
     -------
@@ -181,14 +185,14 @@ def conditional_covariance(joint: Any, a: Any, given: Any) -> np.ndarray:
     array([[1., 0.],
            [0., 1.]])
     """
-    space = _Space.of(joint)
+    space = _Space.of(joint, noise)
     Q, _ = space.basis("given", given)
     F = space.rows("a", a) * space.units[_indices("a", a, len(space.units))][:, None]
     E = F - (F @ Q) @ Q.T
     return E @ E.T
 
 
-def splitting(joint: Any, x: Any, past: Any, future: Any) -> Splitting:
+def splitting(joint: Any, x: Any, past: Any, future: Any, *, noise: float | None = None) -> Splitting:
     """Judge whether past and future are uncorrelated given x: Q_f' (I - Q_x Q_x') Q_p = 0.
 
     Parameters
@@ -197,6 +201,8 @@ def splitting(joint: Any, x: Any, past: Any, future: Any) -> Splitting:
         Covariance of all variables, (N, N), singular or not.
     x, past, future : sequence of int or slice
         Which variables.
+    noise : float, optional
+        2-norm of the error of joint, in units in which each variable has variance 1.  Default: rounding.
 
     Returns
     -------
@@ -223,7 +229,7 @@ def splitting(joint: Any, x: Any, past: Any, future: Any) -> Splitting:
     >>> now.splits, now.minimal, before.splits, round(before.defect, 3)
     (True, True, False, 0.217)
     """
-    space = _Space.of(joint)
+    space = _Space.of(joint, noise)
     Qx, dimension = space.basis("x", x)
     Qp, Qf = space.basis("past", past)[0], space.basis("future", future)[0]
     defect = two_norm(Qf.T @ Qp - (Qf.T @ Qx) @ (Qx.T @ Qp))
@@ -243,15 +249,15 @@ class _Space:
     noise: float
 
     @classmethod
-    def of(cls, joint: Any) -> _Space:
+    def of(cls, joint: Any, noise: float | None) -> _Space:
         (J,) = matrices("joint: N N", joint=joint)
         units = np.sqrt(np.maximum(np.diag(J), 0.0))
         units = np.where(units > 0, units, 1.0)
-        found = positive_factor(J / np.outer(units, units), what="the joint covariance")
+        found = positive_factor(J / np.outer(units, units), noise=noise, what="the joint covariance")
         kept = found.eigenvalues[: found.F.shape[1]]
+        level = max(10 * len(J) * EPS * float(kept.max(initial=1.0)), noise or 0.0)
         # angles do not change with the basis: they see dJ as inv(sqrt(J)) dJ inv(sqrt(J)), on the range of J
-        noise = 10 * len(J) * EPS * float(kept.max(initial=1.0) / kept.min(initial=1.0))
-        return cls(found.F, units, noise)
+        return cls(found.F, units, level / float(kept.min(initial=1.0)))
 
     def rows(self, name: str, chosen: Any) -> np.ndarray:
         return self.F[_indices(name, chosen, len(self.F))]
