@@ -16,6 +16,7 @@ from realization.stochastic.covariance import (
     state_covariance,
 )
 from realization.stochastic.data import SampleCorrelations, Windows, past_future, sample_canonical_correlations
+from realization.stochastic.factors import state_factor
 from realization.stochastic.information import (
     NATS_PER_BIT,
     information,
@@ -24,7 +25,10 @@ from realization.stochastic.information import (
     mutual_information,
     window_information,
 )
+from realization.stochastic.joint import joint_covariance
 from realization.stochastic.levinson import Levinson, Positivity, from_reflections, levinson, positivity, step_down
+from realization.stochastic.reverse import ReversedStep, VaryingReversal, reverse, reverse_varying, reversed_step
+from realization.stochastic.sampling import sample
 from realization.stochastic.schur_algorithm import Schur, schur, schur_parameters
 from realization.stochastic.splitting import (
     PrincipalAngles,
@@ -33,6 +37,7 @@ from realization.stochastic.splitting import (
     principal_angles,
     splitting,
 )
+from realization.stochastic.steps import in_steps
 from realization.stochastic.stochastic_balancing import (
     StochasticReduction,
     stochastic_singular_perturbation,
@@ -49,10 +54,12 @@ __all__ = [
     "Phase",
     "Positivity",
     "PrincipalAngles",
+    "ReversedStep",
     "SampleCorrelations",
     "Schur",
     "Splitting",
     "StochasticReduction",
+    "VaryingReversal",
     "Windows",
     "autocovariances",
     "block_toeplitz",
@@ -60,7 +67,9 @@ __all__ = [
     "conditional_covariance",
     "covariance_model",
     "from_reflections",
+    "in_steps",
     "information",
+    "joint_covariance",
     "kept_information",
     "levinson",
     "model_information",
@@ -69,12 +78,17 @@ __all__ = [
     "phase",
     "positivity",
     "principal_angles",
+    "reverse",
+    "reverse_varying",
+    "reversed_step",
+    "sample",
     "sample_canonical_correlations",
     "schur",
     "schur_parameters",
     "spectral_density",
     "splitting",
     "state_covariance",
+    "state_factor",
     "step_down",
     "stochastic_singular_perturbation",
     "stochastic_truncation",
