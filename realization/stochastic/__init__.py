@@ -43,6 +43,7 @@ from realization.stochastic.information import (
     window_information,
 )
 from realization.stochastic.joint import joint_covariance
+from realization.stochastic.kalman import KalmanRun, KalmanState, kalman_filter, step
 from realization.stochastic.levinson import Levinson, Positivity, from_reflections, levinson, positivity, step_down
 from realization.stochastic.partial import PartialRealization, Recursion, partial_realization, shortest_recursion
 from realization.stochastic.positive_real import PositiveRealCertificate, positive_real
@@ -63,6 +64,7 @@ from realization.stochastic.splitting import (
     principal_angles,
     splitting,
 )
+from realization.stochastic.steady import SteadyKalman, steady_state
 from realization.stochastic.steps import in_steps
 from realization.stochastic.stochastic_balancing import (
     StochasticReduction,
@@ -82,6 +84,8 @@ __all__ = [
     "Extremal",
     "FaurreSet",
     "Innovations",
+    "KalmanRun",
+    "KalmanState",
     "Levinson",
     "MatrixBall",
     "MaximumEntropy",
@@ -97,6 +101,7 @@ __all__ = [
     "SampleCorrelations",
     "Schur",
     "Splitting",
+    "SteadyKalman",
     "StochasticReduction",
     "VaryingReversal",
     "Windows",
@@ -120,6 +125,7 @@ __all__ = [
     "innovations_algorithm",
     "innovations_model",
     "joint_covariance",
+    "kalman_filter",
     "kept_information",
     "levinson",
     "maximum_entropy_extension",
@@ -149,6 +155,8 @@ __all__ = [
     "state_covariance",
     "state_factor",
     "stationary",
+    "steady_state",
+    "step",
     "step_down",
     "stochastic_singular_perturbation",
     "stochastic_truncation",
