@@ -21,7 +21,8 @@ import numpy as np
 import scipy.linalg
 
 from realization.stochastic.covariance import CovarianceModel, covariance_model
-from realization.stochastic.faurre import FaurreSet, faurre_set, innovation_covariance, inverse, least
+from realization.stochastic.faurre import FaurreSet, faurre_set
+from realization.stochastic.faurre_equation import innovation_covariance, inverse, least
 from realization.stochastic.noise_matrix import checked
 from realization.stochastic.positive_real import density_pencil
 from realization.systems.base import of_kind
