@@ -480,3 +480,26 @@ def partitions(draw: st.DrawFn, largest: int) -> list[int]:
         sizes.append(draw(st.integers(1, min(rest, sizes[-1] if sizes else rest))))
         rest -= sizes[-1]
     return sizes
+
+
+@st.composite
+def covariance_windows(draw: st.DrawFn, *, max_lags: int = 6, max_outputs: int = 3) -> np.ndarray:
+    """Lambda(0), ..., Lambda(N) of a moving average with whole coefficients: whole numbers, T > 0, so without an error.
+
+    Parameters
+    ----------
+    draw : callable
+        Given by hypothesis.
+    max_lags, max_outputs : int
+        Largest N and p.
+
+    Returns
+    -------
+    ndarray
+        (N+1, p, p), below 1000.
+    """
+    p, N, terms = draw(st.integers(1, max_outputs)), draw(st.integers(0, max_lags)), draw(st.integers(1, 8))
+    h = np.random.default_rng(draw(seeds)).integers(-2, 3, (terms, p, p)).astype(float)
+    h[0] = 3 * np.eye(p) + np.tril(h[0], -1)  # invertible, so that every innovation is seen
+    padded = np.concatenate([h, np.zeros((N, p, p))])
+    return np.stack([sum(padded[i + k] @ padded[i].T for i in range(terms)) for k in range(N + 1)])
