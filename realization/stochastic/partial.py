@@ -102,10 +102,10 @@ def partial_realization(covariances: Any) -> PartialRealization:
     found = ho_kalman(Lambda)
     N, (decision,) = len(Lambda) - 1, found.decisions
     require_decided([decision], "the order shows in exact covariances only; give it to `era` where they are estimates")
-    if found.residual > found.bound:
+    if found.residual > (bound := 100 * found.bound):  # digits to spare for powers of an A that grows
         raise StructureError(
             f"{N} lags do not determine a minimal realization: the Hankel matrix has rank {decision.choice}, and that "
-            f"order misses a lag by {found.residual:.1e}, need at most {found.bound:.1e}; give more lags"
+            f"order misses a lag by {found.residual:.1e}, need at most {bound:.1e}; give more lags"
         )
     A, G, C = found.system.A, found.system.B, found.system.C
     size = float(np.linalg.norm(Lambda[1:], axis=(1, 2)).max(initial=0.0)) or 1.0
