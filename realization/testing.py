@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 from realization.linalg.decision import EPS
 from realization.linalg.mean_square import mean_square_radius
 from realization.stochastic.covariance import CovarianceModel, covariance_model, spectral_density, state_covariance
+from realization.stochastic.factors import state_factor
 from realization.systems import BilinearSSM, InitialState, LinearSSM, TimeVaryingStochasticSSM
 from realization.systems.compose import similar
 from realization.systems.families import conditioned, hidden_jordan, jordan, nearly_uncontrollable, random_stable
@@ -289,6 +290,43 @@ def covariance_tolerance(drawn: Drawn, *, scale: float = 1.0) -> float:
         For anything that divides by P once.
     """
     return MARGIN * max(drawn.system.A.shape[-1], 1) * EPS / 2 * drawn.condition * scale
+
+
+def covariance_condition(model: Any) -> float:
+    """Return the condition of the state covariance in units in which its diagonal is 1.
+
+    Parameters
+    ----------
+    model : StochasticSSM, BackwardSSM, ContinuousStochasticSSM, ...
+        Stable.
+
+    Returns
+    -------
+    float
+        From a factor of P, so that it is known up to 1e30; 1 for n = 0.
+    """
+    L = state_factor(model)
+    size = np.linalg.norm(L, axis=1, keepdims=True)
+    return float(np.linalg.cond(L / np.where(size > 0, size, 1.0)) ** 2) if L.size else 1.0
+
+
+def in_deviations(found: Any, wanted: Any) -> float:
+    """Return the largest difference of two covariances of (x_1, x_2, ...), entry i, j in units of sd(x_i) sd(x_j).
+
+    Parameters
+    ----------
+    found, wanted : array_like
+        (k, k); the standard deviations are those of `wanted`.
+
+    Returns
+    -------
+    float
+        That of a correlation, whatever the units.
+    """
+    found, wanted = np.asarray(found), np.asarray(wanted)
+    sd = np.sqrt(np.diag(wanted))
+    sd = np.where(sd > 0, sd, 1.0)
+    return float(np.abs((found - wanted) / sd[:, None] / sd).max(initial=0.0))
 
 
 @st.composite

@@ -81,44 +81,60 @@ def records(y: Any, u: Any = None) -> Records:
     StructureError
         If a signal is constant: nothing can be learnt from it.
     """
-    y = _signal("y", y)
-    u = np.zeros((*y.shape[:-1], 0)) if u is None else _signal("u", u)
+    y = signal("y", y)
+    u = np.zeros((*y.shape[:-1], 0)) if u is None else signal("u", u)
     if u.shape[:-1] != y.shape[:-1]:
         raise ShapeError(f"u has shape {u.shape}, y {y.shape}; as many records and steps are needed, (..., T, m)")
-    b = int(np.prod(y.shape[:-2]))
-    y, u = y.reshape(b, *y.shape[-2:]), u.reshape(b, *u.shape[-2:])
-    scales = []
-    for name, x in (("y", y), ("u", u)):
-        scale = np.sqrt(np.mean(x**2, axis=(0, 1))) if x.size else np.ones(x.shape[-1])
-        still = np.flatnonzero(np.ptp(x, axis=(0, 1)) <= 8 * EPS * scale) if x.size else []
-        if len(still) and x.shape[0] * x.shape[1] > 1:
-            raise StructureError(
-                f"{name}[..., {still[0]}] is constant ({x[0, 0, still[0]]:.6g} at every step): it has no dynamics; "
-                "leave it out, or subtract what is known of it"
-            )
-        scales.append(np.where(scale > 0, scale, 1.0))
-    return Records(y / scales[0], u / scales[1], *scales)
+    (y, scale_y), (u, scale_u) = _in_units("y", stacked(y)), _in_units("u", stacked(u))
+    return Records(y, u, scale_y, scale_u)
 
 
-def _signal(name: str, x: Any) -> np.ndarray:
+def stacked(x: np.ndarray) -> np.ndarray:
+    """(b, T, q) with one batch axis."""
+    return x.reshape(int(np.prod(x.shape[:-2])), *x.shape[-2:])
+
+
+def signal(name: str, x: Any) -> np.ndarray:
+    """Return a real signal (..., T, q) without gaps, checked.
+
+    Raises
+    ------
+    ShapeError
+        With what came and what to do.
+    """
     x = array(name, x)
     if x.dtype.kind == "f" and np.isnan(x).any():
         raise ShapeError(
-            f"{name} has {int(np.isnan(x).sum())} entries that are NaN: here they do not stand for missing values, "
-            "for the lagged products need all; fit a model by the likelihood of the Kalman filter instead"
+            f"{name} has {int(np.isnan(x).sum())} entries that are NaN; here they do not stand for missing values, "
+            "for lagged products need every one: fit a model by the likelihood of the Kalman filter instead"
         )
     x = numbers(name, x)
     if x.ndim < 2 or x.dtype.kind == "c":
         hint = f"; one column is {name}[:, None]" if x.ndim == 1 else ""
         raise ShapeError(f"{name} has shape {x.shape} and dtype {x.dtype}, but real (..., T, .) is needed{hint}")
-    if x.shape[-1] == 0 and name == "y":
-        raise ShapeError(f"y has shape {x.shape}: at least one output is needed")
+    if name == "y" and x.shape[-1] == 0:
+        raise ShapeError(f"y has shape {x.shape}, but (..., T, p) with at least one output is needed")
     if x.shape[-1] > x.shape[-2] > 1:
         raise ShapeError(
-            f"{name} has {x.shape[-1]} channels and {x.shape[-2]} steps; (..., T, channels) is needed: "
-            f"the transpose would be {name}.T"
+            f"{name} has shape {x.shape}: {x.shape[-2]} steps of {x.shape[-1]} channels, but (..., T, channels) with "
+            f"more steps than channels is needed; is it {name}.T?"
         )
     return x
+
+
+def _in_units(name: str, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The signal over its root mean square, and that."""
+    if not x.size:
+        return x, np.ones(x.shape[-1])
+    peak = np.abs(x).max(axis=(0, 1))
+    scale = peak * np.sqrt(np.mean((x / np.where(peak > 0, peak, 1)) ** 2, axis=(0, 1)))  # no square overflows
+    still = np.flatnonzero(np.ptp(x, axis=(0, 1)) <= 4 * EPS * peak)
+    if len(still):
+        raise StructureError(
+            f"{name}[..., {still[0]}] is constant, {x[0, 0, still[0]]:.6g} at each of {x.shape[0] * x.shape[1]} steps: "
+            "a process without innovations, or an input that excites nothing; leave it out"
+        )
+    return x / scale, scale
 
 
 Column = tuple[np.ndarray, int]  # a signal (b, T, .) and the offset at which it is read
@@ -175,7 +191,7 @@ def compress(data: Records, past: int, future: int) -> Compressed:
     L = triangle(layout, past, future - 1)
     Uf, Up, Yp, Yf = np.split(L, np.cumsum([future * m, past * m, past * p]))
     _persistent(np.concatenate([Uf, Up]), m, past + future)
-    later = [np.concatenate([f[:q], b[:-q or None]])[: past * q] for f, b, q in ((Uf, Up, m), (Yf, Yp, p))]
+    later = [np.concatenate([f[:q], b[: -q or None]])[: past * q] for f, b, q in ((Uf, Up, m), (Yf, Yp, p))]
     return Compressed(Uf, np.concatenate([Up, Yp]), Yf, np.concatenate(later), past, future, N)
 
 

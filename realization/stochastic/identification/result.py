@@ -82,9 +82,13 @@ class Identified(Sealed):
         n, p = model.K.shape
         if (u is None) != (self.system is None):
             needed = "no u is" if self.system is None else "u is"
-            raise ShapeError(f"u is {'missing' if u is None else 'given'}; the model was identified so that {needed} needed")
+            raise ShapeError(
+                f"u is {'missing' if u is None else 'given'}; the model was identified so that {needed} needed"
+            )
         B, D = (np.zeros((n, 0)), np.zeros((p, 0))) if self.system is None else (self.system.B, self.system.D)
         y = np.asarray(y, dtype=np.float64)
         v = y if u is None else np.concatenate([np.asarray(u, dtype=np.float64), y], axis=-1)
-        predictor = LinearSSM(model.predictor, np.hstack([B - model.K @ D, model.K]), -model.C, np.hstack([-D, np.eye(p)]))
+        predictor = LinearSSM(
+            model.predictor, np.hstack([B - model.K @ D, model.K]), -model.C, np.hstack([-D, np.eye(p)])
+        )
         return predictor.simulate(v).y

@@ -26,6 +26,10 @@ from realization.linalg.decision import EPS
 from realization.linalg.dense import spectral_radius
 from realization.stochastic.identification.data import Compressed
 
+# The estimate of a unit root errs by some 1/N, above 1 by more than 3/N once in 1000 (Dickey and Fuller 1979);
+# the rest is room for several of them
+SLACK = 5.0
+
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Projected(Sealed):
@@ -146,24 +150,28 @@ def regress(d: Compressed, J: np.ndarray, p: int, m: int) -> Regression:
 
 
 def stabilized(d: Compressed, J: np.ndarray, found: Regression) -> Regression:
-    """The regression again, with so much data added that A has the radius 1 - 1/N.
+    """Return the regression, or, where A is not stable, that with so much data added that its radius is 1 - 1/N.
 
-    To the N pairs (x(t), x(t+1)) come c N pairs (x, 0) with x of the same covariance: the least squares
-    solution becomes A / (1 + c).  A mode slower than 1 - 1/N does not decay within the data.
-    (Chui and Maciejowski 1996; Van Gestel, Suykens, Van Dooren and De Moor 2001.)
+    To the N pairs (x(t), x(t+1)) come c N pairs (x, 0), x of the covariance that u leaves unexplained, with
+    u = 0: least squares then has A / (1 + c).  A mode slower than 1 - 1/N does not decay within the data.
 
     Raises
     ------
     StructureError
-        If the radius to the power N exceeds the range of digits: no stationary process grows like this.
+        If the radius is above 1 + 10/N: too large for a stationary process.
+
+    References
+    ----------
+    Chui and Maciejowski 1996; Van Gestel, Suykens, Van Dooren and De Moor 2001.
     """
     if found.radius < 1:
         return found
     N, n, (p, m) = d.samples, len(J), found.D.shape
-    if N * np.log(found.radius) > -np.log(EPS):
+    if N * np.log(found.radius) > SLACK:
         raise StructureError(
-            f"spectral radius {found.radius:.6g}, need < 1 (up to {EPS ** (-1 / N):.6g} would be damped to 1 - 1/N): "
-            f"over N = {N} moments that grows beyond 1/eps, so the data are of no stationary process"
+            f"spectral radius {found.radius:.6g}, need < 1, or at most exp({SLACK:g}/N) = {np.exp(SLACK / N):.6g} to be "
+            f"damped to 1 - 1/N: over N = {N} moments this grows by {np.exp(N * np.log(found.radius)):.1e}, so no "
+            "stationary process is behind it; take differences, or a lower order"
         )
     X, X1, Y, U = J @ d.Zp, J @ d.Zp_next, d.Yf[:p], d.Uf[:m]
     A = found.A * ((1 - 1 / N) / found.radius)

@@ -57,10 +57,10 @@ def windows(data: Records, order: int | None, past: int | None, future: int | No
         if given is not None and count(name, given) < 1:
             raise ShapeError(f"{name} is {given}, but at least one step is needed")
     if past is None:
-        # regressions of at most an eighth as many unknowns as moments; 10 log10 N steps are where AIC looks
-        room = max(b * T // (8 * (p + m)), 1)
-        h = autoregressive_order(data, min(int(10 * np.log10(max(b * T, 10))), room, max(T // 8, 1)))
-        past = max(2 * h, (order or 0) + 1, 4)  # 4: a state of the order 3 is seen even if AIC sees nothing
+        # AIC looks at lags up to 10 log10 N, but at no more unknowns than an eighth of the moments
+        longest = min(int(10 * np.log10(max(b * T, 10))), b * T // (8 * (p + m)), T // 8)
+        h = autoregressive_order(data, longest) if longest > 0 else 1
+        past = max(2 * h, (order or 0) + 1, 4)  # 4: a state of order 3 is seen even if AIC sees nothing
     if future is None:
         future = max(past, (order or 0) + 1)
     if order is not None and order > min(past * (p + m), (future - 1) * p):
