@@ -36,12 +36,12 @@ def test_three_lags_whose_realization_is_stable_and_not_positive():
     assert found.decision.decided
     assert (found.data.A, found.spectral_radius) == (-0.5, 0.5)
     assert positivity(window).verdict == "positive"
+    assert found.verdict == "not positive real"
+    assert found.certificate.omega == pytest.approx(np.pi)
+    assert found.certificate.density == pytest.approx(-0.5)
     assert spectral_density(found.data, [np.pi])[0, 0, 0].real == -0.5
-    longer = positivity([*window, *[str((-1 / 2) ** k) for k in range(4, 8)]])
-    longer_exact = positivity(rationals("c", autocovariances(found.data, 7)[:, 0, 0]))
-    assert longer_exact.verdict == "indefinite"
-    assert longer_exact.order > 3
-    assert longer.verdict == longer_exact.verdict or longer.order > 3
+    longer = positivity(rationals("c", autocovariances(found.data, 7)[:, 0, 0]))
+    assert (longer.verdict, longer.order > 3) == ("indefinite", True)
 
 
 def test_two_lags_whose_realization_is_unstable():
@@ -49,7 +49,7 @@ def test_two_lags_whose_realization_is_unstable():
     window = ["1", "1/4", "1/2"]
     assert positivity(window).verdict == "positive"
     found = partial_realization(window)
-    assert (found.data.A, found.spectral_radius) == (2, 2)
+    assert (found.data.A, found.spectral_radius, found.verdict) == (2, 2, "unstable")
     assert autocovariances(found.data, 4).ravel().tolist() == [1, 0.25, 0.5, 1, 2]
 
 
@@ -62,17 +62,12 @@ def test_maximum_entropy_always_is_positive(seed, N):
 
 
 def test_how_often_the_minimal_one_is_not_positive():
-    """Of 200 windows of four lags, order 2: about three in four."""
-    rng, failures = np.random.default_rng(0), 0
-    for _ in range(200):
-        c = from_reflections(1.0, rng.uniform(-0.9, 0.9, 4))
-        found = partial_realization(c)
-        if found.spectral_radius < 1:
-            density = spectral_density(found.data, np.linspace(0, np.pi, 400))[:, 0, 0].real
-            failures += density.min() < 0
-        else:
-            failures += 1
-    assert 120 < failures < 180
+    """Of 200 windows of four lags, order 2: seven in eight, most of them for want of stability."""
+    rng = np.random.default_rng(0)
+    verdicts = [partial_realization(from_reflections(1.0, rng.uniform(-0.9, 0.9, 4))).verdict for _ in range(200)]
+    assert 10 < verdicts.count("positive real") < 50
+    assert verdicts.count("unstable") > 50
+    assert verdicts.count("not positive real") > 20
 
 
 @given(seeds, st.integers(1, 4), st.integers(1, 2))
@@ -85,6 +80,7 @@ def test_the_control_a_long_window_of_a_process(seed, n, p):
     assume(s[n - 1] > 1e-4 * s[0])
     found = partial_realization(window)
     assert found.decision.choice == n
+    assert found.verdict != "not positive real"
     bound = 1e3 * EPS * (s[0] / s[n - 1]) ** 2 * np.abs(data.Lambda0).max()
     assert np.abs(autocovariances(found.data, 12) - autocovariances(data, 12)).max() <= bound
 
