@@ -17,6 +17,7 @@ from realization.stochastic.covariance import (
 )
 from realization.stochastic.data import SampleCorrelations, Windows, past_future, sample_canonical_correlations
 from realization.stochastic.factors import state_factor
+from realization.stochastic.frame import Frame, Moment, frame, moment
 from realization.stochastic.information import (
     NATS_PER_BIT,
     information,
@@ -50,7 +51,9 @@ __all__ = [
     "NATS_PER_BIT",
     "CanonicalCorrelations",
     "CovarianceModel",
+    "Frame",
     "Levinson",
+    "Moment",
     "Phase",
     "Positivity",
     "PrincipalAngles",
@@ -66,6 +69,7 @@ __all__ = [
     "canonical_correlations",
     "conditional_covariance",
     "covariance_model",
+    "frame",
     "from_reflections",
     "in_steps",
     "information",
@@ -73,6 +77,7 @@ __all__ = [
     "kept_information",
     "levinson",
     "model_information",
+    "moment",
     "mutual_information",
     "past_future",
     "phase",
