@@ -36,6 +36,7 @@ from realization.stochastic.extension import (
 from realization.stochastic.extremal import Extremal, extremal, extremals, zero_groups
 from realization.stochastic.factors import state_factor
 from realization.stochastic.faurre import FaurreSet, Membership, faurre_set
+from realization.stochastic.frame import Frame, Moment, frame, moment
 from realization.stochastic.information import (
     NATS_PER_BIT,
     information,
@@ -104,6 +105,7 @@ __all__ = [
     "Diagnosis",
     "Extremal",
     "FaurreSet",
+    "Frame",
     "HypothesisTest",
     "Innovations",
     "KalmanRun",
@@ -112,6 +114,7 @@ __all__ = [
     "MatrixBall",
     "MaximumEntropy",
     "Membership",
+    "Moment",
     "OrderChoice",
     "PartialRealization",
     "Phase",
@@ -155,6 +158,7 @@ __all__ = [
     "extremals",
     "false_alarm_probability",
     "faurre_set",
+    "frame",
     "from_reflections",
     "hosking",
     "in_steps",
@@ -171,6 +175,7 @@ __all__ = [
     "maximum_phase_model",
     "mean_log_density",
     "model_information",
+    "moment",
     "mutual_information",
     "next_covariance",
     "nic",
