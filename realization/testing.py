@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 from realization.linalg.decision import EPS
 from realization.linalg.mean_square import mean_square_radius
 from realization.stochastic.covariance import CovarianceModel, covariance_model, spectral_density, state_covariance
+from realization.stochastic.factors import state_factor
 from realization.systems import BilinearSSM, InitialState, LinearSSM, TimeVaryingStochasticSSM
 from realization.systems.compose import similar
 from realization.systems.families import conditioned, hidden_jordan, jordan, nearly_uncontrollable, random_stable
@@ -291,6 +292,43 @@ def covariance_tolerance(drawn: Drawn, *, scale: float = 1.0) -> float:
     return MARGIN * max(drawn.system.A.shape[-1], 1) * EPS / 2 * drawn.condition * scale
 
 
+def covariance_condition(model: Any) -> float:
+    """Return the condition of the state covariance in units in which its diagonal is 1.
+
+    Parameters
+    ----------
+    model : StochasticSSM, BackwardSSM, ContinuousStochasticSSM, ...
+        Stable.
+
+    Returns
+    -------
+    float
+        From a factor of P, so that it is known up to 1e30; 1 for n = 0.
+    """
+    L = state_factor(model)
+    size = np.linalg.norm(L, axis=1, keepdims=True)
+    return float(np.linalg.cond(L / np.where(size > 0, size, 1.0)) ** 2) if L.size else 1.0
+
+
+def in_deviations(found: Any, wanted: Any) -> float:
+    """Return the largest difference of two covariances of (x_1, x_2, ...), entry i, j in units of sd(x_i) sd(x_j).
+
+    Parameters
+    ----------
+    found, wanted : array_like
+        (k, k); the standard deviations are those of `wanted`.
+
+    Returns
+    -------
+    float
+        That of a correlation, whatever the units.
+    """
+    found, wanted = np.asarray(found), np.asarray(wanted)
+    sd = np.sqrt(np.diag(wanted))
+    sd = np.where(sd > 0, sd, 1.0)
+    return float(np.abs((found - wanted) / sd[:, None] / sd).max(initial=0.0))
+
+
 @st.composite
 def stochastic_systems(
     draw: st.DrawFn,
@@ -442,3 +480,26 @@ def partitions(draw: st.DrawFn, largest: int) -> list[int]:
         sizes.append(draw(st.integers(1, min(rest, sizes[-1] if sizes else rest))))
         rest -= sizes[-1]
     return sizes
+
+
+@st.composite
+def covariance_windows(draw: st.DrawFn, *, max_lags: int = 6, max_outputs: int = 3) -> np.ndarray:
+    """Lambda(0), ..., Lambda(N) of a moving average with whole coefficients: whole numbers, T > 0, so without an error.
+
+    Parameters
+    ----------
+    draw : callable
+        Given by hypothesis.
+    max_lags, max_outputs : int
+        Largest N and p.
+
+    Returns
+    -------
+    ndarray
+        (N+1, p, p), below 1000.
+    """
+    p, N, terms = draw(st.integers(1, max_outputs)), draw(st.integers(0, max_lags)), draw(st.integers(1, 8))
+    h = np.random.default_rng(draw(seeds)).integers(-2, 3, (terms, p, p)).astype(float)
+    h[0] = 3 * np.eye(p) + np.tril(h[0], -1)  # invertible, so that every innovation is seen
+    padded = np.concatenate([h, np.zeros((N, p, p))])
+    return np.stack([sum(padded[i + k] @ padded[i].T for i in range(terms)) for k in range(N + 1)])

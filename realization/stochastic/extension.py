@@ -140,7 +140,7 @@ def next_covariance(covariances: Any) -> MatrixBall:
     return MatrixBall(*squeezed(ball, covariances))
 
 
-def extension(covariances: Any, reflections: Any) -> np.ndarray:
+def extend(covariances: Any, reflections: Any) -> np.ndarray:
     """Return the window continued by the covariances with the given reflections: all positive ones arise in this way.
 
     Parameters
@@ -164,8 +164,8 @@ def extension(covariances: Any, reflections: Any) -> np.ndarray:
 
     Examples
     --------
-    >>> [str(x) for x in extension(["1", "1/2"], ["1/3", "0"])]
-    ['1', '1/2', '1/2', '5/12']
+    >>> [str(x) for x in extend(["1", "1/2"], ["1/3", "0"])]
+    ['1', '1/2', '1/2', '1/3']
     """
     Lambda = covariance_window(covariances)
     *_, lattice = checked(Lambda)
@@ -220,8 +220,8 @@ def rational_extension(covariances: Any, sigma: Any = (1.0,)) -> RationalExtensi
     covariances : array_like
         c(0), ..., c(n), (n+1,), of one output.
     sigma : array_like
-        At most n + 1 coefficients, highest power first, all roots inside the unit circle; what is missing of the degree n
-        are zeros at 0.  With zeros given it is `numpy.poly(zeros)`.  Default: all at 0, which is maximum entropy.
+        At most n + 1 coefficients, highest power first, all roots inside the unit circle; what is missing of the
+        degree n are zeros at 0.  With zeros given it is `numpy.poly(zeros)`.  Default: all at 0, maximum entropy.
 
     Returns
     -------
@@ -233,7 +233,7 @@ def rational_extension(covariances: Any, sigma: Any = (1.0,)) -> RationalExtensi
     ShapeError
         If the shapes do not fit, sigma begins with 0, or an entry is no finite real number.
     StructureError
-        If the covariances are not positive definite, with the order, or a root of sigma is not inside, with its modulus.
+        If the covariances are not positive definite, with the order, or a root of sigma is not inside.
     ConvergenceError
         If the path cannot be followed to its end: zeros or poles too near the circle for floats.
 

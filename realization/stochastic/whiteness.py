@@ -220,6 +220,39 @@ def cumulative_power(e: Any) -> list[np.ndarray]:
     return [np.cumsum(power) / power.sum() for power in powers]
 
 
+def autocorrelations(e: Any, lags: int) -> np.ndarray:
+    """r_k[i, j] = sum_t x_i(t+k) x_j(t) / sqrt(n_i n_j), over the pairs that are there; n_i = sum x_i^2.
+
+    Parameters
+    ----------
+    e : array_like
+        (T, p); NaN where an entry is missing; x is e less its mean.
+    lags : int
+        Largest k.
+
+    Returns
+    -------
+    ndarray
+        (lags + 1, p, p).  For white noise entries of k > 0 have standard deviation 1/sqrt(T).
+
+    Raises
+    ------
+    ShapeError
+        If e has another shape or an infinite entry, or lags is not in 1 ... T-1.
+    StructureError
+        If an output is constant.
+
+    Examples
+    --------
+    >>> autocorrelations([[1.0], [-1.0], [1.0], [-1.0]], 2).ravel()
+    array([ 1.  , -0.75,  0.5 ])
+    """
+    e = innovations(e)
+    x = _centred(e)
+    x = x / np.linalg.norm(x, axis=0)
+    return np.array([x[k:].T @ x[: len(x) - k] for k in range(_lags(lags, len(x), 0) + 1)])
+
+
 def _lags(lags: Any, T: int, fitted: Any, each: int = 1) -> int:
     h, taken = count("lags", lags), count("fitted", fitted)
     if not 0 < h < T:
