@@ -22,6 +22,7 @@ from realization.stochastic.covariance import CovarianceModel
 from realization.stochastic.noise_matrix import at_once, in_units, units
 from realization.stochastic.positive_real import positive_real, refused
 
+BLUR = 100 * float(np.sqrt(EPS))  # a zero on the circle is double in the pencil; two digits for its condition
 NOISES = 4  # the largest is 1e-10 of the variance: beyond it nothing is known
 
 
@@ -51,8 +52,9 @@ def least(data: Any) -> Innovations:
         if positive_real(data).verdict != "undecided":
             raise refused(data, error) from None
         found = _softened(data, scaled, error)
+    on_boundary = max(found.on_boundary, int((_distances(scaled, found) <= BLUR).sum()))
     # the solver forgives zeros that are missing the circle by less than the root of rounding
-    if found.on_boundary and positive_real(data).verdict == "not positive real":
+    if on_boundary and positive_real(data).verdict == "not positive real":
         raise refused(data, StructureError())
     R = innovation_covariance(found)
     smallest, noise = np.linalg.eigvalsh(R).min(initial=np.inf), sum(data.G.shape) * EPS * two_norm(at_once(scaled))
@@ -61,7 +63,7 @@ def least(data: Any) -> Innovations:
         raise refused(data, StructureError(reason))
     lost = max(found.error if np.isfinite(found.error) else np.sqrt(EPS), len(x) * EPS) * two_norm(found.X)
     K = found.gain.T * x[:, None] / y
-    return Innovations(found.X * np.outer(x, x), K, R * np.outer(y, y), lost, found.on_boundary)
+    return Innovations(found.X * np.outer(x, x), K, R * np.outer(y, y), lost, on_boundary)
 
 
 def _solved(data: Any, level: float = 0.0) -> RiccatiSolution:
@@ -97,9 +99,9 @@ def _softened(given: Any, data: Any, error: RealizationError) -> RiccatiSolution
 
 
 def _distances(data: Any, found: RiccatiSolution) -> np.ndarray:
-    """Of the zeros from the circle, or from the imaginary axis."""
+    """Of the zeros from the circle, or from the imaginary axis relative to |A|."""
     z = np.linalg.eigvals(found.closed_loop)
-    return 1 - np.abs(z) if isinstance(data, CovarianceModel) else -z.real
+    return 1 - np.abs(z) if isinstance(data, CovarianceModel) else -z.real / (two_norm(data.A) or 1.0)
 
 
 def innovation_covariance(found: RiccatiSolution) -> np.ndarray:
