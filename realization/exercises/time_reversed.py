@@ -14,6 +14,7 @@ from realization.systems.stochastic import BackwardSSM
 from realization.systems.stochastic_library import follower
 
 MODEL = follower()
+LAG = autocovariances(MODEL, 1)[1]
 STEPS = 10  # of the walk
 CLOSE = 1e-9  # far above rounding, far below what a wrong formula leaves
 
@@ -66,14 +67,14 @@ def _inverted() -> BackwardSSM:
 
 
 def _judge_lag(answer: Any) -> str:
-    x, truth = _numbers("the answer", answer, (2, 2)), autocovariances(MODEL, 1)[1]
-    if np.abs(x - truth.T).max() <= CLOSE:
+    x = _numbers("the answer", answer, LAG.shape)
+    if np.abs(x - LAG.T).max() <= CLOSE:
         return "played backward, every covariance is transposed"
-    if np.abs(x - truth).max() <= CLOSE:
+    if np.abs(x - LAG).max() <= CLOSE:
         raise ExerciseError("that is E y(t+1) y(t)' of the process itself: played backward, y1 follows y2")
-    if np.abs(x - (truth + truth.T) / 2).max() <= CLOSE:
+    if np.abs(x - (LAG + LAG.T) / 2).max() <= CLOSE:
         raise ExerciseError("symmetrised, it belongs to neither direction: which output comes first?")
-    raise ExerciseError(f"it is off by {np.abs(x - truth.T).max():.2g}: write u(t) = y(-t) and E u(t+1) u(t)'")
+    raise ExerciseError(f"it is off by {np.abs(x - LAG.T).max():.2g}: write u(t) = y(-t) and E u(t+1) u(t)'")
 
 
 def _judge_walk(answer: Any) -> str:
@@ -113,10 +114,10 @@ EXERCISES = (
         "played-backward",
         "A path of `follower()` is played backward. What is its covariance of lag 1, E u(t+1) u(t)', (2, 2)?",
         _judge_lag,
-        lambda: autocovariances(MODEL, 1)[1].T,
+        lambda: LAG.T,
         (
-            (lambda: autocovariances(MODEL, 1)[1], "y1 follows y2"),
-            (lambda: sum(X + X.T for X in autocovariances(MODEL, 1)[1:]) / 2, "which output comes first"),
+            (lambda: LAG, "y1 follows y2"),
+            (lambda: (LAG + LAG.T) / 2, "which output comes first"),
             (lambda: np.eye(3), "(2, 2) is asked for"),
         ),
     ),

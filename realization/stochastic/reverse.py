@@ -109,7 +109,8 @@ def reverse(model: Any, *, rtol: float | None = None) -> Any:
     Notes
     -----
     Reversing twice gives back the model up to an orthogonal change of the noise basis.  Covariances of
-    both agree to c n u cond(P), where states in other units do not count into cond(P).
+    both agree to c n u cond(P), with P in units in which its diagonal is 1; where A is close to normal,
+    to c n u sqrt(cond(P)).
 
     References
     ----------
