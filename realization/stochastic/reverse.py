@@ -170,7 +170,7 @@ def reverse_varying(model: Any, start: InitialState) -> VaryingReversal:
     -------
     VaryingReversal
         The model and the state at its own start.  P(t) = 0 in some direction is no obstacle: x(t+1) never
-        leaves the range of P(t+1), and there alone A(t) is determined; it is 0 across.
+        leaves the range of P(t+1), and there alone A(t) is determined.
 
     Raises
     ------
@@ -222,7 +222,8 @@ def reversed_step(A: Any, B: Any, C: Any, D: Any, L: Any) -> ReversedStep:
     -------
     ReversedStep
         With v of unit covariance, uncorrelated with x+; k + m - r noises, r the rank of
-        P+ = A P A' + B B'.  Ab = P A' pinv(P+),  Bb Bb' = (I - Ab A) P (I - Ab A)' + Ab B B' Ab'.
+        P+ = A P A' + B B'.  Ab = P A' inv(P+), where the inverse is that on the range of P+, and
+        Bb Bb' = (I - Ab A) P (I - Ab A)' + Ab B B' Ab'.
 
     Raises
     ------
