@@ -47,7 +47,7 @@ class MatrixBall(Sealed):
     centre : ndarray
         (p, p), what the autoregression of order N continues with.
     left, right : ndarray
-        S_N and Sbar_N, (p, p).  Of one output both are the radius.
+        S_N and Sbar_N, (p, p).  Of one output both are the radius, and all three numbers where a row of them came.
     """
 
     centre: np.ndarray
@@ -205,11 +205,10 @@ def maximum_entropy_extension(covariances: Any) -> MaximumEntropy:
     found = levinson(covariance_window(covariances))
     a, R = found.predictor.astype(np.float64), found.errors[-1].astype(np.float64)
     N, p, _ = a.shape
-    K = a.reshape(N * p, p)
-    A = np.eye(N * p, k=p)  # A - K C is the block shift
-    A[:, :p] += K
+    K, C = a.reshape(N * p, p), np.eye(p, N * p)
+    A = np.eye(N * p, k=p) + K @ C  # A - K C is the block shift
     rate = (p * np.log(2 * np.pi * np.e) + np.linalg.slogdet(R)[1]) / 2
-    return MaximumEntropy(InnovationsSSM(A, K, np.eye(p, N * p), R), float(rate))
+    return MaximumEntropy(InnovationsSSM(A, K, C, R), float(rate))
 
 
 def rational_extension(covariances: Any, sigma: Any = (1.0,)) -> RationalExtension:
@@ -251,9 +250,8 @@ def rational_extension(covariances: Any, sigma: Any = (1.0,)) -> RationalExtensi
     """
     c = _scalar_window(covariances)
     s = _zero_polynomial(sigma, len(c))
-    unit = c / c[0]
-    start = levinson(unit)
-    a = start.forward[-1] / np.sqrt(start.errors[-1])
+    start = levinson(c)
+    unit, a = c / c[0], start.forward[-1] * np.sqrt(c[0] / start.errors[-1])
     target = correlate(s, s)
     begin = np.zeros_like(target)
     begin[0] = target[0]  # the same power, spread evenly
@@ -322,9 +320,9 @@ def _stable(a: np.ndarray) -> bool:
 
 def _certified(a: np.ndarray, s: np.ndarray, c: np.ndarray, L: np.ndarray, steps: int) -> RationalExtension:
     n, monic, R = len(a) - 1, a / a[0], float(c[0] / a[0] ** 2)
-    K = (s - monic)[1:, None]
-    A = np.eye(n, k=1) - np.append(monic[1:, None], np.zeros((n, max(n - 1, 0))), axis=1)[:, :n]
-    model = InnovationsSSM(A, K, np.eye(1, n), [[R]])
+    C = np.eye(1, n)
+    A = np.eye(n, k=1) - monic[1:, None] @ C
+    model = InnovationsSSM(A, (s - monic)[1:, None], C, [[R]])
     residual = np.abs(autocovariances(model, n)[:, 0, 0] - c).max() / c[0]
     poles, zeros = (float(np.abs(np.roots(x)).max(initial=0.0)) for x in (monic, s))
     rate = float(np.log(2 * np.pi * np.e * R) / 2)
