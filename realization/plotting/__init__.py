@@ -7,6 +7,8 @@
     memory_decay        what remains of an input after t steps, with the envelopes that bound it
     size_against_error  what an approximation costs and what it reaches, beside the formats that spoil it
     blocks              the entries of a matrix on a logarithmic scale, and the blocks of its structure
+    densities           spectral densities on a logarithmic scale
+    continuations       covariances that were given, and how processes that share them go on
     portrait            a system from four sides
     memory_of           what systems remember, with proved envelopes
 
@@ -14,6 +16,7 @@ All but the last two draw the numbers that they are given.  Without `ax` a new f
 size that is legible at half the width of a page.  Matplotlib is loaded by the first figure.
 """
 
+from realization.plotting.extensions import continuations, densities
 from realization.plotting.frame import COLOURS, SIZE
 from realization.plotting.matrices import blocks, spectrum
 from realization.plotting.remembering import memory_decay, size_against_error
@@ -25,6 +28,8 @@ __all__ = [
     "SIZE",
     "blocks",
     "bode",
+    "continuations",
+    "densities",
     "impulse",
     "memory_decay",
     "memory_of",
