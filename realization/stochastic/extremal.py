@@ -20,7 +20,8 @@ from realization.core.frozen import Sealed
 from realization.linalg.block_schur import block_diagonal_schur
 from realization.linalg.decision import EPS
 from realization.linalg.dense import two_norm
-from realization.stochastic.faurre import FaurreSet, inverse
+from realization.stochastic.faurre import FaurreSet
+from realization.stochastic.faurre_equation import inverse
 
 GROUPS = 12  # 4096 models
 

@@ -27,18 +27,17 @@ from typing import Any, Literal
 
 import numpy as np
 
-from realization.core.errors import ConvergenceError, ShapeError, StructureError
+from realization.core.errors import ShapeError, StructureError
 from realization.core.frozen import Sealed
 from realization.linalg.arguments import matrices
 from realization.linalg.decision import EPS, at_least
 from realization.linalg.dense import two_norm
 from realization.linalg.lyapunov import continuous_lyapunov, discrete_lyapunov
 from realization.linalg.psd import PositiveFactor, positive_factor
-from realization.linalg.riccati import RiccatiSolution, continuous_riccati, discrete_riccati
 from realization.stochastic.continuous_covariance import ContinuousCovarianceModel
 from realization.stochastic.covariance import CovarianceModel, covariance_model
-from realization.stochastic.noise_matrix import at_once, checked, noise_matrix, noise_rounding
-from realization.stochastic.positive_real import positive_real, refused
+from realization.stochastic.faurre_equation import absolute_error, innovation_covariance, inverse, least
+from realization.stochastic.noise_matrix import checked, noise_matrix, noise_rounding
 from realization.systems.stochastic import ContinuousStochasticSSM, StochasticSSM
 
 
@@ -398,14 +397,12 @@ def faurre_set(data: Any) -> FaurreSet:
     """
     data = data if isinstance(data, CovarianceModel) else covariance_model(data)
     checked("Faurre's set", data)
-    forward, backward = least(data), least(data.dual)
-    if forward.on_boundary and positive_real(data).verdict == "not positive real":
-        raise refused(data, StructureError())  # the solver forgives what is below the root of rounding
-    return between_ends(data, forward, backward)
+    return between_ends(data)
 
 
-def between_ends(data: Any, forward: RiccatiSolution, backward: RiccatiSolution) -> FaurreSet:
+def between_ends(data: Any) -> FaurreSet:
     """The set from the solutions of both equations."""
+    forward, backward = least(data), least(data.dual)
     return FaurreSet(
         data=data,
         P_minus=forward.X,
@@ -414,56 +411,7 @@ def between_ends(data: Any, forward: RiccatiSolution, backward: RiccatiSolution)
         Pbar_minus=backward.X,
         Kbar=backward.gain.T,
         Rbar=innovation_covariance(backward),
-        error=_error(forward),
-        error_bar=_error(backward),
+        error=absolute_error(forward),
+        error_bar=absolute_error(backward),
         on_boundary=max(forward.on_boundary, backward.on_boundary),
     )
-
-
-def inverse(Y: np.ndarray, name: str) -> np.ndarray:
-    """Return inv(Y) of a positive definite Y, symmetric.
-
-    Raises
-    ------
-    StructureError
-        If an eigenvalue is rounding: a direction of the state is then not seen in the outputs.
-    """
-    values, V = np.linalg.eigh(Y)
-    noise = len(values) * EPS * values.max(initial=0.0)
-    if values.min(initial=np.inf) <= noise:
-        raise StructureError(
-            f"{name} has smallest eigenvalue {values[0]:.1e}, need > {noise:.1e}: there is no largest covariance "
-            "where a direction of the state is not seen in the outputs; realize the process minimally"
-        )
-    W = V / np.sqrt(values)
-    return W @ W.T
-
-
-def innovation_covariance(found: RiccatiSolution) -> np.ndarray:
-    """R = Lambda0 - C P C', symmetric."""
-    return -(found.weight + found.weight.T) / 2
-
-
-def _error(found: RiccatiSolution) -> float:
-    """The Newton step, no less than rounding; where there is none the root of rounding is known."""
-    share = found.error if np.isfinite(found.error) else np.sqrt(EPS)
-    return max(share, len(found.X) * EPS) * two_norm(found.X)
-
-
-def least(data: CovarianceModel | ContinuousCovarianceModel) -> RiccatiSolution:
-    """P_- as the stabilizing solution with A', C', 0, -Lambda0, -G (-R in continuous time), verified to have R > 0.
-
-    Raises
-    ------
-    StructureError
-        If the data belong to no process, with the frequency.
-    """
-    solve = discrete_riccati if isinstance(data, CovarianceModel) else continuous_riccati
-    try:
-        found = solve(data.A.T, data.C.T, np.zeros_like(data.A), -at_once(data), -data.G)
-    except (StructureError, ConvergenceError) as error:
-        raise refused(data, error) from None
-    smallest = np.linalg.eigvalsh(-found.weight).min(initial=np.inf)
-    if smallest <= 0:
-        raise refused(data, StructureError(f"the innovations would have variance {smallest:.3g}"))
-    return found

@@ -135,8 +135,9 @@ def refused(data: Any, error: RealizationError) -> RealizationError:
     found = positive_real(data)
     if found.verdict == "positive real":
         return ConvergenceError(f"Faurre's equation was not solved although the data are {found}: {error}")
-    advice = "no process has these covariances" if found.verdict == "not positive real" else str(error)
-    return StructureError(f"{found}, need >= 0: {advice}")
+    if found.verdict == "undecided":
+        return StructureError(f"{found}, need > 0 for Faurre's equation: {error}")
+    return StructureError(f"{found}, need >= 0: no process has these covariances")
 
 
 def _proofs(data: Any, discrete: CovarianceModel) -> Iterator[np.ndarray]:

@@ -31,7 +31,7 @@ import numpy as np
 import scipy.linalg
 
 from realization.core.errors import ShapeError, StructureError
-from realization.core.shapes import numbers
+from realization.linalg.arguments import matrices
 from realization.linalg.decision import EPS, decide_rank, require_decided
 from realization.linalg.psd import positive_factor
 from realization.stochastic.factors import powers_of_two, regular_factor
@@ -238,7 +238,7 @@ def reversed_step(A: Any, B: Any, C: Any, D: Any, L: Any) -> ReversedStep:
     >>> step.A.round(12).item(), (step.B @ step.B.T).round(12).item()
     (0.5, 0.5)
     """
-    A, B, C, D, L = (numbers(name, x) for name, x in zip("ABCDL", (A, B, C, D, L), strict=True))
+    A, B, C, D, L = matrices("A: n n; B: n m; C: p n; D: p m; L: n k", A=A, B=B, C=C, D=D, L=L)
     M = np.hstack([A @ L, B])
     N = np.vstack([np.hstack([L, np.zeros((len(L), B.shape[1]))]), np.hstack([C @ L, D])])
     # in units of what went into each state, not of what came out: there rounding is EPS for each term
@@ -265,7 +265,8 @@ def start_factor(start: InitialState, n: int) -> np.ndarray:
         raise ShapeError(f"the state at the start has n={len(start.mean)}, but n={n} (from A) is needed")
     if (size := np.abs(start.diffuse).max(initial=0.0)) > 0:
         raise StructureError(f"the diffuse covariance has an entry {size:.3g}, need 0: give the state a covariance")
-    return positive_factor(start.covariance, what="covariance of the initial state").F
+    u = powers_of_two(np.sqrt(np.abs(np.diag(start.covariance))))[:, None]
+    return u * positive_factor(start.covariance / u / u.T, what="covariance of the initial state").F
 
 
 def _stacked(matrices: list[np.ndarray], like: np.ndarray) -> np.ndarray:

@@ -21,7 +21,8 @@ import numpy as np
 import scipy.linalg
 
 from realization.stochastic.covariance import CovarianceModel, covariance_model
-from realization.stochastic.faurre import FaurreSet, faurre_set, innovation_covariance, inverse, least
+from realization.stochastic.faurre import FaurreSet, faurre_set
+from realization.stochastic.faurre_equation import innovation_covariance, inverse, least
 from realization.stochastic.noise_matrix import checked
 from realization.stochastic.positive_real import density_pencil
 from realization.systems.base import of_kind
@@ -180,7 +181,8 @@ def mean_log_density(data: Any) -> float:
 
     Read off the eigenvalues of H - z J with det(H - z J) = det(A - zI) det(I - zA') det Phi(z), which the QZ form
     leaves triangular: by Jensen's formula log |a - z b| has the mean log max(|a|, |b|), and the first two factors
-    have the mean 0.  No equation is solved and no integral is approximated, zeros on the circle included.
+    have the mean 0.  No equation is solved and no integral is approximated.  Zeros on the circle, which are double in
+    the pencil, are known to half the digits.
 
     Parameters
     ----------

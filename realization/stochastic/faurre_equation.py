@@ -1,0 +1,116 @@
+"""Faurre's equation, from the data to the smallest covariance; where zeros are on the circle, to what can be known.
+
+    P = A P A' + (G - A P C') inv(R) (.)',    R = Lambda0 - C P C' > 0,    A - K C stable,    K = (G - A P C') inv(R)
+
+It is the Riccati equation of (A', C', 0, -Lambda0, -G).  A zero on the circle has no stabilizing solution near it:
+data that differ by rounding have none.  There white noise at the level of rounding is added to the outputs, which
+moves an m-fold zero off the circle by that level to the power 1 / (2m), and P by as much.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from realization.core.errors import ConvergenceError, RealizationError, StructureError
+from realization.linalg.decision import EPS
+from realization.linalg.dense import two_norm
+from realization.linalg.riccati import RiccatiSolution, continuous_riccati, discrete_riccati
+from realization.stochastic.covariance import CovarianceModel
+from realization.stochastic.noise_matrix import at_once
+from realization.stochastic.positive_real import positive_real, refused
+
+NOISES = 4  # the largest is 1e-10 of the variance: beyond it nothing is known
+
+
+def least(data: Any) -> RiccatiSolution:
+    """Return the smallest covariance P_-, its gain K', and minus the covariance R > 0 of the innovations as weight.
+
+    Raises
+    ------
+    StructureError
+        If the data belong to no process, with the frequency; or if some output is a function of the others.
+    """
+    try:
+        found = _solved(data)
+    except (StructureError, ConvergenceError) as error:
+        if positive_real(data).verdict != "undecided":
+            raise refused(data, error) from None
+        found = _softened(data, error)
+    # the solver forgives zeros that are missing the circle by less than the root of rounding
+    if found.on_boundary and positive_real(data).verdict == "not positive real":
+        raise refused(data, StructureError())
+    smallest = np.linalg.eigvalsh(innovation_covariance(found)).min(initial=np.inf)
+    if smallest <= 0:
+        raise refused(data, StructureError(f"the innovations would have variance {smallest:.3g}"))
+    return found
+
+
+def _solved(data: Any, level: float = 0.0) -> RiccatiSolution:
+    """The equation with Lambda0 + level I (R + level I)."""
+    solve = discrete_riccati if isinstance(data, CovarianceModel) else continuous_riccati
+    L0 = at_once(data) + level * np.eye(len(data.C))
+    return solve(data.A.T, data.C.T, np.zeros_like(data.A), -L0, -data.G)
+
+
+def _softened(data: Any, error: RealizationError) -> RiccatiSolution:
+    """The equation with the least noise that lets it be solved; what 16 times as much changes is what is not known.
+
+    An m-fold zero moves by 16^(1/2m) times as much then: 4 for m = 1, 1.4 for m = 4; zeros elsewhere stay.
+    """
+    n, p = data.G.shape
+    size = two_norm(at_once(data))
+    for k in range(NOISES):
+        level = 16**k * 10 * (n + p) * EPS * size
+        try:
+            near, far = _solved(data, level), _solved(data, 16 * level)
+            break
+        except (StructureError, ConvergenceError):
+            continue
+    else:
+        raise refused(data, error)
+    smallest = np.linalg.eigvalsh(innovation_covariance(near)).min(initial=np.inf)
+    if smallest <= np.sqrt(level * size):
+        reason = f"given the others and the past an output has variance {smallest:.1e}: leave it out"
+        raise refused(data, StructureError(reason))
+    moved = np.sort(_distances(data, far)) > 1.2 * np.sort(_distances(data, near))
+    share = two_norm(far.X - near.X) / (two_norm(near.X) or 1.0) / (16**0.125 - 1)
+    return replace(near, error=share, on_boundary=int(moved.sum()))
+
+
+def _distances(data: Any, found: RiccatiSolution) -> np.ndarray:
+    """Of the zeros from the circle, or from the imaginary axis."""
+    z = np.linalg.eigvals(found.closed_loop)
+    return 1 - np.abs(z) if isinstance(data, CovarianceModel) else -z.real
+
+
+def innovation_covariance(found: RiccatiSolution) -> np.ndarray:
+    """R = Lambda0 - C P C', symmetric."""
+    return -(found.weight + found.weight.T) / 2
+
+
+def absolute_error(found: RiccatiSolution) -> float:
+    """The Newton step, no less than rounding; where there is none the root of rounding is known."""
+    share = found.error if np.isfinite(found.error) else np.sqrt(EPS)
+    return max(share, len(found.X) * EPS) * two_norm(found.X)
+
+
+def inverse(Y: np.ndarray, name: str) -> np.ndarray:
+    """Return inv(Y) of a positive definite Y, symmetric.
+
+    Raises
+    ------
+    StructureError
+        If an eigenvalue is rounding: a direction of the state is then not seen in the outputs.
+    """
+    values, V = np.linalg.eigh(Y)
+    noise = len(values) * EPS * values.max(initial=0.0)
+    if values.min(initial=np.inf) <= noise:
+        raise StructureError(
+            f"{name} has smallest eigenvalue {values[0]:.1e}, need > {noise:.1e}: there is no largest covariance "
+            "where a direction of the state is not seen in the outputs; realize the process minimally"
+        )
+    W = V / np.sqrt(values)
+    return W @ W.T
