@@ -23,7 +23,7 @@ from realization.stochastic.covariance import (
     state_covariance,
 )
 from realization.stochastic.data import SampleCorrelations, Windows, past_future, sample_canonical_correlations
-from realization.stochastic.diagnosis import Diagnosis, diagnose
+from realization.stochastic.diagnosis import Diagnosis, diagnose, diagnose_run
 from realization.stochastic.drift import Cusum, average_run_length, cusum, cusum_threshold, false_alarm_probability
 from realization.stochastic.extension import (
     MatrixBall,
@@ -37,6 +37,7 @@ from realization.stochastic.extension import (
 from realization.stochastic.extremal import Extremal, extremal, extremals, zero_groups
 from realization.stochastic.factors import state_factor
 from realization.stochastic.faurre import FaurreSet, Membership, faurre_set
+from realization.stochastic.frame import Frame, Moment, frame, moment
 from realization.stochastic.information import (
     NATS_PER_BIT,
     information,
@@ -61,7 +62,9 @@ from realization.stochastic.normalized import nis, normalized_squares, standardi
 from realization.stochastic.order_selection import bartlett, bartlett_of_process, nic, svc
 from realization.stochastic.partial import PartialRealization, Recursion, partial_realization, shortest_recursion
 from realization.stochastic.positive_real import PositiveRealCertificate, positive_real
+from realization.stochastic.posterior import Posterior, posterior
 from realization.stochastic.posterior_sampling import sample_posterior
+from realization.stochastic.prescribed_zeros import RationalExtension, rational_extension
 from realization.stochastic.projection import Posterior, posterior
 from realization.stochastic.reverse import ReversedStep, VaryingReversal, reverse, reverse_varying, reversed_step
 from realization.stochastic.sampling import sample
@@ -115,6 +118,7 @@ __all__ = [
     "Extremal",
     "FaurreSet",
     "Fit",
+    "Frame",
     "HypothesisTest",
     "InformationRun",
     "Innovations",
@@ -125,6 +129,7 @@ __all__ = [
     "MatrixBall",
     "MaximumEntropy",
     "Membership",
+    "Moment",
     "OrderChoice",
     "PartialRealization",
     "Phase",
@@ -170,12 +175,14 @@ __all__ = [
     "cusum",
     "cusum_threshold",
     "diagnose",
+    "diagnose_run",
     "extend",
     "extremal",
     "extremals",
     "false_alarm_probability",
     "faurre_set",
     "fit",
+    "frame",
     "free_ar",
     "from_reflections",
     "hosking",
@@ -194,6 +201,7 @@ __all__ = [
     "maximum_phase_model",
     "mean_log_density",
     "model_information",
+    "moment",
     "mutual_information",
     "next_covariance",
     "nic",
