@@ -28,11 +28,9 @@ from realization.stochastic.drift import Cusum, average_run_length, cusum, cusum
 from realization.stochastic.extension import (
     MatrixBall,
     MaximumEntropy,
-    RationalExtension,
     extend,
     maximum_entropy_extension,
     next_covariance,
-    rational_extension,
 )
 from realization.stochastic.extremal import Extremal, extremal, extremals, zero_groups
 from realization.stochastic.factors import state_factor
@@ -62,7 +60,6 @@ from realization.stochastic.normalized import nis, normalized_squares, standardi
 from realization.stochastic.order_selection import bartlett, bartlett_of_process, nic, svc
 from realization.stochastic.partial import PartialRealization, Recursion, partial_realization, shortest_recursion
 from realization.stochastic.positive_real import PositiveRealCertificate, positive_real
-from realization.stochastic.posterior import Posterior, posterior
 from realization.stochastic.posterior_sampling import sample_posterior
 from realization.stochastic.prescribed_zeros import RationalExtension, rational_extension
 from realization.stochastic.projection import Posterior, posterior
