@@ -163,7 +163,7 @@ def triangle(columns: Sequence[Column], before: int, after: int) -> np.ndarray:
         for start in range(before, T - after, step):
             stop = min(start + step, T - after)
             rows = [signal[record, start + offset : stop + offset] for signal, offset in columns]
-            R = np.linalg.qr(np.concatenate([R, np.concatenate(rows, axis=1)]), mode="r")
+            R = np.asarray(np.linalg.qr(np.concatenate([R, np.concatenate(rows, axis=1)]), mode="r"))
     L = np.zeros((k, k))
     L[:, : len(R)] = R.T
     return L / np.sqrt(b * (T - before - after))

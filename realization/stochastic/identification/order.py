@@ -38,7 +38,7 @@ def chosen_order(d: Compressed, p: int, m: int) -> Decision:
     """
     s = correlations(d)
     price = np.log(d.samples) / d.samples
-    n = np.arange(min(len(s), (d.future - 1) * p) + 1)  # the output f-1 steps on sees as many states
+    n = np.arange(len(s) + 1)
     cost = np.append(s, 0.0)[n] ** 2 + n * (2 * p + m) * price
     best, second = np.append(np.argsort(cost, kind="stable"), -1)[:2]
     competes = second >= 0 and cost[second] - cost[best] < price

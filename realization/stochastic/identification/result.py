@@ -9,8 +9,10 @@ import numpy as np
 
 from realization.core.errors import ShapeError
 from realization.core.frozen import Sealed
+from realization.core.shapes import numbers
 from realization.linalg.decision import Decision
 from realization.stochastic.covariance import CovarianceModel
+from realization.stochastic.significance import HypothesisTest
 from realization.systems.linear import LinearSSM
 from realization.systems.stochastic import InnovationsSSM
 
@@ -31,6 +33,8 @@ class Identified(Sealed):
         Of what the inputs do not explain.  It belongs to a process because it is that of a model with noise.
     singular_values : ndarray
         Of the weighted projection; canonical correlations for CVA.
+    whiteness : HypothesisTest or None
+        Hosking's test of the errors of prediction; None where there are none.
     order : Decision
         How the order was chosen.
     past, future, samples : int
@@ -46,6 +50,7 @@ class Identified(Sealed):
     system: LinearSSM | None
     covariance: CovarianceModel
     singular_values: np.ndarray
+    whiteness: HypothesisTest | None
     order: Decision
     past: int
     future: int
@@ -59,14 +64,14 @@ class Identified(Sealed):
         return self.radius >= 1
 
     def prediction_errors(self, y: Any, u: Any = None) -> np.ndarray:
-        """e(t) = y(t) - C x(t) - D u(t), x(t+1) = (A - K C) x(t) + (B - K D) u(t) + K y(t), from x(0) = 0.
+        """e(t) = y(t) - C x(t) - D u(t), with x(t+1) = A x(t) + B u(t) + K e(t) from x(0) = 0.
 
         Parameters
         ----------
         y : array_like
             (..., T, p): the data, or others.
         u : array_like, optional
-            (..., T, m).
+            (..., T, m), where the model has inputs.
 
         Returns
         -------
@@ -78,17 +83,16 @@ class Identified(Sealed):
         ShapeError
             If y or u does not fit.
         """
-        model = self.innovations
-        n, p = model.K.shape
         if (u is None) != (self.system is None):
-            needed = "no u is" if self.system is None else "u is"
-            raise ShapeError(
-                f"u is {'missing' if u is None else 'given'}; the model was identified so that {needed} needed"
-            )
-        B, D = (np.zeros((n, 0)), np.zeros((p, 0))) if self.system is None else (self.system.B, self.system.D)
-        y = np.asarray(y, dtype=np.float64)
-        v = y if u is None else np.concatenate([np.asarray(u, dtype=np.float64), y], axis=-1)
-        predictor = LinearSSM(
-            model.predictor, np.hstack([B - model.K @ D, model.K]), -model.C, np.hstack([-D, np.eye(p)])
-        )
-        return predictor.simulate(v).y
+            raise ShapeError(f"u is {'missing; the model has' if u is None else 'given; the model has no'} inputs")
+        return prediction_errors(self.innovations, self.system, y, u)
+
+
+def prediction_errors(model: InnovationsSSM, system: LinearSSM | None, y: Any, u: Any) -> np.ndarray:
+    """What the predictor x+ = (A - K C) x + (B - K D) u + K y leaves of y."""
+    y = numbers("y", y)
+    n, p = model.K.shape
+    if system is None:
+        return LinearSSM(model.predictor, model.K, -model.C, np.eye(p)).simulate(y).y
+    B, D = np.hstack([system.B - model.K @ system.D, model.K]), np.hstack([-system.D, np.eye(p)])
+    return LinearSSM(model.predictor, B, -model.C, D).simulate(np.concatenate([numbers("u", u), y], axis=-1)).y

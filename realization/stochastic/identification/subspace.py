@@ -158,7 +158,7 @@ def stabilized(d: Compressed, J: np.ndarray, found: Regression) -> Regression:
     Raises
     ------
     StructureError
-        If the radius is above 1 + 10/N: too large for a stationary process.
+        If the radius is above exp(5/N): too large for a stationary process.
 
     References
     ----------
@@ -166,12 +166,12 @@ def stabilized(d: Compressed, J: np.ndarray, found: Regression) -> Regression:
     """
     if found.radius < 1:
         return found
-    N, n, (p, m) = d.samples, len(J), found.D.shape
+    N, (p, m) = d.samples, found.D.shape
     if N * np.log(found.radius) > SLACK:
         raise StructureError(
-            f"spectral radius {found.radius:.6g}, need < 1, or at most exp({SLACK:g}/N) = {np.exp(SLACK / N):.6g} to be "
-            f"damped to 1 - 1/N: over N = {N} moments this grows by {np.exp(N * np.log(found.radius)):.1e}, so no "
-            "stationary process is behind it; take differences, or a lower order"
+            f"spectral radius {found.radius:.6g}, need < 1, or at most exp({SLACK:g}/N) = {np.exp(SLACK / N):.6g} to "
+            f"be damped: over N = {N} moments this grows by 10^{N * np.log10(found.radius):.1f}, so no stationary "
+            "process is behind it; take differences, or a lower order"
         )
     X, X1, Y, U = J @ d.Zp, J @ d.Zp_next, d.Yf[:p], d.Uf[:m]
     A = found.A * ((1 - 1 / N) / found.radius)

@@ -63,9 +63,9 @@ def windows(data: Records, order: int | None, past: int | None, future: int | No
         past = max(2 * h, (order or 0) + 1, 4)  # 4: a state of order 3 is seen even if AIC sees nothing
     if future is None:
         future = max(past, (order or 0) + 1)
-    if order is not None and order > min(past * (p + m), (future - 1) * p):
+    if order is not None and order > min(past * (p + m), future * p):
         raise ShapeError(
             f"order {order} with a past of {past} and a future of {future} steps: p={p}, m={m} allow at most "
-            f"{min(past * (p + m), (future - 1) * p)}, past (p + m) and (future - 1) p; take longer windows"
+            f"{min(past * (p + m), future * p)}, past (p + m) and future p; take longer windows"
         )
     return past, future
