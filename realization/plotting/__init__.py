@@ -11,6 +11,8 @@
     densities            spectral densities on a logarithmic scale
     continuations        covariances that were given, and how processes that share them go on
     blocks               the entries of a matrix on a logarithmic scale, and the blocks of its structure
+    covariance_lens      all covariances that a state of two components can have
+    covariance_ellipses  where states of given covariances typically are
     portrait             a system from four sides
     memory_of            what systems remember, with proved envelopes
 
@@ -20,6 +22,7 @@ size that is legible at half the width of a page.  Matplotlib is loaded by the f
 
 from realization.plotting.extensions import continuations, densities
 from realization.plotting.frame import COLOURS, SIZE
+from realization.plotting.lens import covariance_ellipses, covariance_lens
 from realization.plotting.matrices import blocks, spectrum
 from realization.plotting.paths import covariance_sequence, paths
 from realization.plotting.remembering import memory_decay, size_against_error
@@ -32,6 +35,8 @@ __all__ = [
     "blocks",
     "bode",
     "continuations",
+    "covariance_ellipses",
+    "covariance_lens",
     "covariance_sequence",
     "densities",
     "impulse",
