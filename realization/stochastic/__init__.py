@@ -22,7 +22,7 @@ from realization.stochastic.covariance import (
     state_covariance,
 )
 from realization.stochastic.data import SampleCorrelations, Windows, past_future, sample_canonical_correlations
-from realization.stochastic.diagnosis import Diagnosis, diagnose
+from realization.stochastic.diagnosis import Diagnosis, diagnose, diagnose_run
 from realization.stochastic.drift import Cusum, average_run_length, cusum, cusum_threshold, false_alarm_probability
 from realization.stochastic.extension import (
     MatrixBall,
@@ -163,6 +163,7 @@ __all__ = [
     "cusum",
     "cusum_threshold",
     "diagnose",
+    "diagnose_run",
     "extend",
     "extremal",
     "extremals",
