@@ -22,16 +22,14 @@ from realization.stochastic.covariance import (
     state_covariance,
 )
 from realization.stochastic.data import SampleCorrelations, Windows, past_future, sample_canonical_correlations
-from realization.stochastic.diagnosis import Diagnosis, diagnose
+from realization.stochastic.diagnosis import Diagnosis, diagnose, diagnose_run
 from realization.stochastic.drift import Cusum, average_run_length, cusum, cusum_threshold, false_alarm_probability
 from realization.stochastic.extension import (
     MatrixBall,
     MaximumEntropy,
-    RationalExtension,
     extend,
     maximum_entropy_extension,
     next_covariance,
-    rational_extension,
 )
 from realization.stochastic.extremal import Extremal, extremal, extremals, zero_groups
 from realization.stochastic.factors import state_factor
@@ -62,6 +60,7 @@ from realization.stochastic.partial import PartialRealization, Recursion, partia
 from realization.stochastic.positive_real import PositiveRealCertificate, positive_real
 from realization.stochastic.posterior import Posterior, posterior
 from realization.stochastic.posterior_sampling import sample_posterior
+from realization.stochastic.prescribed_zeros import RationalExtension, rational_extension
 from realization.stochastic.reverse import ReversedStep, VaryingReversal, reverse, reverse_varying, reversed_step
 from realization.stochastic.sampling import sample
 from realization.stochastic.schur_algorithm import Schur, schur, schur_parameters
@@ -164,6 +163,7 @@ __all__ = [
     "cusum",
     "cusum_threshold",
     "diagnose",
+    "diagnose_run",
     "extend",
     "extremal",
     "extremals",
