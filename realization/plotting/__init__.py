@@ -10,6 +10,8 @@
     covariance_sequence  covariances at the lags -K ... K, and what was estimated of them
     densities            spectral densities on a logarithmic scale
     continuations        covariances that were given, and how processes that share them go on
+    information_carried  what each canonical variable, the first ones together, and smaller models know of the future
+    directions           principal angles between subspaces as rays
     blocks               the entries of a matrix on a logarithmic scale, and the blocks of its structure
     covariance_lens      all covariances that a state of two components can have
     covariance_ellipses  where states of given covariances typically are
@@ -20,6 +22,7 @@ All but the last two draw the numbers that they are given.  Without `ax` a new f
 size that is legible at half the width of a page.  Matplotlib is loaded by the first figure.
 """
 
+from realization.plotting.correlations import directions, information_carried
 from realization.plotting.extensions import continuations, densities
 from realization.plotting.frame import COLOURS, SIZE
 from realization.plotting.lens import covariance_ellipses, covariance_lens
@@ -39,7 +42,9 @@ __all__ = [
     "covariance_lens",
     "covariance_sequence",
     "densities",
+    "directions",
     "impulse",
+    "information_carried",
     "memory_decay",
     "memory_of",
     "paths",
