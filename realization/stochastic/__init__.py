@@ -27,11 +27,9 @@ from realization.stochastic.drift import Cusum, average_run_length, cusum, cusum
 from realization.stochastic.extension import (
     MatrixBall,
     MaximumEntropy,
-    RationalExtension,
     extend,
     maximum_entropy_extension,
     next_covariance,
-    rational_extension,
 )
 from realization.stochastic.extremal import Extremal, extremal, extremals, zero_groups
 from realization.stochastic.factors import state_factor
@@ -62,6 +60,7 @@ from realization.stochastic.partial import PartialRealization, Recursion, partia
 from realization.stochastic.positive_real import PositiveRealCertificate, positive_real
 from realization.stochastic.posterior import Posterior, posterior
 from realization.stochastic.posterior_sampling import sample_posterior
+from realization.stochastic.prescribed_zeros import RationalExtension, rational_extension
 from realization.stochastic.reverse import ReversedStep, VaryingReversal, reverse, reverse_varying, reversed_step
 from realization.stochastic.sampling import sample
 from realization.stochastic.schur_algorithm import Schur, schur, schur_parameters

@@ -10,7 +10,7 @@ moves an m-fold zero off the circle by that level to the power 1 / (2m), and P b
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,33 +19,51 @@ from realization.linalg.decision import EPS
 from realization.linalg.dense import two_norm
 from realization.linalg.riccati import RiccatiSolution, continuous_riccati, discrete_riccati
 from realization.stochastic.covariance import CovarianceModel
-from realization.stochastic.noise_matrix import at_once
+from realization.stochastic.noise_matrix import at_once, in_units, units
 from realization.stochastic.positive_real import positive_real, refused
 
+BLUR = 100 * float(np.sqrt(EPS))  # a zero on the circle is double in the pencil; two digits for its condition
 NOISES = 4  # the largest is 1e-10 of the variance: beyond it nothing is known
 
 
-def least(data: Any) -> RiccatiSolution:
-    """Return the smallest covariance P_-, its gain K', and minus the covariance R > 0 of the innovations as weight.
+class Innovations(NamedTuple):
+    """P_-, K and R, (n, n), (n, p) and (p, p); the 2-norm of the error of P_- in its units; zeros on the circle."""
+
+    P: np.ndarray
+    K: np.ndarray
+    R: np.ndarray
+    error: float
+    on_boundary: int
+
+
+def least(data: Any) -> Innovations:
+    """Return the smallest covariance with the gain and the covariance R > 0 of the innovations.
 
     Raises
     ------
     StructureError
         If the data belong to no process, with the frequency; or if some output is a function of the others.
     """
+    x, y = units(data)
+    scaled = in_units(data, x, y)
     try:
-        found = _solved(data)
+        found = _solved(scaled)
     except (StructureError, ConvergenceError) as error:
         if positive_real(data).verdict != "undecided":
             raise refused(data, error) from None
-        found = _softened(data, error)
+        found = _softened(data, scaled, error)
+    on_boundary = max(found.on_boundary, int((_distances(scaled, found) <= BLUR).sum()))
     # the solver forgives zeros that are missing the circle by less than the root of rounding
-    if found.on_boundary and positive_real(data).verdict == "not positive real":
+    if on_boundary and positive_real(data).verdict == "not positive real":
         raise refused(data, StructureError())
-    smallest = np.linalg.eigvalsh(innovation_covariance(found)).min(initial=np.inf)
-    if smallest <= 0:
-        raise refused(data, StructureError(f"the innovations would have variance {smallest:.3g}"))
-    return found
+    R = innovation_covariance(found)
+    smallest, noise = np.linalg.eigvalsh(R).min(initial=np.inf), sum(data.G.shape) * EPS * two_norm(at_once(scaled))
+    if smallest <= noise:
+        reason = f"the innovations would have variance {smallest:.3g}, need > {noise:.1e}"
+        raise refused(data, StructureError(reason))
+    lost = max(found.error if np.isfinite(found.error) else np.sqrt(EPS), len(x) * EPS) * two_norm(found.X)
+    K = found.gain.T * x[:, None] / y
+    return Innovations(found.X * np.outer(x, x), K, R * np.outer(y, y), lost, on_boundary)
 
 
 def _solved(data: Any, level: float = 0.0) -> RiccatiSolution:
@@ -55,7 +73,7 @@ def _solved(data: Any, level: float = 0.0) -> RiccatiSolution:
     return solve(data.A.T, data.C.T, np.zeros_like(data.A), -L0, -data.G)
 
 
-def _softened(data: Any, error: RealizationError) -> RiccatiSolution:
+def _softened(given: Any, data: Any, error: RealizationError) -> RiccatiSolution:
     """The equation with the least noise that lets it be solved; what 16 times as much changes is what is not known.
 
     An m-fold zero moves by 16^(1/2m) times as much then: 4 for m = 1, 1.4 for m = 4; zeros elsewhere stay.
@@ -70,31 +88,25 @@ def _softened(data: Any, error: RealizationError) -> RiccatiSolution:
         except (StructureError, ConvergenceError):
             continue
     else:
-        raise refused(data, error)
+        raise refused(given, error)
     smallest = np.linalg.eigvalsh(innovation_covariance(near)).min(initial=np.inf)
     if smallest <= np.sqrt(level * size):
         reason = f"given the others and the past an output has variance {smallest:.1e}: leave it out"
-        raise refused(data, StructureError(reason))
+        raise refused(given, StructureError(reason))
     moved = np.sort(_distances(data, far)) > 1.2 * np.sort(_distances(data, near))
     share = two_norm(far.X - near.X) / (two_norm(near.X) or 1.0) / (16**0.125 - 1)
     return replace(near, error=share, on_boundary=int(moved.sum()))
 
 
 def _distances(data: Any, found: RiccatiSolution) -> np.ndarray:
-    """Of the zeros from the circle, or from the imaginary axis."""
+    """Of the zeros from the circle, or from the imaginary axis relative to |A|."""
     z = np.linalg.eigvals(found.closed_loop)
-    return 1 - np.abs(z) if isinstance(data, CovarianceModel) else -z.real
+    return 1 - np.abs(z) if isinstance(data, CovarianceModel) else -z.real / (two_norm(data.A) or 1.0)
 
 
 def innovation_covariance(found: RiccatiSolution) -> np.ndarray:
     """R = Lambda0 - C P C', symmetric."""
     return -(found.weight + found.weight.T) / 2
-
-
-def absolute_error(found: RiccatiSolution) -> float:
-    """The Newton step, no less than rounding; where there is none the root of rounding is known."""
-    share = found.error if np.isfinite(found.error) else np.sqrt(EPS)
-    return max(share, len(found.X) * EPS) * two_norm(found.X)
 
 
 def inverse(Y: np.ndarray, name: str) -> np.ndarray:

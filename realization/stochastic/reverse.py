@@ -109,7 +109,8 @@ def reverse(model: Any, *, rtol: float | None = None) -> Any:
     Notes
     -----
     Reversing twice gives back the model up to an orthogonal change of the noise basis.  Covariances of
-    both agree to c n u cond(P), where states in other units do not count into cond(P).
+    both agree to c n u cond(P), with P in units in which its diagonal is 1; where A is close to normal,
+    to c n u sqrt(cond(P)).
 
     References
     ----------
@@ -169,7 +170,7 @@ def reverse_varying(model: Any, start: InitialState) -> VaryingReversal:
     -------
     VaryingReversal
         The model and the state at its own start.  P(t) = 0 in some direction is no obstacle: x(t+1) never
-        leaves the range of P(t+1), and there alone A(t) is determined; it is 0 across.
+        leaves the range of P(t+1), and there alone A(t) is determined.
 
     Raises
     ------
@@ -221,7 +222,8 @@ def reversed_step(A: Any, B: Any, C: Any, D: Any, L: Any) -> ReversedStep:
     -------
     ReversedStep
         With v of unit covariance, uncorrelated with x+; k + m - r noises, r the rank of
-        P+ = A P A' + B B'.  Ab = P A' pinv(P+),  Bb Bb' = (I - Ab A) P (I - Ab A)' + Ab B B' Ab'.
+        P+ = A P A' + B B'.  Ab = P A' inv(P+), where the inverse is that on the range of P+, and
+        Bb Bb' = (I - Ab A) P (I - Ab A)' + Ab B B' Ab'.
 
     Raises
     ------

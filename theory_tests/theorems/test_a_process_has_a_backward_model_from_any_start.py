@@ -1,7 +1,7 @@
 """From any P(0), with any A(t) and B(t): what happens has the joint covariance of a model that runs backward.
 
-Ab(t) = P(t) A(t)' pinv(P(t+1)); neither A(t) nor P(t) need have an inverse, since x(t+1) never leaves the range of
-P(t+1).  The backward model starts from x(T) with covariance P(T).
+Ab(t) = P(t) A(t)' inv(P(t+1)) on the range of P(t+1), which x(t+1) never leaves: neither A(t) nor P(t) need have an
+inverse.  The backward model starts from x(T) with covariance P(T).
 
 Lindquist and Picci, *Linear Stochastic Systems*, Springer 2015.
 """

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.signal import freqz
 
-from realization.core.errors import ShapeError, StructureError
+from realization.core.errors import ConvergenceError, ShapeError, StructureError
 from realization.linalg.decision import EPS
 from realization.stochastic import (
     autocovariances,
@@ -102,6 +102,19 @@ def test_zeros_near_the_circle():
     found = rational_extension(c, np.poly([0.99999, 0.99999j, -0.99999j]))
     assert found.error < 1e-9
     assert found.residual <= 1e3 * EPS / (1 - found.pole_radius) ** 2  # what its own Lyapunov equation keeps
+
+
+def test_zeros_that_floats_cannot_tell_from_the_circle():
+    with pytest.raises(ConvergenceError, match="within rounding of the unit circle"):
+        rational_extension([1, 0.3, -0.2, 0.4], np.poly([1 - 1e-12, 1e-12 - 1, 0]))
+
+
+def test_degree_twenty_in_units_of_its_own():
+    rng = np.random.default_rng(0)
+    c = from_reflections(1e60, rng.uniform(-0.4, 0.4, 20))
+    found = rational_extension(c, schur_polynomial(rng, 20, size=0.4))
+    assert found.residual < 1e-12
+    assert found.error < 1e-9
 
 
 @pytest.mark.parametrize(
