@@ -28,13 +28,6 @@ DRAWN = {
 }
 
 
-@pytest.fixture(autouse=True)
-def closed():
-    plt.close("all")
-    yield
-    plt.close("all")
-
-
 @pytest.mark.parametrize("name", DRAWN)
 def test_it_draws_where_it_is_told_to_and_names_its_axes(name, monkeypatch):
     monkeypatch.setattr(plt, "show", lambda *args, **kwargs: pytest.fail("show() was called"))
