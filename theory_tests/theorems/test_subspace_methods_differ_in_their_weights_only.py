@@ -82,7 +82,7 @@ def test_where_there_is_no_noise_the_weights_do_not_matter():
     wanted = markov_parameters(plant, 12)[..., :1]
     for method in METHODS.values():
         found = method(y, u=u)
-        assert found.order.choice == 3 and found.order.decided
+        assert found.order == 3 and found.order_choice.decided
         np.testing.assert_allclose(markov_parameters(found.system, 12), wanted, atol=1e-12 * np.abs(wanted).max())
         assert not found.innovations.R.any() and found.whiteness is None
 
