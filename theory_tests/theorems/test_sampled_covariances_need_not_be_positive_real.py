@@ -64,7 +64,9 @@ def test_the_sample_covariances_themselves_do():
 def test_exact_covariances_do_and_long_records_do():
     """The control: nothing is wrong with Ho and Kalman's factorization; the error of the sample is what spoils it."""
     exact = covariance_ho_kalman(autocovariances(PROCESS, 10))
-    assert exact.order.choice == 2 and exact.positive_real.verdict == "positive real" and exact.lacking == 0
+    assert exact.order.choice == 2
+    assert exact.positive_real.verdict == "positive real"
+    assert exact.lacking == 0
     np.testing.assert_allclose(exact.innovations.R, [[1.0]], atol=1e-12)
     assert all(realized(seed, 10_000).innovations is not None for seed in SEEDS)
 

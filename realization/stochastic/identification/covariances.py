@@ -112,7 +112,7 @@ def covariance_ho_kalman(covariances: Any, order: int | None = None) -> Covarian
     ShapeError
         If the covariances have other axes, or Lambda(0) is not symmetric.
     StructureError
-        If the rank is undecided, or A is not stable: no stationary process has these covariances.
+        If the rank is undecided or full, or A is not stable: no stationary process has these covariances.
 
     References
     ----------
@@ -143,6 +143,11 @@ def covariance_ho_kalman(covariances: Any, order: int | None = None) -> Covarian
     found = ho_kalman(h) if order is None else era(h, order)
     if order is None:
         require_decided(found.decisions, "covariances of a sample have no rank: give an order")
+        if found.order and found.order == len(found.decisions[0].values):
+            raise StructureError(
+                f"the Hankel matrix of {len(h)} covariances has full rank, {found.order}: give an order, which those of "
+                "a sample need, or more covariances"
+            )
     s = found.system
     if (radius := spectral_radius(s.A)) >= 1:
         raise StructureError(
