@@ -80,100 +80,62 @@ def copied(out: Any, X: Any) -> None:
 
 
 @jit
-def add_product(out: Any, X: Any, Y: Any, q: int) -> None:
-    """out += X Y for q rows of X (., k), Y (k, n)."""
-    k, n = Y.shape
+def add(out: Any, X: Any, Y: Any, q: int, k: int, sign: float, half: bool) -> None:
+    """out += sign X' Y in the first q rows, a sum over k rows of X and Y (k, n); half: at least what is not above i = j.
+
+    Two terms at a time, since loading and storing out costs what they do; whole groups of four, which vectorise.
+    """
+    n = Y.shape[1]
+    full = k - k % 2
     for i in range(q):
-        for l in range(k):
-            c = X[i, l]
-            for j in range(n):
-                out[i, j] += c * Y[l, j]
+        last = min(n, i + 4 - i % 4) if half else n
+        for l in range(0, full, 2):
+            a, b = sign * X[l, i], sign * X[l + 1, i]
+            for j in range(last):
+                out[i, j] += a * Y[l, j] + b * Y[l + 1, j]
+        if full < k:
+            a = sign * X[full, i]
+            for j in range(last):
+                out[i, j] += a * Y[full, j]
 
 
 @jit
-def product(out: Any, X: Any, Y: Any, q: int) -> None:
-    """out = X Y for q rows."""
-    for i in range(q):
-        for j in range(Y.shape[1]):
-            out[i, j] = 0.0
-    add_product(out, X, Y, q)
-
-
-@jit
-def covariance(F: Any, M: Any, C: Any, R: Any) -> None:
-    """F = C P C' + R, with M = C P."""
-    p, n = M.shape
-    for r in range(p):
-        for s in range(r + 1):
-            e = R[r, s]
-            for k in range(n):
-                e += C[r, k] * M[s, k]
-            F[r, s] = e
-            F[s, r] = e
-
-
-@jit
-def add_gram(P: Any, X: Any, Y: Any) -> None:
-    """P += X' Y in the lower half, for X (k, n) and Y (k, n) of which the product is symmetric."""
-    k, n = X.shape
-    for i in range(n):
-        for l in range(k):
-            c = X[l, i]
-            for j in range(i + 1):
-                P[i, j] += c * Y[l, j]
-
-
-@jit
-def predict(new: Any, P: Any, Phi: Any, Gamma: Any, Q: Any, work: Any) -> None:
-    """new = Phi' P Phi + Gamma' Gamma + Q, Phi = (A - K C)' and Gamma = (B - K D)'."""
-    n = P.shape[0]
+def predict(new: Any, P: Any, Phi: Any, work: Any, Q: Any) -> None:
+    """new = Phi' work + Q in the lower half, Phi = [A - K C, B - K D]' and work = [P 0; 0 1] Phi, both (n+p, n)."""
+    n, k = P.shape[0], Phi.shape[0]
+    for i in range(n, k):
+        for j in range(n):
+            work[i, j] = Phi[i, j]
     if n >= BLAS:
-        np.dot(P, Phi, work)
+        np.dot(P, Phi[:n], work[:n])
         np.dot(Phi.T, work, new)
         for i in range(n):
             for j in range(i + 1):
                 new[i, j] += Q[i, j]
-    else:
-        product(work, P, Phi, n)
-        for i in range(n):
-            for j in range(i + 1):
-                new[i, j] = Q[i, j]
-        add_gram(new, Phi, work)
-    add_gram(new, Gamma, Gamma)
-    spread(new)
+        return
+    for i in range(n):
+        for j in range(n):
+            work[i, j], new[i, j] = 0.0, Q[i, j]
+    add(work, P, Phi, n, n, 1.0, False)
+    add(new, Phi, work, n, k, 1.0, True)
 
 
 @jit
-def update(new: Any, P: Any, M: Any, K: Any, Co: Any, Ro: Any, q: int) -> None:
-    """new = (I - K C) P (I - K C)' + K R K' = E - (E C' - K R) K' with E = P - K C P; M = C P, K' and C of q rows.
+def update(new: Any, P: Any, M: Any, K: Any, Ct: Any, Ro: Any, q: int) -> None:
+    """new = (I - K C) P (I - K C)' + K R K' = E - (E C' - K R) K' with E = P - K C P; M = C P and K' of q rows.
 
     Joseph's form without a product of n^3: what rounding leaves in E is multiplied by I - K C here too.
     """
     n = P.shape[0]
-    for i in range(n):
-        for j in range(i + 1):
-            new[i, j] = P[i, j]
-        for r in range(q):
-            c = K[r, i]
-            for j in range(i + 1):
-                new[i, j] -= c * M[r, j]
+    copied(new, P)
+    add(new, K, M, n, q, -1.0, True)
     spread(new)
     for r in range(q):  # M is not needed any more: its rows take those of (E C' - K R)'
         for j in range(n):
             M[r, j] = 0.0
-        for k in range(n):
-            c = Co[r, k]
-            for j in range(n):
-                M[r, j] += c * new[k, j]
-        for s in range(q):
-            c = Ro[s, r]
-            for j in range(n):
-                M[r, j] -= c * K[s, j]
-    for i in range(n):
-        for r in range(q):
-            c = K[r, i]
-            for j in range(i + 1):
-                new[i, j] -= c * M[r, j]
+    add(M, Ct, new, q, n, 1.0, False)
+    add(M, Ro, K, q, q, -1.0, False)
+    add(new, K, M, n, q, -1.0, True)
     spread(new)
 
 
@@ -198,42 +160,44 @@ def first_infinite(y: Any) -> int:
 
 
 @jit
-def seen(y: Any, rows: Any) -> int:
-    """Write the places of the outputs that are not NaN into rows; their number."""
+def seen(y: Any, t: int, rows: Any) -> int:
+    """Write the places of the outputs at t that are not NaN into rows; their number."""
     q = 0
-    for r in range(y.shape[0]):
-        if not np.isnan(y[r]):
+    for r in range(y.shape[2]):
+        if not np.isnan(y[0, t, r]):
             rows[q] = r
             q += 1
     return q
 
 
 @jit
-def selected(rows: Any, q: int, C: Any, S: Any, R: Any, F: Any, M: Any, Co: Any, Ro: Any, Fo: Any, G: Any) -> None:
-    """The q rows of C, R, F and M = C P that are seen; G = S' there."""
-    n = C.shape[1]
+def selected(rows: Any, q: int, C: Any, D: Any, S: Any, R: Any, Co: Any, Cto: Any, Do: Any, So: Any, Ro: Any) -> None:
+    """The q rows of C, D, S' and R that are seen, and C' of them."""
+    p, n = C.shape
     for r in range(q):
         row = rows[r]
         for k in range(n):
-            Co[r, k], M[r, k], G[r, k] = C[row, k], M[row, k], S[row, k]
+            Co[r, k], Cto[k, r], So[r, k] = C[row, k], C[row, k], S[row, k]
+        for k in range(p):
+            Do[r, k] = D[row, k]
         for s in range(q):
-            Ro[r, s], Fo[r, s] = R[row, rows[s]], F[row, rows[s]]
+            Ro[r, s] = R[row, rows[s]]
 
 
 @jit
 def run(
-    At: Any, C: Any, B: Any, D: Any, S: Any, R: Any, Q: Any, y: Any, c: Any, d: Any,
+    Ats: Any, Cs: Any, Cts: Any, Bts: Any, Ds: Any, Ss: Any, Rs: Any, Qs: Any, y: Any, c: Any, d: Any,
     a: Any, P: Any, F: Any, scale: Any, tolerance: float, keep: int, start: int,
     total: Any, steps: Any, predicted: Any, filtered: Any, innovations: Any,
     Ps: Any, Pf: Any, Fs: Any, Kp: Any, Kf: Any,
 ) -> tuple[int, int, int]:  # fmt: skip
     """Filter y (s, T, p): s sequences with NaN at the same places.
 
-    Models have a first axis of 1 or T: A' (., n, n), C (., p, n), B' (., p, n), D' (., p, p), S' (., p, n),
-    R (., p, p), Q (., n, n).  Offsets c, d have first axes (1 or s, 1 or T).  a (s, n) and P (n, n) are replaced by the last, F
-    (p, p) by the last that was computed, at a failure the one that failed.  scale (n,): units of the states squared,
-    for the tolerance; one below 0 freezes nothing.  `keep` says which
-    of the arrays after it are written, total always, which is added to.  The steps before `start` are left as they are.
+    Models have a first axis of 1 or T: A' (., n, n), C (., p, n), C' (., n, p), B' (., p, n), D (., p, p), S' (., p, n), R (., p, p),
+    Q (., n, n), and offsets c, d two, 1 or s and 1 or T.  The last a (s, n), P (n, n) and F (p, p) replace what is
+    given; at a failure F is the one that failed.  scale (n,): units of the states squared, for the tolerance; one
+    below 0 freezes nothing.  `keep` says which of the last arrays are written.  total (s,) is added to.  Steps before
+    `start` are left as they are.
 
     Returns the step at which F is not positive definite (-1: none), the first step of frozen gains (-1: none) and the
     number of such steps.
@@ -242,61 +206,74 @@ def run(
     n = P.shape[0]
     half = 0.5 * np.log(2 * np.pi)
     floor = (n + p) * 2.0**-52  # F is a sum of so many products: a pivot below is rounding
-    M, G, K, Co, Gamma = np.empty((p, n)), np.empty((p, n)), np.empty((p, n)), np.empty((p, n)), np.empty((p, n))
-    Ro, Fo, L = np.empty((p, p)), np.empty((p, p)), np.empty((p, p))
-    Phi, work, new, updated = np.empty((n, n)), np.empty((n, n)), np.empty((n, n)), np.empty((n, n))
+    M, G, K = np.empty((p, n)), np.empty((p, n)), np.empty((p, n))
+    Co, So = np.empty((p, n)), np.empty((p, n))
+    Cto, Do, Ro, Fo, L = np.empty((n, p)), np.empty((p, p)), np.empty((p, p)), np.empty((p, p)), np.empty((p, p))
+    both, work, new, updated = np.empty((n + p, n)), np.empty((n + p, n)), np.empty((n, n)), np.empty((n, n))
+    Phi, Gamma = both[:n], both[n:]
     v, z, x, rows = np.empty(p), np.empty(p), np.empty(n), np.empty(p, np.int64)
     lost = np.zeros(count)  # what rounding takes from the sums of the likelihood, after Neumaier
+    Mt, last, P = M.T, P, np.copy(P)
+    varying = Ats.shape[0] != 1
     frozen, first, many, logdet, q = False, -1, 0, 0.0, 0
     for t in range(start, T):
-        m = 0 if At.shape[0] == 1 else t
+        if varying or t == start:  # a view costs as much as a product, so constant matrices are taken once
+            m = t if varying else 0
+            At, C, Ct, Bt, D, S, R, Q = Ats[m], Cs[m], Cts[m], Bts[m], Ds[m], Ss[m], Rs[m], Qs[m]
         if keep >= MEANS:
             for g in range(count):
                 for k in range(n):
                     predicted[g, t, k] = a[g, k]
         if keep >= COVARIANCES:
             copied(Ps[t], P)
-        now = seen(y[0, t], rows)
+        now = seen(y, t, rows)
         frozen = frozen and now == p
         if frozen:
             many += 1
         else:
+            if varying or t == start or now < p or q < p:
+                selected(rows, now, C, D, S, R, Co, Cto, Do, So, Ro)
             q = now
-            product(M, C[m], P, p)
-            covariance(F, M, C[m], R[m])
-            selected(rows, q, C[m], S[m], R[m], F, M, Co, Ro, Fo, G)
+            for r in range(p):
+                for k in range(n):
+                    M[r, k] = 0.0
+            copied(F, R)
+            add(M, Ct, P, p, n, 1.0, False)
+            add(F, Mt, Ct, p, n, 1.0, True)
+            for r in range(q):
+                for s in range(r + 1):
+                    Fo[r, s] = F[rows[r], rows[s]]
+                for k in range(n):
+                    M[r, k], G[r, k] = M[rows[r], k], So[r, k]
             if not cholesky(Fo, L, q, floor):
                 return t, first, many
             logdet = 0.0
             for r in range(q):
                 logdet += np.log(L[r, r])
-            add_product(G, M, At[m], q)
+            add(G, Mt, At, q, n, 1.0, False)
             solve(L, G, q)
-            copied(Phi, At[m])
-            copied(Gamma, B[m])
-            for r in range(q):
-                for j in range(n):
-                    e = Co[r, j]
-                    for k in range(n):
-                        Phi[j, k] -= e * G[r, k]
-                for j in range(p):
-                    e = D[m, j, rows[r]]
-                    for k in range(n):
-                        Gamma[j, k] -= e * G[r, k]
-            predict(new, P, Phi, Gamma, Q[m], work)
+            copied(Phi, At)
+            copied(Gamma, Bt)
+            add(Phi, Co, G, n, q, -1.0, False)
+            add(Gamma, Do, G, p, q, -1.0, False)
+            predict(new, P, both, work, Q)
             if keep >= MEANS:
                 for r in range(q):
                     for k in range(n):
                         K[r, k] = M[r, k]
                 solve(L, K, q)
             if keep >= COVARIANCES:
-                update(updated, P, M, K, Co, Ro, q)
+                update(updated, P, M, K, Cto, Ro, q)
             if tolerance >= 0 and q == p and settled(new, P, scale, tolerance):
                 frozen = True
                 first = t + 1 if first < 0 else first
-            copied(P, new)
+            for i in range(n):
+                for j in range(i + 1):
+                    P[i, j] = new[i, j]
+                    P[j, i] = new[i, j]
         if keep >= COVARIANCES:
             copied(Pf[t], updated)
+            spread(F)
             copied(Fs[t], F)
         if keep >= GAINS:
             for r in range(q):
@@ -333,7 +310,7 @@ def run(
             for s in range(n):
                 e = a[g, s]
                 for k in range(n):
-                    x[k] += At[m, s, k] * e
+                    x[k] += At[s, k] * e
             for r in range(q):
                 e = v[r]
                 for k in range(n):
@@ -346,6 +323,7 @@ def run(
             else:
                 lost[g] += (value - summed) + total[g]
             total[g] = summed
+    copied(last, P)
     for g in range(count):
         total[g] += lost[g]
     return -1, first, many

@@ -22,30 +22,19 @@ from realization.stochastic.covariance import (
     state_covariance,
 )
 from realization.stochastic.data import SampleCorrelations, Windows, past_future, sample_canonical_correlations
-from realization.stochastic.diagnosis import Diagnosis, diagnose
+from realization.stochastic.diagnosis import Diagnosis, diagnose, diagnose_run
 from realization.stochastic.drift import Cusum, average_run_length, cusum, cusum_threshold, false_alarm_probability
 from realization.stochastic.extension import (
     MatrixBall,
     MaximumEntropy,
-    RationalExtension,
     extend,
     maximum_entropy_extension,
     next_covariance,
-    rational_extension,
 )
 from realization.stochastic.extremal import Extremal, extremal, extremals, zero_groups
 from realization.stochastic.factors import state_factor
 from realization.stochastic.faurre import FaurreSet, Membership, faurre_set
-from realization.stochastic.identification import (
-    CovarianceRealization,
-    Identified,
-    covariance_ho_kalman,
-    cva,
-    lifted,
-    moesp,
-    n4sid,
-    sample_covariances,
-)
+from realization.stochastic.frame import Frame, Moment, frame, moment
 from realization.stochastic.information import (
     NATS_PER_BIT,
     information,
@@ -61,6 +50,7 @@ from realization.stochastic.information_criteria import (
     bic,
     innovations_parameters,
 )
+from realization.stochastic.information_filter import InformationRun, information_filter
 from realization.stochastic.joint import joint_covariance
 from realization.stochastic.kalman import KalmanRun, KalmanState, kalman_filter, step
 from realization.stochastic.levinson import Levinson, Positivity, from_reflections, levinson, positivity, step_down
@@ -68,10 +58,14 @@ from realization.stochastic.normalized import nis, normalized_squares, standardi
 from realization.stochastic.order_selection import bartlett, bartlett_of_process, nic, svc
 from realization.stochastic.partial import PartialRealization, Recursion, partial_realization, shortest_recursion
 from realization.stochastic.positive_real import PositiveRealCertificate, positive_real
+from realization.stochastic.posterior import Posterior, posterior
+from realization.stochastic.posterior_sampling import sample_posterior
+from realization.stochastic.prescribed_zeros import RationalExtension, rational_extension
 from realization.stochastic.reverse import ReversedStep, VaryingReversal, reverse, reverse_varying, reversed_step
 from realization.stochastic.sampling import sample
 from realization.stochastic.schur_algorithm import Schur, schur, schur_parameters
 from realization.stochastic.significance import HypothesisTest
+from realization.stochastic.smoothing import SmootherRun, rts_smoother
 from realization.stochastic.spectral_factors import (
     backward_innovations_model,
     innovations_model,
@@ -86,6 +80,7 @@ from realization.stochastic.splitting import (
     principal_angles,
     splitting,
 )
+from realization.stochastic.square_root import SquareRootRun, square_root_filter
 from realization.stochastic.steady import SteadyKalman, steady_state
 from realization.stochastic.steps import in_steps
 from realization.stochastic.stochastic_balancing import (
@@ -95,6 +90,7 @@ from realization.stochastic.stochastic_balancing import (
     stochastically_balanced,
 )
 from realization.stochastic.transient import transient_covariances
+from realization.stochastic.two_filter import TwoFilterRun, two_filter_smoother
 from realization.stochastic.whiteness import (
     autocorrelations,
     cumulative_periodogram,
@@ -110,13 +106,13 @@ __all__ = [
     "CanonicalCorrelations",
     "ContinuousCovarianceModel",
     "CovarianceModel",
-    "CovarianceRealization",
     "Cusum",
     "Diagnosis",
     "Extremal",
     "FaurreSet",
+    "Frame",
     "HypothesisTest",
-    "Identified",
+    "InformationRun",
     "Innovations",
     "KalmanRun",
     "KalmanState",
@@ -124,20 +120,25 @@ __all__ = [
     "MatrixBall",
     "MaximumEntropy",
     "Membership",
+    "Moment",
     "OrderChoice",
     "PartialRealization",
     "Phase",
     "PositiveRealCertificate",
     "Positivity",
+    "Posterior",
     "PrincipalAngles",
     "RationalExtension",
     "Recursion",
     "ReversedStep",
     "SampleCorrelations",
     "Schur",
+    "SmootherRun",
     "Splitting",
+    "SquareRootRun",
     "SteadyKalman",
     "StochasticReduction",
+    "TwoFilterRun",
     "VaryingReversal",
     "Windows",
     "Wold",
@@ -156,23 +157,24 @@ __all__ = [
     "continuous_covariance_model",
     "continuous_faurre_set",
     "continuous_spectral_density",
-    "covariance_ho_kalman",
     "covariance_model",
     "cumulative_periodogram",
     "cumulative_power",
     "cusum",
     "cusum_threshold",
-    "cva",
     "diagnose",
+    "diagnose_run",
     "extend",
     "extremal",
     "extremals",
     "false_alarm_probability",
     "faurre_set",
+    "frame",
     "from_reflections",
     "hosking",
     "in_steps",
     "information",
+    "information_filter",
     "innovations_algorithm",
     "innovations_model",
     "innovations_parameters",
@@ -180,15 +182,13 @@ __all__ = [
     "kalman_filter",
     "kept_information",
     "levinson",
-    "lifted",
     "ljung_box",
     "maximum_entropy_extension",
     "maximum_phase_model",
     "mean_log_density",
     "model_information",
-    "moesp",
+    "moment",
     "mutual_information",
-    "n4sid",
     "next_covariance",
     "nic",
     "nis",
@@ -198,20 +198,23 @@ __all__ = [
     "phase",
     "positive_real",
     "positivity",
+    "posterior",
     "principal_angles",
     "rational_extension",
     "reverse",
     "reverse_varying",
     "reversed_step",
+    "rts_smoother",
     "sample",
     "sample_canonical_correlations",
-    "sample_covariances",
+    "sample_posterior",
     "schur",
     "schur_parameters",
     "shortest_recursion",
     "spectral_density",
     "spectral_factor",
     "splitting",
+    "square_root_filter",
     "standardize",
     "state_covariance",
     "state_factor",
@@ -224,6 +227,7 @@ __all__ = [
     "stochastically_balanced",
     "svc",
     "transient_covariances",
+    "two_filter_smoother",
     "window_correlations",
     "window_information",
     "window_length",

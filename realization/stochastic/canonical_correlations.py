@@ -115,8 +115,9 @@ def phase(data: Any) -> Phase:
     stable(data.A)
     forward, backward = _least(data, "the past"), _least(data.dual, "the future")
     B, C = _gain(forward), _gain(backward).T
-    p = len(data.Lambda0)
-    error = sum(half.condition * max(half.residual, len(data.A) * EPS) for half in (forward, backward))
+    n, p = len(data.A), len(data.Lambda0)
+    # what rounds in K and R on the way is of the size of a residual, with a digit for the constants
+    error = sum(half.condition * max(half.residual, 10 * (n + p) * EPS) for half in (forward, backward))
     return Phase(LinearSSM(data.A, B, C, np.zeros((p, p))), error, spectral_radius(forward.closed_loop))
 
 
@@ -158,7 +159,11 @@ def canonical_correlations(data: Any) -> CanonicalCorrelations:
     >>> canonical_correlations(CovarianceModel(A=[[0]], C=[[1]], G=[[-1]], Lambda0=[[2]])).ones
     1
     """
-    found = phase(data)
+    return correlations_of(phase(data))
+
+
+def correlations_of(found: Phase) -> CanonicalCorrelations:
+    """Return the canonical correlations of the process with this phase."""
     s = found.system
     values, scale = np.minimum(hankel_singular_values(s.A, s.B, s.C), 1.0), factors(s)
     # sigma moves by at most |M| |dL| + |dM| |L|

@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 
 from realization.core.errors import ShapeError, StructureError
-from realization.core.frozen import describe, freeze
+from realization.core.frozen import describe
 from realization.linalg.dense import spectral_abscissa
 from realization.linalg.lyapunov import continuous_lyapunov
 from realization.stochastic.covariance import CovarianceModel
 from realization.systems.base import of_kind
-from realization.systems.stochastic import ContinuousStochasticSSM
+from realization.systems.stochastic import ContinuousStochasticSSM, freeze_real
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -46,7 +46,7 @@ class ContinuousCovarianceModel:
     R: Any
 
     def __post_init__(self) -> None:
-        freeze(self, "A: n n; C: p n; G: n p; R: p p")
+        freeze_real(self, "A: n n; C: p n; G: n p; R: p p")
         skew, size = np.abs(self.R - self.R.T).max(initial=0.0), np.abs(self.R).max(initial=0.0)
         if skew > 1e-12 * size:  # products that are symmetric but for rounding, with digits to spare
             raise ShapeError(f"R differs from its transpose by {skew:.1e}; a symmetric matrix is needed")

@@ -15,11 +15,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from realization.core.errors import StructureError
 from realization.stochastic.continuous_covariance import ContinuousCovarianceModel, continuous_covariance_model
-from realization.stochastic.faurre import FaurreSet, between_ends, least
+from realization.stochastic.faurre import FaurreSet, between_ends
 from realization.stochastic.noise_matrix import checked
-from realization.stochastic.positive_real import positive_real, refused
 
 
 def continuous_faurre_set(data: Any) -> FaurreSet:
@@ -57,7 +55,4 @@ def continuous_faurre_set(data: Any) -> FaurreSet:
     """
     data = data if isinstance(data, ContinuousCovarianceModel) else continuous_covariance_model(data)
     checked("Faurre's set", data)
-    forward, backward = least(data), least(data.dual)
-    if forward.on_boundary and positive_real(data).verdict == "not positive real":
-        raise refused(data, StructureError())  # the solver forgives what is below the root of rounding
-    return between_ends(data, forward, backward)
+    return between_ends(data)

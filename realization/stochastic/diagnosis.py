@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from realization.core.errors import StructureError
+from realization.core.errors import ShapeError, StructureError
 from realization.core.frozen import Sealed
 from realization.stochastic.drift import Cusum, cusum, cusum_threshold
+from realization.stochastic.kalman import KalmanRun
 from realization.stochastic.normalized import nis, standardize
 from realization.stochastic.significance import HypothesisTest, probability
 from realization.stochastic.whiteness import autocorrelations, cumulative_periodogram, hosking, ljung_box
@@ -35,7 +36,7 @@ class Diagnosis(Sealed):
     correlations : ndarray
         (lags + 1, p, p) of the standardized innovations, r_k = E z(t+k) z(t)'.
     sums : Cusum
-        The paths of the cumulative sums.
+        The paths of the cumulative sums, of z over its own standard deviation.
     level : float
         Probability at which a right model is rejected by any of them.
     """
@@ -155,6 +156,59 @@ def diagnose(e: Any, R: Any, *, lags: int | None = None, fitted: int = 0, level:
         ljung_box(z, h, fitted=fitted // p, level=each),
         cumulative_periodogram(z, level=each),
     )
+    # in units of the deviation that z has, lest one of the wrong size be called a drift as well
+    unit = np.nanstd(z, axis=0)
     # run lengths are nearly exponential: the mean one that makes 2 p sums cross in T steps with probability `each`
-    sums = cusum(z, h=cusum_threshold(0.5, 2 * p * T / each))
+    sums = cusum(z / unit, h=cusum_threshold(0.5, 2 * p * T / each))
     return Diagnosis(colour, nis(e, R, level=each), sums.test(level=each), autocorrelations(z, h), sums, level)
+
+
+def diagnose_run(run: KalmanRun, *, lags: int | None = None, fitted: int = 0, level: float = 0.05) -> Diagnosis:
+    """Diagnose the innovations of one run of the Kalman filter, with the covariances that it claims for them.
+
+    Parameters
+    ----------
+    run : KalmanRun
+        Of one sequence, that stored the covariances.  Steps in which the state is still diffuse count as
+        missing: their innovations have no finite covariance.
+    lags : int, optional
+        Of the tests of colour.  Default: 20, or a fifth of the steps if that is less.
+    fitted : int
+        Parameters that were estimated from the same data.
+    level : float
+        Probability at which a right model is rejected by any of the tests.
+
+    Returns
+    -------
+    Diagnosis
+        As `diagnose` returns it.
+
+    Raises
+    ------
+    ShapeError
+        If the run has batch axes or did not store the covariances.
+    StructureError
+        If there are too few steps.
+
+    Examples
+    --------
+    A level that wanders, filtered as such and as one that wanders ten times less:
+
+    >>> from realization.stochastic import kalman_filter, sample
+    >>> from realization.systems import InitialState, StochasticSSM
+    >>> level = StochasticSSM.from_noise(A=[[1]], C=[[1]], Q=[[1]], R=[[2]])
+    >>> stiff = StochasticSSM.from_noise(A=[[1]], C=[[1]], Q=[[0.01]], R=[[2]])
+    >>> y = sample(level, 400, rng=0, initial=InitialState.known([0.0])).y
+    >>> start = InitialState.unknown(1)
+    >>> [diagnose_run(kalman_filter(model, y, initial=start)).sound for model in (level, stiff)]
+    [True, False]
+    """
+    e, R = run.innovations, run.innovation_covariance
+    if e is None or R is None:
+        raise ShapeError(
+            f"the run stored {run.store!r}, but innovations and covariances are needed; store='covariances'"
+        )
+    if e.ndim != 2 or R.ndim != 3:
+        raise ShapeError(f"innovations have shape {e.shape}, but those of one sequence, (T, p), are needed")
+    finite = np.arange(len(e))[:, None] >= run.diffuse_steps
+    return diagnose(np.where(finite, e, np.nan), R, lags=lags, fitted=fitted, level=level)

@@ -15,6 +15,7 @@ the same chain with an error that falls exponentially.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,9 @@ from realization.core.errors import ShapeError, StructureError
 from realization.core.frozen import Sealed
 from realization.stochastic.normalized import innovations
 from realization.stochastic.significance import HypothesisTest, probability
+from realization.systems.base import count
+
+LARGEST = 100.0  # of the thresholds: the chain has 600 states there, and no control chart is that slow
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -66,7 +70,9 @@ class Cusum(Sealed):
         """
         largest = np.concatenate([g.max(axis=0, initial=0.0) for g in (self.upper, self.lower)])
         steps = np.concatenate([self.observed, self.observed])
-        p = [false_alarm_probability(self.k, g, int(T)) for g, T in zip(largest, steps, strict=True)]
+        # a sum of 20/k is exceeded with probability exp(-40) a step: below the rounding of what follows
+        within = np.minimum(largest, min(LARGEST, 20 / self.k) if self.k else LARGEST)
+        p = [false_alarm_probability(self.k, g, int(T)) if g else 1.0 for g, T in zip(within, steps, strict=True)]
         return HypothesisTest("CUSUM", largest, steps.astype(float), np.array(p, dtype=float), probability(level))
 
 
@@ -135,7 +141,7 @@ def average_run_length(k: float, h: float, *, shift: float = 0.0) -> float:
     ShapeError
         If k or h is negative.
     StructureError
-        If L leaves the range of float64.
+        If h > 100, or L leaves the range of float64.
 
     Examples
     --------
@@ -192,7 +198,7 @@ def false_alarm_probability(k: float, h: float, steps: int) -> float:
     """
     k, h = _positive("k", k), _positive("h", h)
     Q, _ = _chain(k, h)
-    return float(np.clip(1 - np.linalg.matrix_power(Q, steps)[0].sum(), 0.0, 1.0))
+    return float(np.clip(1 - np.linalg.matrix_power(Q, count("steps", steps))[0].sum(), 0.0, 1.0))
 
 
 def cusum_threshold(k: float, run_length: float) -> float:
@@ -215,7 +221,7 @@ def cusum_threshold(k: float, run_length: float) -> float:
     ShapeError
         If k is negative.
     StructureError
-        If the run length is below that of h = 0, 1/Phi(-k), or no number.
+        If the run length is below that of h = 0, 1/Phi(-k), or that of h = 100 is shorter.
 
     Examples
     --------
@@ -224,14 +230,19 @@ def cusum_threshold(k: float, run_length: float) -> float:
     >>> round(cusum_threshold(0.5, 2 * 465.44), 3)
     5.0
     """
-    from scipy.optimize import brentq
-
     least = average_run_length(_positive("k", k), 0.0)
     if not least <= run_length < np.inf:
         raise StructureError(f"run length {run_length:.6g}, need at least {least:.6g}, that of h = 0")
+    return _threshold(float(k), float(run_length))
+
+
+@lru_cache(64)  # thirty chains are solved for one, and a study asks for the same one many times
+def _threshold(k: float, run_length: float) -> float:
+    from scipy.optimize import brentq
+
     h = 1.0
     while average_run_length(k, h) < run_length:
-        h *= 1.5
+        h = LARGEST if h < LARGEST < 1.5 * h else 1.5 * h
     return float(brentq(lambda h: np.log(average_run_length(k, h) / run_length), 0.0, h, xtol=1e-10))
 
 
@@ -245,12 +256,19 @@ def _chain(k: float, h: float) -> tuple[np.ndarray, np.ndarray]:
     """From u = 0 or a Gauss point x of [0, h]: to 0 Phi(k - u), to x w phi(x + k - u), above h Phi(u - k - h)."""
     from scipy.special import ndtr
 
+    if h > LARGEST:
+        raise StructureError(f"threshold {h:g}, need at most {LARGEST:g}; take a larger k, or standardize first")
     n = 24 + int(np.ceil(6 * h))  # phi has width 1: so many points bring the integral to rounding, see the tests
-    x, w = np.polynomial.legendre.leggauss(n)
+    x, w = _gauss(n)
     x, w = (x + 1) * h / 2, w * h / 2
     u = np.append(0.0, x)
     Q = np.hstack([ndtr(k - u)[:, None], w * np.exp(-((x + k - u[:, None]) ** 2) / 2) / np.sqrt(2 * np.pi)])
     return Q, ndtr(u - k - h)
+
+
+@lru_cache(64)
+def _gauss(n: int) -> tuple[np.ndarray, np.ndarray]:
+    return np.polynomial.legendre.leggauss(n)
 
 
 def _positive(name: str, x: float) -> float:

@@ -20,7 +20,8 @@ from realization.core.frozen import Sealed
 from realization.linalg.block_schur import block_diagonal_schur
 from realization.linalg.decision import EPS
 from realization.linalg.dense import two_norm
-from realization.stochastic.faurre import FaurreSet, inverse
+from realization.stochastic.faurre import FaurreSet
+from realization.stochastic.faurre_equation import inverse
 
 GROUPS = 12  # 4096 models
 
@@ -38,7 +39,7 @@ class Extremal(Sealed):
     zeros : ndarray
         (n,), complex, of the model; infinite where a zero at the origin was flipped.
     error : float
-        2-norm of the error of P, to first order.
+        2-norm of the error of P, to first order, in the units of the set.
     """
 
     P: np.ndarray
@@ -99,9 +100,10 @@ def extremal(full: FaurreSet, flipped: Sequence[int] = ()) -> Extremal:
     zeros = [full.flip(values) if i in chosen else values for i, (values, _) in enumerate(groups)]
     P, error = full.P_minus, full.error
     if chosen:
-        O, V = full.weight, np.linalg.qr(np.hstack([groups[i][1] for i in chosen]))[0]
+        x = full.units[: len(P)]
+        O, V = np.outer(x, x) * full.weight, np.linalg.qr(np.hstack([groups[i][1] for i in chosen]))[0]
         Q = inverse(V.T @ O @ V, "V' O V")
-        P = P + V @ Q @ V.T
+        P = P + np.outer(x, x) * (V @ Q @ V.T)
         error += len(O) * EPS * two_norm(O) * two_norm(Q) ** 2  # d inv(Y) = -inv(Y) dY inv(Y)
     return Extremal((P + P.T) / 2, chosen, np.concatenate([np.zeros(0, dtype=complex), *zeros]), error)
 
@@ -131,8 +133,9 @@ def extremals(full: FaurreSet) -> tuple[Extremal, ...]:
 
 
 def _groups(full: FaurreSet) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Zeros and a basis of their invariant subspace, by groups."""
-    found = block_diagonal_schur(full.predictor)
+    """Zeros and a basis of their invariant subspace, in units, by groups."""
+    x = full.units[: len(full.data.A)]
+    found = block_diagonal_schur(full.predictor * x / x[:, None])
     ends = np.cumsum([0, *found.blocks])
     spans = [slice(i, j) for i, j in zip(ends[:-1], ends[1:], strict=True)]
     return [(np.linalg.eigvals(found.A2[s, s]).astype(complex), found.inverse[:, s]) for s in spans]

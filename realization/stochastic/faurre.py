@@ -22,23 +22,22 @@ state from past outputs, Q - Q O Q is its error given all outputs, past and futu
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 
-from realization.core.errors import ConvergenceError, ShapeError, StructureError
+from realization.core.errors import ShapeError, StructureError
 from realization.core.frozen import Sealed
 from realization.linalg.arguments import matrices
 from realization.linalg.decision import EPS, at_least
 from realization.linalg.dense import two_norm
 from realization.linalg.lyapunov import continuous_lyapunov, discrete_lyapunov
 from realization.linalg.psd import PositiveFactor, positive_factor
-from realization.linalg.riccati import RiccatiSolution, continuous_riccati, discrete_riccati
 from realization.stochastic.continuous_covariance import ContinuousCovarianceModel
 from realization.stochastic.covariance import CovarianceModel, covariance_model
-from realization.stochastic.noise_matrix import at_once, checked, noise_matrix, noise_rounding
-from realization.stochastic.positive_real import positive_real, refused
+from realization.stochastic.faurre_equation import inverse, least
+from realization.stochastic.noise_matrix import checked, noise_matrix, noise_rounding, units
 from realization.systems.stochastic import ContinuousStochasticSSM, StochasticSSM
 
 
@@ -76,8 +75,11 @@ class FaurreSet(Sealed):
         (n, n), (n, p), (p, p): the smallest covariance, and gain and covariance of the forward innovations.
     Pbar_minus, Kbar, Rbar : ndarray
         (n, n), (n, p), (p, p): inv(P_+), and gain and covariance of the backward innovations.
+    units : ndarray
+        (n + p,), powers of 2, of states and outputs: those in which norms and eigenvalues are meant here.  1 unless
+        the data are out of scale by more than three digits.
     error, error_bar : float
-        2-norms of the errors of P_minus and Pbar_minus, as a Newton step estimates them.
+        2-norms of the errors of P_minus and Pbar_minus, as a Newton step estimates them; in units.
     on_boundary : int
         Zeros on the unit circle (imaginary axis), up to the square root of rounding: all models have them, and
         P_minus and Pbar_minus are known to about half the digits (to a fourth of them where such a zero is double).
@@ -90,6 +92,7 @@ class FaurreSet(Sealed):
     Pbar_minus: np.ndarray
     Kbar: np.ndarray
     Rbar: np.ndarray
+    units: np.ndarray
     error: float
     error_bar: float
     on_boundary: int
@@ -113,7 +116,8 @@ class FaurreSet(Sealed):
         StructureError
             If Pbar_minus is singular to rounding: some direction of the state is not seen, and has no bound.
         """
-        return inverse(self.Pbar_minus, "inv(P_+)")
+        X = self._state_units
+        return X * inverse(X * self.Pbar_minus, "inv(P_+)")
 
     @property
     def weight(self) -> np.ndarray:
@@ -173,12 +177,12 @@ class FaurreSet(Sealed):
         P : array_like
             (n, n), symmetric.
         atol : float
-            2-norm of the error of P.  Default: P is meant as it stands.
+            2-norm of the error of P, in units.  Default: P is meant as it stands.
 
         Returns
         -------
         Membership
-            With the smallest eigenvalue of M(P) and its error; true unless outside.
+            With the smallest eigenvalue of M(P), in units, and its error; true unless outside.
 
         Raises
         ------
@@ -186,7 +190,8 @@ class FaurreSet(Sealed):
             If P has another shape or is not symmetric.
         """
         P = self._symmetric("P", P)
-        margin = float(np.linalg.eigvalsh(noise_matrix(self.data, P)).min(initial=np.inf))
+        U = np.outer(self.units, self.units)
+        margin = float(np.linalg.eigvalsh(noise_matrix(self.data, P) / U).min(initial=np.inf))
         error = self._noise(P, atol)
         return Membership("inside" if margin > error else "outside" if margin < -error else "boundary", margin, error)
 
@@ -235,9 +240,9 @@ class FaurreSet(Sealed):
             If W is not positive semidefinite, there are zeros on the boundary, or O + X is singular to rounding.
         """
         W = self._symmetric("W", W)
-        positive_factor(W, what="W")
-        Y = self.weight + self._gramian(W)
-        return self.P_minus + inverse((Y + Y.T) / 2, "O + X")
+        positive_factor(self._state_units * W, what="W")
+        X, Y = self._state_units, self.weight + self._gramian(W)
+        return self.P_minus + X * inverse(X * (Y + Y.T) / 2, "O + X")
 
     def smoothing_error(self, P: Any) -> np.ndarray:
         """Q - Q O Q with Q = P - P_-: covariance of the state given all outputs, past and future.
@@ -270,12 +275,12 @@ class FaurreSet(Sealed):
         P : array_like
             (n, n), symmetric, in the set.
         atol : float, optional
-            2-norm of the error of P.  Default: that of P_minus or the rounding of P, whichever is larger.
+            2-norm of the error of P, in units.  Default: that of P_minus or the rounding of P, whichever is larger.
 
         Returns
         -------
         PositiveFactor
-            F (n + p, r), eigenvalues and the decision about r.
+            F (n + p, r), the eigenvalues, in units, and the decision about r.
 
         Raises
         ------
@@ -285,10 +290,10 @@ class FaurreSet(Sealed):
             If M(P) has an eigenvalue below minus its error: no model has this covariance.
         """
         P = self._symmetric("P", P)
-        atol = max(self.error, len(P) * EPS * two_norm(P)) if atol is None else atol
-        return positive_factor(
-            noise_matrix(self.data, P), noise=self._noise(P, atol), what="the covariance M(P) of the noise"
-        )
+        U, what = np.outer(self.units, self.units), "the covariance M(P) of the noise"
+        atol = max(self.error, len(P) * EPS * two_norm(P / self._state_units)) if atol is None else atol
+        found = positive_factor(noise_matrix(self.data, P) / U, noise=self._noise(P, atol), what=what)
+        return replace(found, F=self.units[:, None] * found.F)
 
     def model(self, P: Any, *, atol: float | None = None) -> Any:
         """The model of the process whose state has covariance P, with rank M(P) noises.
@@ -335,6 +340,12 @@ class FaurreSet(Sealed):
     def _discrete(self) -> bool:
         return isinstance(self.data, CovarianceModel)
 
+    @property
+    def _state_units(self) -> np.ndarray:
+        """x x', (n, n): P over it is P in units, inv(P) times it inv(P)."""
+        x = self.units[: len(self.data.A)]
+        return np.outer(x, x)
+
     def _symmetric(self, name: str, P: Any) -> np.ndarray:
         (P,) = matrices(f"{name}: n n", **{name: P})
         n, skew = len(self.data.A), np.abs(P - P.T).max(initial=0.0)
@@ -346,15 +357,17 @@ class FaurreSet(Sealed):
 
     def _gramian(self, W: np.ndarray) -> np.ndarray:
         """X = F' X F + W, or 0 = F' X + X F + W."""
-        return (discrete_lyapunov if self._discrete else continuous_lyapunov)(self.predictor.T, W).X
+        solve, X = discrete_lyapunov if self._discrete else continuous_lyapunov, self._state_units
+        x = self.units[: len(W)]
+        return solve((self.predictor * x / x[:, None]).T, X * W).X / X
 
     def _noise(self, P: np.ndarray, atol: float) -> float:
         """Error of an eigenvalue of M(P): rounding, its own too, and what M makes of an error of P."""
-        A, C = self.data.A, self.data.C
-        E = np.vstack([A, C])
+        U, x = np.outer(self.units, self.units), self.units[: len(P)]
+        E = np.vstack([self.data.A, self.data.C]) * x / self.units[:, None]
         slope = 1 + two_norm(E) ** 2 if self._discrete else 2 * two_norm(E)
-        size = two_norm(noise_matrix(self.data, P))
-        rounding = two_norm(noise_rounding(self.data, P)) + len(E) * EPS * size
+        size = two_norm(noise_matrix(self.data, P) / U)
+        rounding = two_norm(noise_rounding(self.data, P) / U) + len(E) * EPS * size
         return float(rounding + slope * at_least(0.0, "atol", atol))
 
 
@@ -398,72 +411,22 @@ def faurre_set(data: Any) -> FaurreSet:
     """
     data = data if isinstance(data, CovarianceModel) else covariance_model(data)
     checked("Faurre's set", data)
-    forward, backward = least(data), least(data.dual)
-    if forward.on_boundary and positive_real(data).verdict == "not positive real":
-        raise refused(data, StructureError())  # the solver forgives what is below the root of rounding
-    return between_ends(data, forward, backward)
+    return between_ends(data)
 
 
-def between_ends(data: Any, forward: RiccatiSolution, backward: RiccatiSolution) -> FaurreSet:
+def between_ends(data: Any) -> FaurreSet:
     """The set from the solutions of both equations."""
+    forward, backward = least(data), least(data.dual)
     return FaurreSet(
         data=data,
-        P_minus=forward.X,
-        K=forward.gain.T,
-        R=innovation_covariance(forward),
-        Pbar_minus=backward.X,
-        Kbar=backward.gain.T,
-        Rbar=innovation_covariance(backward),
-        error=_error(forward),
-        error_bar=_error(backward),
+        P_minus=forward.P,
+        K=forward.K,
+        R=forward.R,
+        Pbar_minus=backward.P,
+        Kbar=backward.K,
+        Rbar=backward.R,
+        units=np.concatenate(units(data)),
+        error=forward.error,
+        error_bar=backward.error,
         on_boundary=max(forward.on_boundary, backward.on_boundary),
     )
-
-
-def inverse(Y: np.ndarray, name: str) -> np.ndarray:
-    """Return inv(Y) of a positive definite Y, symmetric.
-
-    Raises
-    ------
-    StructureError
-        If an eigenvalue is rounding: a direction of the state is then not seen in the outputs.
-    """
-    values, V = np.linalg.eigh(Y)
-    noise = len(values) * EPS * values.max(initial=0.0)
-    if values.min(initial=np.inf) <= noise:
-        raise StructureError(
-            f"{name} has smallest eigenvalue {values[0]:.1e}, need > {noise:.1e}: there is no largest covariance "
-            "where a direction of the state is not seen in the outputs; realize the process minimally"
-        )
-    W = V / np.sqrt(values)
-    return W @ W.T
-
-
-def innovation_covariance(found: RiccatiSolution) -> np.ndarray:
-    """R = Lambda0 - C P C', symmetric."""
-    return -(found.weight + found.weight.T) / 2
-
-
-def _error(found: RiccatiSolution) -> float:
-    """The Newton step, no less than rounding; where there is none the root of rounding is known."""
-    share = found.error if np.isfinite(found.error) else np.sqrt(EPS)
-    return max(share, len(found.X) * EPS) * two_norm(found.X)
-
-
-def least(data: CovarianceModel | ContinuousCovarianceModel) -> RiccatiSolution:
-    """P_- as the stabilizing solution with A', C', 0, -Lambda0, -G (-R in continuous time), verified to have R > 0.
-
-    Raises
-    ------
-    StructureError
-        If the data belong to no process, with the frequency.
-    """
-    solve = discrete_riccati if isinstance(data, CovarianceModel) else continuous_riccati
-    try:
-        found = solve(data.A.T, data.C.T, np.zeros_like(data.A), -at_once(data), -data.G)
-    except (StructureError, ConvergenceError) as error:
-        raise refused(data, error) from None
-    smallest = np.linalg.eigvalsh(-found.weight).min(initial=np.inf)
-    if smallest <= 0:
-        raise refused(data, StructureError(f"the innovations would have variance {smallest:.3g}"))
-    return found

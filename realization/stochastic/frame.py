@@ -122,9 +122,8 @@ def frame(data: Any) -> Frame:
     n, k = len(basis.L), len(P)
     P_, Pb = basis.L @ basis.L.T, basis.M @ basis.M.T
     joint = np.block([[P_, P_[:, :k], P_ @ Pb], [P_[:k], P, P @ Pb[:k]], [Pb @ P_, Pb[:, :k] @ P, Pb]])
-    spread = max((two_norm(X) / float(min(d[d > 0], default=1.0)) for X in (P_, Pb) for d in [np.diag(X)]))
-    index = np.arange(len(joint))
-    return Frame(joint, index[:n], index[n : n + k], index[n + k :], found.error * spread)
+    index, noise = np.arange(len(joint)), found.error * max(_spread(P_), _spread(Pb))
+    return Frame(joint, index[:n], index[n : n + k], index[n + k :], noise)
 
 
 def moment(model: Any, past: int, future: int) -> Moment:
@@ -171,3 +170,9 @@ def moment(model: Any, past: int, future: int) -> Moment:
     x, y = index[: n * (T + 1)], index[n * (T + 1) :]
     joint = joint_covariance(model, T)
     return Moment(joint, y[: p * i], y[p * i :], x[n * i : n * (i + 1)], x[: n * i], x[n * (i + 1) :])
+
+
+def _spread(P: np.ndarray) -> float:
+    """Largest eigenvalue over the least variance: by so much relative errors grow in units of the variances."""
+    d = np.diag(P)
+    return two_norm(P) / float(d[d > 0].min(initial=np.inf))

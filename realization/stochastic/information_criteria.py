@@ -18,6 +18,7 @@ from realization.core.errors import ShapeError, StructureError
 from realization.core.frozen import Sealed
 from realization.core.shapes import numbers
 from realization.stochastic.data import past_future
+from realization.stochastic.levinson import levinson
 from realization.systems.base import count
 
 
@@ -153,8 +154,8 @@ def innovations_parameters(orders: int, p: int) -> np.ndarray:
 def autoregressive_likelihoods(y: Any, orders: int) -> tuple[np.ndarray, np.ndarray]:
     """log L(m) = -N/2 (log det S_m + p log 2 pi + p) of autoregressions of m = 0 ... orders steps, and d(m).
 
-    S_m is the covariance of the error of prediction from m steps, by the equations of Yule and Walker:
-    the last diagonal block of T_{m+1} = L L', the block Toeplitz matrix of sample covariances, is S_m = L_mm L_mm'.
+    S_m is the covariance of the error of prediction from m steps that `levinson` finds for the sample covariances,
+    those of the equations of Yule and Walker.
 
     Parameters
     ----------
@@ -175,10 +176,6 @@ def autoregressive_likelihoods(y: Any, orders: int) -> tuple[np.ndarray, np.ndar
     StructureError
         If there are not more samples than parameters, or outputs are linearly dependent.
 
-    References
-    ----------
-    Whittle (1963), Biometrika 50, 129-134, for the recursion that gives the same S_m.
-
     Examples
     --------
     An autoregression of two steps:
@@ -198,15 +195,8 @@ def autoregressive_likelihoods(y: Any, orders: int) -> tuple[np.ndarray, np.ndar
         raise StructureError(
             f"{N} samples for {d[-1]} parameters of order {m}; need more samples, or take fewer orders"
         )
-    G = [x[:, k:] @ x[:, : N - k].T / N for k in range(m + 1)]
-    T = np.block([[G[i - j] if i >= j else G[j - i].T for j in range(m + 1)] for i in range(m + 1)])
-    try:
-        pivots = np.diag(np.linalg.cholesky(T)).reshape(m + 1, p)
-    except np.linalg.LinAlgError:
-        raise StructureError(
-            "the sample covariances are singular: an output follows from the rest; leave it out"
-        ) from None
-    log_det = 2 * np.log(pivots).sum(axis=1)
+    S = levinson([x[:, k:] @ x[:, : N - k].T / N for k in range(m + 1)]).errors
+    log_det = np.linalg.slogdet(S)[1]
     return -N / 2 * (log_det + p * np.log(2 * np.pi) + p), d
 
 
@@ -214,7 +204,7 @@ def smallest(name: str, values: np.ndarray, noise: float) -> OrderChoice:
     """The order of least value, decided if the next best is worse by more than the noise."""
     first, second = best_two(values)
     margin = np.inf if second is None else float(values[second] - values[first])
-    return OrderChoice(name, first, values, second, margin, margin > noise)
+    return OrderChoice(name, first, values, second, margin, bool(margin > noise))
 
 
 def best_two(values: np.ndarray) -> tuple[int, int | None]:

@@ -80,7 +80,7 @@ def joint_covariance(model: Any, steps: int | None = None, *, initial: InitialSt
     order = range(T - 1, -1, -1) if isinstance(model, backward) else range(T)
     x, y = _rows(A, B, C, D, L, order)
     if isinstance(model, BackwardSSM):
-        x = scipy.linalg.cho_solve((regular_factor(model), True), x)
+        x = scipy.linalg.cho_solve((regular_factor(model, rtol=0.0), True), x)
     J = np.concatenate([*x[:: order.step], *y[:: order.step]])
     return J @ J.T
 

@@ -16,6 +16,9 @@ from realization.stochastic.continuous_covariance import ContinuousCovarianceMod
 from realization.stochastic.covariance import CovarianceModel
 from realization.systems.base import of_kind
 from realization.systems.stochastic import stable
+from realization.systems.zeros import units as balancing_units
+
+LITTLE = 2.0**10  # three digits are left to rounding anyway
 
 
 def checked(what: str, data: Any) -> None:
@@ -64,3 +67,21 @@ def noise_rounding(data: Any, P: np.ndarray) -> np.ndarray:
         E = np.vstack([A, C])
         size = np.block([[P, G], [G.T, np.abs(data.Lambda0)]]) + E @ P @ E.T
     return 4 * (len(A) + 4) * U * (size + size.T) / 2
+
+
+def units(data: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Units of states (n,) and outputs (p,), powers of 2, in which nothing is out of scale; 1 where little is gained.
+
+    Norms and eigenvalues mean nothing where states are measured in units that differ by many powers of ten.
+    """
+    diagonal = np.sqrt(np.abs(np.diag(at_once(data))))
+    y = 2.0 ** np.round(np.log2(np.where(diagonal > 0, diagonal, 1.0)))
+    x = balancing_units(data.A, data.G / y, data.C / y[:, None])
+    plain = all(g.max(initial=1.0) <= LITTLE * g.min(initial=1.0) for g in (x, y))
+    return (np.ones_like(x), np.ones_like(y)) if plain else (x, y)
+
+
+def in_units(data: Any, x: np.ndarray, y: np.ndarray) -> Any:
+    """The data of the same process in these units: nothing is rounded."""
+    A, C, G = data.A * x / x[:, None], data.C * x / y[:, None], data.G / x[:, None] / y
+    return type(data)(A, C, G, at_once(data) / np.outer(y, y))

@@ -42,7 +42,8 @@ def bartlett(s: Any, N: int, q1: int, q2: int, *, level: float = 0.05) -> OrderC
     Returns
     -------
     OrderChoice
-        Decided if the p-values on either side of the level are away from it by a factor of 2.
+        Decided if the p-values on either side of the level are away from it by a factor of 2, so that
+        another level would give the same order; a correlation that the noise hides is not rejected all the same.
 
     Raises
     ------
@@ -226,7 +227,7 @@ def _first_accepted(name: str, s: np.ndarray, Q: np.ndarray, degrees: np.ndarray
     else:
         runner_up = int(np.argmin(away[:order]))
     margin = float(min(above, below))
-    return OrderChoice(name, order, p, runner_up, margin, margin >= np.log10(2))
+    return OrderChoice(name, order, p, runner_up, margin, bool(margin >= np.log10(2)))
 
 
 def _smallest_with_noise(name: str, left: np.ndarray, s: np.ndarray, N: int, price: int) -> OrderChoice:

@@ -22,6 +22,7 @@ from realization.linalg.decision import Decision, require_decided
 from realization.linalg.dense import spectral_radius
 from realization.linalg.rational import rationals
 from realization.stochastic.covariance import CovarianceModel
+from realization.stochastic.positive_real import PositiveRealCertificate, positive_real
 from realization.stochastic.window import covariance_window, exact
 
 
@@ -54,13 +55,21 @@ class PartialRealization(Sealed):
     residual : float
         Largest error of a Lambda(k), relative to the largest of them.
     spectral_radius : float
-        Of A: at 1 or more the sequence is not one of covariances, whatever the window.
+        Of A.
+    certificate : PositiveRealCertificate or None
+        What decides whether Phi >= 0; None where A is not stable, so that there is no Phi.
     """
 
     data: CovarianceModel
     decision: Decision
     residual: float
     spectral_radius: float
+    certificate: PositiveRealCertificate | None
+
+    @property
+    def verdict(self) -> str:
+        """Whether a process has these covariances: "positive real", "not positive real", "undecided" or "unstable"."""
+        return "unstable" if self.certificate is None else self.certificate.verdict
 
 
 def partial_realization(covariances: Any) -> PartialRealization:
@@ -74,7 +83,7 @@ def partial_realization(covariances: Any) -> PartialRealization:
     Returns
     -------
     PartialRealization
-        Whether it belongs to a process is a question to `positive_real`.
+        With the verdict whether a process has it.
 
     Raises
     ------
@@ -92,8 +101,8 @@ def partial_realization(covariances: Any) -> PartialRealization:
     The window 1, 1/4, 1/2 is positive definite, and its shortest recursion doubles at every step:
 
     >>> found = partial_realization(["1", "1/4", "1/2"])
-    >>> found.data.A, found.decision.decided, found.spectral_radius
-    (array([[2.]]), True, 2.0)
+    >>> found.data.A, found.decision.decided, found.verdict
+    (array([[2.]]), True, 'unstable')
     """
     Lambda = covariance_window(covariances)
     if exact(Lambda) and Lambda.shape[-1] == 1:
@@ -102,15 +111,14 @@ def partial_realization(covariances: Any) -> PartialRealization:
     found = ho_kalman(Lambda)
     N, (decision,) = len(Lambda) - 1, found.decisions
     require_decided([decision], "the order shows in exact covariances only; give it to `era` where they are estimates")
-    if found.residual > found.bound:
+    if found.residual > (bound := 100 * found.bound):  # digits to spare for powers of an A that grows
         raise StructureError(
             f"{N} lags do not determine a minimal realization: the Hankel matrix has rank {decision.choice}, and that "
-            f"order misses a lag by {found.residual:.1e}, need at most {found.bound:.1e}; give more lags"
+            f"order misses a lag by {found.residual:.1e}, need at most {bound:.1e}; give more lags"
         )
     A, G, C = found.system.A, found.system.B, found.system.C
     size = float(np.linalg.norm(Lambda[1:], axis=(1, 2)).max(initial=0.0)) or 1.0
-    residual = found.residual / size
-    return PartialRealization(CovarianceModel(A, C, G, Lambda[0]), decision, residual, spectral_radius(A))
+    return _judged(CovarianceModel(A, C, G, Lambda[0]), decision, found.residual / size)
 
 
 def shortest_recursion(sequence: Any) -> Recursion:
@@ -172,4 +180,9 @@ def _from_recursion(c: np.ndarray) -> PartialRealization:
     A[-1:] = found.a[::-1].astype(np.float64)
     data = CovarianceModel(A, np.eye(1, n), c[1 : n + 1, None].astype(np.float64), [[float(c[0])]])
     decision = Decision("order of the shortest recursion", n, np.inf, None, 1.0, found.unique, np.zeros(0))
-    return PartialRealization(data, decision, 0.0, spectral_radius(A))
+    return _judged(data, decision, 0.0)
+
+
+def _judged(data: CovarianceModel, decision: Decision, residual: float) -> PartialRealization:
+    radius = spectral_radius(data.A)
+    return PartialRealization(data, decision, residual, radius, positive_real(data) if radius < 1 else None)

@@ -30,7 +30,7 @@ from realization.stochastic.continuous_covariance import (
     cayley_covariances,
 )
 from realization.stochastic.covariance import CovarianceModel, spectral_density
-from realization.stochastic.noise_matrix import at_once, checked, noise_matrix, noise_rounding
+from realization.stochastic.noise_matrix import at_once, checked, in_units, noise_matrix, noise_rounding, units
 
 Verdict = Literal["positive real", "not positive real", "undecided"]
 LEVELS = 30  # the level converges quadratically; this many are never used
@@ -135,8 +135,9 @@ def refused(data: Any, error: RealizationError) -> RealizationError:
     found = positive_real(data)
     if found.verdict == "positive real":
         return ConvergenceError(f"Faurre's equation was not solved although the data are {found}: {error}")
-    advice = "no process has these covariances" if found.verdict == "not positive real" else str(error)
-    return StructureError(f"{found}, need >= 0: {advice}")
+    if found.verdict == "undecided":
+        return StructureError(f"{found}, need > 0 for Faurre's equation: {error}")
+    return StructureError(f"{found}, need >= 0: no process has these covariances")
 
 
 def _proofs(data: Any, discrete: CovarianceModel) -> Iterator[np.ndarray]:
@@ -145,7 +146,9 @@ def _proofs(data: Any, discrete: CovarianceModel) -> Iterator[np.ndarray]:
     X = A X A' + W, and P0 is the smallest covariance of the data less those of the state noise t W and the
     output noise t V.  W and V have the units of the process: P_- with its diagonal doubled, and its innovations.
     """
-    A, C, G, L0 = discrete.A, discrete.C, discrete.G, discrete.Lambda0
+    x, y = units(discrete)
+    scaled = in_units(discrete, x, y)
+    A, C, G, L0 = scaled.A, scaled.C, scaled.G, scaled.Lambda0
     zero = np.zeros_like(A)
     try:
         least = discrete_riccati(A.T, C.T, zero, -L0, -G)
@@ -160,7 +163,7 @@ def _proofs(data: Any, discrete: CovarianceModel) -> Iterator[np.ndarray]:
             rest = discrete_riccati(A.T, C.T, zero, -(L0 - t * (C @ X @ C.T + V)), -(G - t * A @ X @ C.T))
         except RealizationError:
             continue
-        P = rest.X + t * X
+        P = (rest.X + t * X) * np.outer(x, x)
         P = (P + P.T) / 2
         if certainly_positive(P, np.zeros_like(P)) and certainly_positive(
             noise_matrix(data, P), noise_rounding(data, P)
@@ -182,7 +185,8 @@ def density_pencil(data: CovarianceModel, level: float = 0.0) -> tuple[np.ndarra
 
 def least_density(data: CovarianceModel) -> tuple[float, np.ndarray]:
     """Return the frequency in [0, pi] at which the smallest eigenvalue of Phi is least, and the eigenvector."""
-    p = len(data.C)
+    p, (x, _) = len(data.C), units(data)
+    data = in_units(data, x, np.ones(p))
     if not p:
         return 0.0, np.zeros(0, dtype=complex)
     best, level = (0.0, np.zeros(p, dtype=complex)), np.inf

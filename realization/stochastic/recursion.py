@@ -140,9 +140,9 @@ def recursion(
         a, P, W = _unknown(m, y, a, P, W, c, d, begun, arrays, level, total, time)
         begun += 1
     a, P, F = np.array(a, order="C"), np.array(P, order="C"), np.zeros((p, p))
-    Bt, R, S = m.B.swapaxes(-1, -2), m.D @ m.D.swapaxes(-1, -2), m.D @ m.B.swapaxes(-1, -2)
+    Bt, Dt = m.B.swapaxes(-1, -2), m.D.swapaxes(-1, -2)
     scale = np.diagonal(m.Q[0] + m.B[0] @ Bt[0]) if len(m.Q) else np.zeros(n)
-    given = (m.A.swapaxes(-1, -2), m.C, Bt, m.D.swapaxes(-1, -2), S, R, m.Q, y, c, d)
+    given = (m.A.swapaxes(-1, -2), m.C, m.C.swapaxes(-1, -2), Bt, m.D, m.D @ Bt, m.D @ Dt, m.Q, y, c, d)
     failed, first, frozen = kernel.run(
         *map(_handed, given), a, P, F, _handed(scale), tolerance, level, begun, total, *arrays.values()
     )

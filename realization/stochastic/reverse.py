@@ -31,7 +31,7 @@ import numpy as np
 import scipy.linalg
 
 from realization.core.errors import ShapeError, StructureError
-from realization.core.shapes import numbers
+from realization.linalg.arguments import matrices
 from realization.linalg.decision import EPS, decide_rank, require_decided
 from realization.linalg.psd import positive_factor
 from realization.stochastic.factors import powers_of_two, regular_factor
@@ -109,7 +109,8 @@ def reverse(model: Any, *, rtol: float | None = None) -> Any:
     Notes
     -----
     Reversing twice gives back the model up to an orthogonal change of the noise basis.  Covariances of
-    both agree to c n u cond(P), where states in other units do not count into cond(P).
+    both agree to c n u cond(P), with P in units in which its diagonal is 1; where A is close to normal,
+    to c n u sqrt(cond(P)).
 
     References
     ----------
@@ -169,7 +170,7 @@ def reverse_varying(model: Any, start: InitialState) -> VaryingReversal:
     -------
     VaryingReversal
         The model and the state at its own start.  P(t) = 0 in some direction is no obstacle: x(t+1) never
-        leaves the range of P(t+1), and there alone A(t) is determined; it is 0 across.
+        leaves the range of P(t+1), and there alone A(t) is determined.
 
     Raises
     ------
@@ -221,7 +222,8 @@ def reversed_step(A: Any, B: Any, C: Any, D: Any, L: Any) -> ReversedStep:
     -------
     ReversedStep
         With v of unit covariance, uncorrelated with x+; k + m - r noises, r the rank of
-        P+ = A P A' + B B'.  Ab = P A' pinv(P+),  Bb Bb' = (I - Ab A) P (I - Ab A)' + Ab B B' Ab'.
+        P+ = A P A' + B B'.  Ab = P A' inv(P+), where the inverse is that on the range of P+, and
+        Bb Bb' = (I - Ab A) P (I - Ab A)' + Ab B B' Ab'.
 
     Raises
     ------
@@ -238,7 +240,7 @@ def reversed_step(A: Any, B: Any, C: Any, D: Any, L: Any) -> ReversedStep:
     >>> step.A.round(12).item(), (step.B @ step.B.T).round(12).item()
     (0.5, 0.5)
     """
-    A, B, C, D, L = (numbers(name, x) for name, x in zip("ABCDL", (A, B, C, D, L), strict=True))
+    A, B, C, D, L = matrices("A: n n; B: n m; C: p n; D: p m; L: n k", A=A, B=B, C=C, D=D, L=L)
     M = np.hstack([A @ L, B])
     N = np.vstack([np.hstack([L, np.zeros((len(L), B.shape[1]))]), np.hstack([C @ L, D])])
     # in units of what went into each state, not of what came out: there rounding is EPS for each term
@@ -265,7 +267,8 @@ def start_factor(start: InitialState, n: int) -> np.ndarray:
         raise ShapeError(f"the state at the start has n={len(start.mean)}, but n={n} (from A) is needed")
     if (size := np.abs(start.diffuse).max(initial=0.0)) > 0:
         raise StructureError(f"the diffuse covariance has an entry {size:.3g}, need 0: give the state a covariance")
-    return positive_factor(start.covariance, what="covariance of the initial state").F
+    u = powers_of_two(np.sqrt(np.abs(np.diag(start.covariance))))[:, None]
+    return u * positive_factor(start.covariance / u / u.T, what="covariance of the initial state").F
 
 
 def _stacked(matrices: list[np.ndarray], like: np.ndarray) -> np.ndarray:

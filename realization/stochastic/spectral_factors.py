@@ -21,8 +21,9 @@ import numpy as np
 import scipy.linalg
 
 from realization.stochastic.covariance import CovarianceModel, covariance_model
-from realization.stochastic.faurre import FaurreSet, faurre_set, innovation_covariance, inverse, least
-from realization.stochastic.noise_matrix import checked
+from realization.stochastic.faurre import FaurreSet, faurre_set
+from realization.stochastic.faurre_equation import inverse, least
+from realization.stochastic.noise_matrix import checked, in_units, units
 from realization.stochastic.positive_real import density_pencil
 from realization.systems.base import of_kind
 from realization.systems.stochastic import BackwardSSM, InnovationsSSM, StochasticSSM
@@ -61,7 +62,7 @@ def innovations_model(data: Any) -> InnovationsSSM:
         return InnovationsSSM(data.data.A, data.K, data.data.C, data.R)
     data = _data(data)
     found = least(data)
-    return InnovationsSSM(data.A, found.gain.T, data.C, innovation_covariance(found))
+    return InnovationsSSM(data.A, found.K, data.C, found.R)
 
 
 def backward_innovations_model(data: Any) -> BackwardSSM:
@@ -120,21 +121,19 @@ def maximum_phase_model(data: Any) -> StochasticSSM:
     """
     full = data if isinstance(data, FaurreSet) else faurre_set(_data(data))
     of_kind("a maximum phase model", full.data, CovarianceModel)
-    A, C, G, n = full.data.A, full.data.C, full.data.G, len(full.data.A)
-    inverse(full.Pbar_minus, "inv(P_+)")  # refused where it is singular
-    L = np.linalg.cholesky(full.Pbar_minus)
-    F = np.linalg.cholesky(full.Rbar)
-    rows = (
-        scipy.linalg.solve_triangular(L, np.hstack([A.T @ L, full.Kbar @ F]), lower=True)
-        if n
-        else np.zeros((0, len(C)))
-    )
+    n = len(full.data.A)
+    x, y = full.units[:n], full.units[n:]
+    scaled = in_units(full.data, x, y)
+    A, G, Pbar, Kbar = scaled.A, scaled.G, np.outer(x, x) * full.Pbar_minus, full.Kbar * x[:, None] * y
+    inverse(Pbar, "inv(P_+)")  # refused where it is singular
+    L, F = np.linalg.cholesky(Pbar), np.linalg.cholesky(full.Rbar / np.outer(y, y))
+    rows = scipy.linalg.solve_triangular(L, np.hstack([A.T @ L, Kbar @ F]), lower=True) if n else np.zeros((0, len(F)))
     N = np.linalg.qr(rows.T, mode="complete")[0][:, n:]
     D = np.hstack([G.T @ L, F]) @ N
     T = np.linalg.qr(D.T)[0]  # D T is lower triangular
     T = T * np.where(np.diag(D @ T) < 0, -1.0, 1.0)
     B = scipy.linalg.solve_triangular(L.T, N[:n] @ T) if n else N[:n]
-    return StochasticSSM(A, B, C, np.tril(D @ T))
+    return StochasticSSM(full.data.A, x[:, None] * B, full.data.C, y[:, None] * np.tril(D @ T))
 
 
 def spectral_factor(model: Any, omega: Any) -> np.ndarray:
@@ -180,7 +179,8 @@ def mean_log_density(data: Any) -> float:
 
     Read off the eigenvalues of H - z J with det(H - z J) = det(A - zI) det(I - zA') det Phi(z), which the QZ form
     leaves triangular: by Jensen's formula log |a - z b| has the mean log max(|a|, |b|), and the first two factors
-    have the mean 0.  No equation is solved and no integral is approximated, zeros on the circle included.
+    have the mean 0.  No equation is solved and no integral is approximated.  Zeros on the circle, which are double in
+    the pencil, are known to half the digits.
 
     Parameters
     ----------
@@ -210,10 +210,12 @@ def mean_log_density(data: Any) -> float:
     >>> round(float(np.exp(mean_log_density(StochasticSSM(A=[[0]], B=[[1]], C=[[-2]], D=[[1]])))), 12)
     4.0
     """
-    H, J = density_pencil(_data(data))
+    data = _data(data)
+    x, y = units(data)
+    H, J = density_pencil(in_units(data, x, y))
     alpha, beta = scipy.linalg.eigvals(H, J, homogeneous_eigvals=True)
     with np.errstate(divide="ignore"):
-        return float(np.log(np.maximum(np.abs(alpha), np.abs(beta))).sum())
+        return float(np.log(np.maximum(np.abs(alpha), np.abs(beta))).sum() + 2 * np.log(y).sum())
 
 
 def _data(data: Any) -> CovarianceModel:

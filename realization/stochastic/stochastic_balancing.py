@@ -26,14 +26,21 @@ from typing import Any
 
 import numpy as np
 
-from realization.canonical.balanced import balanced, factors
+from realization.canonical.balanced import balanced
 from realization.canonical.form import Conversion, conversion
 from realization.canonical.reduction import Reduction, project
 from realization.canonical.truncation import at_rest, balanced_truncation
+from realization.core.errors import StructureError
 from realization.core.frozen import Sealed
 from realization.linalg.decision import EPS, Decision
-from realization.stochastic.canonical_correlations import canonical_correlations, covariances_of, phase
+from realization.stochastic.canonical_correlations import (
+    CanonicalCorrelations,
+    correlations_of,
+    covariances_of,
+    phase,
+)
 from realization.stochastic.covariance import CovarianceModel, spectral_density
+from realization.systems.base import count
 from realization.systems.linear import LinearSSM
 
 
@@ -166,9 +173,9 @@ def stochastic_truncation(data: Any, order: int) -> StochasticReduction:
     >>> small.positive_real, small.correlations.round(4)
     (True, array([0.5489, 0.2175]))
     """
-    data, _, cut = _cut(data, order)
+    data, _, known, cut = _cut(data, order)
     small = project(_positive_real_part(data), cut.L, cut.R)
-    return _reduction("stochastic truncation", data, _data(small), cut, np.inf)
+    return _reduction("stochastic truncation", data, small, known, cut, np.inf)
 
 
 def stochastic_singular_perturbation(data: Any, order: int) -> StochasticReduction:
@@ -211,21 +218,30 @@ def stochastic_singular_perturbation(data: Any, order: int) -> StochasticReducti
     >>> small.positive_real, small.residual <= small.bound, phase(small.system).rate < 1
     (True, True, True)
     """
-    data, found, cut = _cut(data, order)
-    r, basis = cut.order, factors(found)
-    # what is 0 up to rounding is left out, the rest is held at rest
-    whole = balanced_truncation(found, int((basis.noise < basis.S).sum()))
-    small = at_rest(project(_positive_real_part(data), whole.L, whole.R), r)
-    dropped = canonical_correlations(data).values[r:]
+    data, found, known, cut = _cut(data, order)
+    whole = balanced_truncation(found, _resolved(known))  # what is 0 up to rounding cannot be held at rest
+    small = at_rest(project(_positive_real_part(data), whole.L, whole.R), cut.order)
+    dropped = known.values[cut.order :]
     q = float(np.prod((1 + dropped) / (1 - dropped))) if dropped.max(initial=0.0) < 1 else np.inf
-    return _reduction("stochastic singular perturbation", data, _data(small), cut, q * q - 1)
+    return _reduction("stochastic singular perturbation", data, small, known, cut, q * q - 1)
 
 
-def _cut(data: Any, order: int) -> tuple[CovarianceModel, LinearSSM, Reduction]:
-    """The data, their phase, and its balanced truncation: the maps L and R are those of the canonical variables."""
-    data = covariances_of(data)
-    found = phase(data).system
-    return data, found, balanced_truncation(found, order)
+def _cut(data: Any, order: int) -> tuple[CovarianceModel, LinearSSM, CanonicalCorrelations, Reduction]:
+    """Data, phase, correlations, and the phase's balanced truncation: its L, R are those of the canonical variables."""
+    data, r = covariances_of(data), count("order", order)
+    found = phase(data)
+    known = correlations_of(found)
+    if r > _resolved(known):
+        raise StructureError(
+            f"order {r}: {_resolved(known)} of {len(known.values)} canonical correlations are above ten times their "
+            f"error, {known.error:.1e}; an order of at most {_resolved(known)} is needed"
+        )
+    return data, found.system, known, balanced_truncation(found.system, r)
+
+
+def _resolved(known: CanonicalCorrelations) -> int:
+    """How many correlations are known to a digit."""
+    return int((known.values > 10 * known.error).sum())
 
 
 def _positive_real_part(data: CovarianceModel) -> LinearSSM:
@@ -238,16 +254,14 @@ def _data(Z: LinearSSM) -> CovarianceModel:
 
 
 def _reduction(
-    method: str, data: CovarianceModel, small: CovarianceModel, cut: Reduction, bound: float
+    method: str, data: CovarianceModel, Z: LinearSSM, known: CanonicalCorrelations, cut: Reduction, bound: float
 ) -> StochasticReduction:
-    found = canonical_correlations(data)
-    kept = found.values[: cut.order]
-    margin = _margin(small, np.diag(kept))
+    small, kept = _data(Z), known.values[: cut.order]
+    P, residual = np.diag(kept), _relative_error(data, small)
     # eigenvalues of M in units of P = I move by what P and the products in M are off by
-    noise = 10 * (len(kept) + len(small.C)) * EPS + 2 * found.error / float(kept.min(initial=1.0))
-    residual = _relative_error(data, small)
+    noise = 10 * (len(kept) + len(small.C)) * EPS + 2 * known.error / float(kept.min(initial=1.0))
     return StochasticReduction(
-        method, small, cut.L, cut.R, np.diag(kept), margin, noise, residual, bound, found.values, cut.decisions
+        method, small, cut.L, cut.R, P, _margin(small, P), noise, residual, bound, known.values, cut.decisions
     )
 
 

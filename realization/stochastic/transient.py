@@ -10,7 +10,7 @@ from realization.core.errors import StructureError
 from realization.linalg.decision import EPS
 from realization.linalg.dense import two_norm
 from realization.stochastic.covariance import CovarianceModel, covariance_model
-from realization.stochastic.noise_matrix import checked
+from realization.stochastic.noise_matrix import checked, units
 from realization.systems.base import count
 
 
@@ -53,11 +53,12 @@ def transient_covariances(data: Any, steps: int) -> np.ndarray:
     data = data if isinstance(data, CovarianceModel) else covariance_model(data)
     checked("transient covariances", data)
     A, C, G, L0 = data.A, data.C, data.G, data.Lambda0
-    found = [np.zeros_like(A)]
+    y = units(data)[1]
+    Y, found = np.outer(y, y), [np.zeros_like(A)]
     for i in range(count("steps", steps)):
         P = found[-1]
         R, S = L0 - C @ P @ C.T, G - A @ P @ C.T
-        smallest, noise = np.linalg.eigvalsh((R + R.T) / 2).min(initial=np.inf), len(L0) * EPS * two_norm(L0)
+        smallest, noise = np.linalg.eigvalsh((R + R.T) / 2 / Y).min(initial=np.inf), len(L0) * EPS * two_norm(L0 / Y)
         if smallest <= noise:
             raise StructureError(
                 f"output {i} given the {i} before it has variance {smallest:.3g}, need > {noise:.1e}: "

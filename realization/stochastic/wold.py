@@ -25,9 +25,9 @@ from realization.linalg.arguments import matrices
 from realization.linalg.decision import EPS, Decision, decide_rank, require_decided
 from realization.linalg.dense import two_norm
 from realization.linalg.psd import positive_factor
-from realization.linalg.riccati import discrete_riccati
 from realization.stochastic.covariance import CovarianceModel, covariance_model
 from realization.stochastic.schur_algorithm import schur
+from realization.stochastic.spectral_factors import innovations_model
 from realization.stochastic.window import covariance_window, right_divided
 from realization.systems.base import count, of_kind
 from realization.systems.stochastic import InnovationsSSM, StochasticSSM
@@ -291,11 +291,4 @@ def _innovations(data: CovarianceModel, scale: float) -> InnovationsSSM:
     p, size = len(data.C), two_norm(data.Lambda0)
     if size <= 100 * (len(data.A) + p) * EPS * scale:
         return InnovationsSSM(np.zeros((0, 0)), np.zeros((0, p)), np.zeros((p, 0)), np.zeros((p, p)))
-    found = discrete_riccati(data.A.T, data.C.T, np.zeros_like(data.A), -data.Lambda0, -data.G)
-    R = -found.weight
-    if (least := np.linalg.eigvalsh(R)[0]) <= len(R) * EPS * size:
-        raise StructureError(
-            f"the innovations of the regular part have a covariance with eigenvalue {least:.3g}, "
-            f"need > {len(R) * EPS * size:.1e}: what the lines leave is not the covariance of a regular process"
-        )
-    return InnovationsSSM(data.A, found.gain.T, data.C, R)
+    return innovations_model(data)
