@@ -10,6 +10,7 @@
     covariance_sequence  covariances at the lags -K ... K, and what was estimated of them
     densities            spectral densities on a logarithmic scale
     continuations        covariances that were given, and how processes that share them go on
+    identified_spectra   spectral densities of identified models, bands over records, truth and periodogram
     blocks               the entries of a matrix on a logarithmic scale, and the blocks of its structure
     portrait             a system from four sides
     memory_of            what systems remember, with proved envelopes
@@ -20,6 +21,7 @@ size that is legible at half the width of a page.  Matplotlib is loaded by the f
 
 from realization.plotting.extensions import continuations, densities
 from realization.plotting.frame import COLOURS, SIZE
+from realization.plotting.identified import identified_spectra
 from realization.plotting.matrices import blocks, spectrum
 from realization.plotting.paths import covariance_sequence, paths
 from realization.plotting.remembering import memory_decay, size_against_error
@@ -34,6 +36,7 @@ __all__ = [
     "continuations",
     "covariance_sequence",
     "densities",
+    "identified_spectra",
     "impulse",
     "memory_decay",
     "memory_of",
