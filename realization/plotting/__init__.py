@@ -12,6 +12,7 @@
     continuations        covariances that were given, and how processes that share them go on
     information_carried  what each canonical variable, the first ones together, and smaller models know of the future
     directions           principal angles between subspaces as rays
+    identified_spectra   spectral densities of identified models, bands over records, truth and periodogram
     blocks               the entries of a matrix on a logarithmic scale, and the blocks of its structure
     covariance_lens      all covariances that a state of two components can have
     covariance_ellipses  where states of given covariances typically are
@@ -35,6 +36,7 @@ Of innovations, from them and the covariance that is claimed for them:
 from realization.plotting.correlations import directions, information_carried
 from realization.plotting.extensions import continuations, densities
 from realization.plotting.frame import COLOURS, SIZE
+from realization.plotting.identified import identified_spectra
 from realization.plotting.innovations import (
     autocorrelation,
     cumulative_spectrum,
@@ -65,6 +67,7 @@ __all__ = [
     "cusum_path",
     "densities",
     "directions",
+    "identified_spectra",
     "impulse",
     "information_carried",
     "innovation_path",
