@@ -428,7 +428,7 @@ def faurre_set(data: Any) -> FaurreSet:
     Raises
     ------
     ShapeError
-        If data are of another kind, or complex.
+        If data are of another kind.
     StructureError
         If A is not stable, or the data belong to no process: the message gives the frequency and the
         eigenvalue of the spectral density.

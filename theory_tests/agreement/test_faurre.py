@@ -223,7 +223,8 @@ def test_outputs_that_are_functions_of_each_other_are_refused():
             "Lambda0 differs from its transpose",
         ),
         (lambda: CovarianceModel([[0.5]], [[1]], [[np.nan]], [[2]]), "G has 1 entries that are NaN"),
-        (lambda: faurre_set(CovarianceModel([[0.5j]], [[1]], [[0.5]], [[2]])), "Faurre's set of complex data"),
+        (lambda: CovarianceModel([[0.5j]], [[1]], [[0.5]], [[2]]), "A is complex"),
+        (lambda: ContinuousCovarianceModel([[-1]], [[1]], [[0.5j]], [[2]]), "G is complex"),
         (lambda: positive_real("data"), "the positive-real test of a str"),
         (lambda: faurre_set(HALF).contains(np.eye(2)), r"P has shape \(2, 2\).*real \(1, 1\) is needed"),
         (
