@@ -64,7 +64,7 @@ def test_bartlett_stops_at_the_first_that_is_not_rejected(s, N, level):
     assert found.values[found.order] > level
     if found.runner_up is not None and level * 10**found.margin < 0.999:
         assert found.runner_up != found.order
-        nearer = level * (1 + 1e-9) * 10 ** np.array([-found.margin, found.margin])
+        nearer = level * 10 ** (found.margin * np.array([-1, 1]) * (1 + 1e-9))
         other = [bartlett(s, N, k, k + 1, level=x).order for x in nearer if 0 < x < 1]
         assert found.runner_up in other, "the level at which the answer would be another is the margin away"
 
