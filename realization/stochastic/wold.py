@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 
-from realization.core.errors import StructureError
+from realization.core.errors import ShapeError, StructureError
 from realization.core.frozen import Sealed
 from realization.linalg.arguments import matrices
 from realization.linalg.decision import EPS, Decision, decide_rank, require_decided
@@ -194,7 +194,7 @@ def wold(data: Any) -> Wold:
     Raises
     ------
     ShapeError
-        If data are of another kind.
+        If data are of another kind, or complex.
     StructureError
         If an eigenvalue is outside the circle, or so near that it could be on it; if the covariances of either part
         are not those of a process.
@@ -213,6 +213,8 @@ def wold(data: Any) -> Wold:
     (array([1.570796]), array([2.]), array([[1.]]))
     """
     data = data if isinstance(data, CovarianceModel) else covariance_model(data)
+    if np.iscomplexobj(data.A) or np.iscomplexobj(data.Lambda0):
+        raise ShapeError("Wold's decomposition of complex data: a real process is needed")
     inside, outside, decision = _split(data)
     U, H, residual = _lines(outside)
     rest = data.Lambda0 - H @ H.T
