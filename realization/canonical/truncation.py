@@ -104,13 +104,31 @@ def singular_perturbation(system: Any, order: int) -> Reduction:
     found = factors(one(system))
     r, k = count("order", order), max(order, int((found.noise < found.S).sum()))
     L, R = _bases(found, k)
-    s: Any = project(system, L, R)
+    return _reduction("singular perturbation", system, at_rest(project(system, L, R), r), L[:r], R[:, :r])
+
+
+def at_rest(system: Any, order: int) -> Any:
+    """Return the system whose states beyond the first ones are at rest: x2 = A21 x1 + A22 x2 + B2 u.
+
+    Parameters
+    ----------
+    system : LinearSSM or ContinuousSSM
+        In continuous time the left side is 0.
+    order : int
+        Number r of states that move.
+
+    Returns
+    -------
+    LinearSSM or ContinuousSSM
+        With r states.
+    """
+    r, s = order, system
     A11, A12, A21, A22 = s.A[:r, :r], s.A[:r, r:], s.A[r:, :r], s.A[r:, r:]
-    moving = -A22 if isinstance(system, ContinuousSSM) else np.eye(k - r) - A22
+    moving = -A22 if isinstance(system, ContinuousSSM) else np.eye(len(A22)) - A22
     X, U = np.linalg.solve(moving, A21), np.linalg.solve(moving, s.B[r:])
     A, B = A11 + A12 @ X, s.B[:r] + A12 @ U
     C, D = s.C[:, :r] + s.C[:, r:] @ X, s.D + s.C[:, r:] @ U
-    return _reduction("singular perturbation", system, replace(s, A=A, B=B, C=C, D=D), L[:r], R[:, :r])
+    return replace(s, A=A, B=B, C=C, D=D)
 
 
 def _bases(found: Balance, order: int) -> tuple[np.ndarray, np.ndarray]:

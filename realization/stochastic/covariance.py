@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 
 from realization.core.errors import ShapeError
-from realization.core.frozen import describe, freeze
+from realization.core.frozen import describe
 from realization.linalg.lyapunov import discrete_lyapunov
 from realization.systems.base import count, of_kind
-from realization.systems.stochastic import BackwardSSM, InnovationsSSM, StochasticSSM, stable
+from realization.systems.stochastic import BackwardSSM, InnovationsSSM, StochasticSSM, freeze_real, stable
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -48,7 +48,7 @@ class CovarianceModel:
     Lambda0: Any
 
     def __post_init__(self) -> None:
-        freeze(self, "A: n n; C: p n; G: n p; Lambda0: p p")
+        freeze_real(self, "A: n n; C: p n; G: n p; Lambda0: p p")
         skew, size = np.abs(self.Lambda0 - self.Lambda0.T).max(initial=0.0), np.abs(self.Lambda0).max(initial=0.0)
         if skew > 1e-12 * size:  # products that are symmetric but for rounding, with digits to spare
             raise ShapeError(f"Lambda0 differs from its transpose by {skew:.1e}; a symmetric matrix is needed")

@@ -19,7 +19,14 @@ from realization.systems.discretize import (
 from realization.systems.exact import ExactSSM
 from realization.systems.hankel_operator import HankelOperator, hankel_operator, hankel_spectrum
 from realization.systems.linear import LinearSSM
-from realization.systems.named import NAMED, NAMED_BILINEAR, NAMED_CONTINUOUS, Named
+from realization.systems.named import (
+    NAMED,
+    NAMED_BILINEAR,
+    NAMED_CONTINUOUS,
+    NAMED_CONTINUOUS_STOCHASTIC,
+    NAMED_STOCHASTIC,
+    Named,
+)
 from realization.systems.noise import SampledNoise, sample_noise
 from realization.systems.responses import (
     evaluate,
@@ -52,9 +59,11 @@ from realization.systems.varying import TimeVaryingSSM
 from realization.systems.zeros import invariant_zeros, zeros
 
 __all__ = [
-"NAMED",
+    "NAMED",
     "NAMED_BILINEAR",
     "NAMED_CONTINUOUS",
+    "NAMED_CONTINUOUS_STOCHASTIC",
+    "NAMED_STOCHASTIC",
     "RULES",
     "BackwardSSM",
     "BilinearSSM",

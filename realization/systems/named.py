@@ -6,7 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from realization.systems import bilinear_library, continuous_library, families, library
+from realization.systems import (
+    bilinear_library,
+    continuous_library,
+    continuous_stochastic_library,
+    families,
+    library,
+    stochastic_families,
+    stochastic_library,
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,6 +48,11 @@ TRAITS = {
     "defective": "has a Jordan block larger than 1",
     "exact": "entries are short binary fractions: a rational twin answers for it",
     "hard": "a decision about it is close to what rounding can decide",
+    "reachable": "noise reaches every state: the covariance of the state, where there is one, is positive definite",
+    "coercive": "spectral density > 0 at every frequency",
+    "internal": "the past of the output determines the state: as many noises as outputs, no zero outside",
+    "external": "the future of the output determines the state: as many noises as outputs, no zero inside",
+    "symmetric": "E y(t+k) y(t)' is symmetric for all k: backward in time the output looks the same",
 }
 
 
@@ -98,4 +111,57 @@ NAMED_CONTINUOUS = table(
 NAMED_BILINEAR = table(
     (bilinear_library.gated_register, "nilpotent in writes, not in time", ""),
     (bilinear_library.selective_channel, "decays chosen at every step", ""),
+)
+
+NAMED_STOCHASTIC = table(
+    (stochastic_library.white_noise, "no past, no state", "stable reachable coercive internal external symmetric"),
+    (stochastic_library.ar, "companion matrix, infinite memory", "stable reachable coercive internal symmetric"),
+    (stochastic_library.ma, "covariances that end", "stable nilpotent defective reachable coercive internal symmetric"),
+    (stochastic_library.arma, "chosen poles and zeros", "stable reachable coercive internal symmetric"),
+    (
+        stochastic_library.first_difference,
+        "no power at frequency 0",
+        "stable nilpotent reachable internal external symmetric",
+    ),
+    (stochastic_library.minimum_phase, "noise from the past", "stable reachable coercive internal symmetric"),
+    (stochastic_library.maximum_phase, "noise from the future", "stable reachable coercive external symmetric"),
+    (stochastic_library.internal_model, "P = P_-", "stable reachable coercive internal"),
+    (stochastic_library.external_model, "P = P_+", "stable reachable coercive external"),
+    (stochastic_library.noisy_oscillator, "a rhythm in noise", "stable reachable coercive symmetric"),
+    (stochastic_library.follower, "cause before effect", "stable reachable coercive internal"),
+    (stochastic_library.near_unit_root, "a level that hardly returns", "stable reachable coercive symmetric"),
+    (stochastic_library.shared_noise, "two outputs of one noise", "stable reachable"),
+    (stochastic_library.silent_state, "a singular state covariance", "stable coercive symmetric"),
+    (
+        stochastic_library.hardly_reached,
+        "a state covariance of condition 1e8",
+        "stable reachable coercive symmetric hard",
+    ),
+    (stochastic_library.badly_scaled_process, "units that differ by many powers of ten", "stable reachable coercive"),
+    (stochastic_families.random_process, "poles and basis of known condition", "stable reachable coercive"),
+    (stochastic_library.noisy_level, "a random walk in noise", "reachable"),
+    (stochastic_library.local_linear_trend, "level and slope, both wandering", "defective reachable"),
+    (stochastic_library.integrated_random_walk, "smooth curves", "defective reachable"),
+    (stochastic_library.tracking, "position from radar", "defective reachable"),
+)
+
+NAMED_CONTINUOUS_STOCHASTIC = table(
+    (
+        continuous_stochastic_library.ornstein_uhlenbeck,
+        "the stationary Markov process",
+        "stable reachable coercive symmetric",
+    ),
+    (continuous_stochastic_library.damped_resonator, "a resonance in a bath", "stable reachable coercive symmetric"),
+    (
+        continuous_stochastic_library.critically_damped_langevin,
+        "position and momentum, a double rate",
+        "stable defective reachable coercive symmetric",
+    ),
+    (continuous_stochastic_library.chase, "cause before effect", "stable reachable coercive"),
+    (
+        continuous_stochastic_library.slow_and_fast_noise,
+        "a stiff process",
+        "stable reachable coercive symmetric",
+    ),
+    (continuous_stochastic_library.integrated_ornstein_uhlenbeck, "inertia", "reachable"),
 )

@@ -10,7 +10,7 @@ E e e' = R.  All have mean zero; the state may start elsewhere, see `InitialStat
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -71,7 +71,7 @@ class StochasticSSM(Noisy):
     D: Any
 
     def __post_init__(self) -> None:
-        freeze(self, "A: n n; B: n m; C: p n; D: p m")
+        freeze_real(self, "A: n n; B: n m; C: p n; D: p m")
 
     @classmethod
     def from_noise(cls, A: Any, C: Any, Q: Any, R: Any, S: Any = None) -> StochasticSSM:
@@ -123,7 +123,7 @@ class BackwardSSM(Noisy):
     D: Any
 
     def __post_init__(self) -> None:
-        freeze(self, "A: n n; B: n m; C: p n; D: p m")
+        freeze_real(self, "A: n n; B: n m; C: p n; D: p m")
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -155,7 +155,7 @@ class InnovationsSSM:
     R: Any
 
     def __post_init__(self) -> None:
-        freeze(self, "A: n n; K: n p; C: p n; R: p p")
+        freeze_real(self, "A: n n; K: n p; C: p n; R: p p")
 
     def __repr__(self) -> str:
         return describe("InnovationsSSM", {"n": self.A.shape[-1], "p": self.C.shape[-2]})
@@ -198,7 +198,7 @@ class TimeVaryingStochasticSSM(Noisy):
     D: Any
 
     def __post_init__(self) -> None:
-        freeze(self, "A: T n n; B: T n m; C: T p n; D: T p m")
+        freeze_real(self, "A: T n n; B: T n m; C: T p n; D: T p m")
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -225,7 +225,7 @@ class TimeVaryingBackwardSSM(Noisy):
     D: Any
 
     def __post_init__(self) -> None:
-        freeze(self, "A: T n n; B: T n m; C: T p n; D: T p m")
+        freeze_real(self, "A: T n n; B: T n m; C: T p n; D: T p m")
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -249,7 +249,7 @@ class ContinuousStochasticSSM(Noisy):
     D: Any
 
     def __post_init__(self) -> None:
-        freeze(self, "A: n n; B: n m; C: p n; D: p m")
+        freeze_real(self, "A: n n; B: n m; C: p n; D: p m")
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -275,7 +275,7 @@ class ContinuousBackwardSSM(Noisy):
     D: Any
 
     def __post_init__(self) -> None:
-        freeze(self, "A: n n; B: n m; C: p n; D: p m")
+        freeze_real(self, "A: n n; B: n m; C: p n; D: p m")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -312,7 +312,7 @@ class InitialState:
     def __post_init__(self) -> None:
         if self.diffuse is None:
             object.__setattr__(self, "diffuse", np.zeros(np.shape(self.covariance)))
-        freeze(self, "mean: n; covariance: n n; diffuse: n n")
+        freeze_real(self, "mean: n; covariance: n n; diffuse: n n")
         positive_factor(self.covariance, what="covariance of the initial state")
         positive_factor(self.diffuse, what="diffuse covariance of the initial state")
 
@@ -329,6 +329,20 @@ class InitialState:
     def unknown(cls, n: int) -> InitialState:
         """Return the state of which nothing is known: the filter starts exactly diffuse."""
         return cls(np.zeros(n), np.zeros((n, n)), np.eye(n))
+
+
+def freeze_real(owner: Any, signature: str) -> None:
+    """`freeze`, refusing complex entries: a process here is real, and ' transposes without conjugating.
+
+    Raises
+    ------
+    ShapeError
+        If a shape does not fit, or an entry is not real and finite.
+    """
+    freeze(owner, signature)
+    for field in fields(owner):
+        if (x := getattr(owner, field.name)).dtype.kind == "c":
+            raise ShapeError(f"{field.name} is complex, {x.shape}; real matrices are needed: use pairs of real states")
 
 
 def factored_noise(Q: Any, S: Any, R: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 ORDER = (
     "core _kernels certify linalg systems canonical stochastic diffusion memory induction layers verify"
-    " plotting testing cli __main__"
+    " plotting testing exercises cli __main__"
 ).split()
 PACKAGE = Path(__file__).parents[2] / "realization"
 

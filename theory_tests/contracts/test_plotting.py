@@ -28,6 +28,8 @@ DRAWN = {
     "step": ([0, 1, 1.5, 1.75], plotting.step, lambda line: line.get_ydata()),
     "spectrum": ([1, 0.3, 1e-3], plotting.spectrum, lambda line: line.get_ydata()),
     "memory_decay": ([1, 0.5, 0.3], lambda x, **k: plotting.memory_decay({"x": x}, **k), lambda line: line.get_ydata()),
+    "paths": ([1, 0.3, -0.5], lambda x, **k: plotting.paths({"x": x}, **k), lambda line: line.get_ydata()),
+    "covariance_sequence": ([0.1, 1, 0.3], plotting.covariance_sequence, lambda line: line.get_ydata()),
     "size_against_error": (
         [1, 0.5, 0.3],
         lambda x, **k: plotting.size_against_error({"x": ([1, 10, 100], x)}, **k),
@@ -84,6 +86,13 @@ def test_a_complex_response_is_drawn_in_two_parts():
         ("Re $y$", [0, 1, 0.5, 0]), ("Im $y$", [0, 0, 0.5, 0.5])
     ]  # fmt: skip
     assert len(plotting.step(h.real + 0j).lines) == 1, "the control: of type complex, and real"
+
+
+def test_paths_do_not_touch_and_keep_one_unit():
+    y = np.array([[0, 1.0], [2, 3], [1, -1]])
+    first, second = np.split(np.stack([line.get_ydata() for line in plotting.paths({"a": y, "b": 10 * y}).lines]), 2)
+    assert second.max() < first.min()
+    assert np.allclose(second - second[0, 0], 10 * (first - first[0, 0]))
 
 
 def test_what_is_exactly_zero_is_drawn_apart():
@@ -149,6 +158,10 @@ def drawn_of(k, shape):
         plotting.memory_decay({"one": x}),
         plotting.size_against_error({"one": (x, x)}),
         plotting.blocks(np.full((k, k), 0.5)),
+        plotting.paths({"one": x}),
+        plotting.covariance_sequence(x, {"one": x}),
+        plotting.information_carried(x),
+        plotting.directions({"one": x}),
         *plotting.bode(x, x),
     ]
 
@@ -157,8 +170,9 @@ def drawn_of(k, shape):
 def test_nothing_to_draw_is_legal(shape):
     """Axes without data; of three values each figure shows all."""
     with warnings.catch_warnings(action="error"):
-        empty = [*drawn_of(0, shape), plotting.memory_decay({}), plotting.size_against_error({})]
+        empty = [*drawn_of(0, shape), plotting.memory_decay({}), plotting.size_against_error({}), plotting.paths({})]
     assert [points(ax) for ax in empty] == [0] * len(empty)
+    plt.close("all")
     assert all(points(ax) >= 3 for ax in drawn_of(3, shape)), "the control"
 
 
@@ -175,6 +189,10 @@ def test_nothing_to_draw_is_legal(shape):
         (lambda: plotting.blocks(np.eye(2), (2, 1)), r"blocks of sizes \[2, 1\]"),
         (lambda: plotting.pole_zero(np.eye(2)), "a vector is needed"),
         (lambda: plotting.pole_zero(integrators(1)), "poles is a LinearSSM"),
+        (lambda: plotting.paths({"a": np.zeros((3, 8))}), r"a has shape \(3, 8\), float64; real numbers"),
+        (lambda: plotting.paths({"a": [1]}, backward=["b"]), "backward names b, not among a"),
+        (lambda: plotting.covariance_sequence([1, 2]), "truth has 2 lags; an odd number is needed"),
+        (lambda: plotting.covariance_sequence([1, 2, 3], {"a": [1]}), "a has 1 lags"),
         (lambda: plotting.memory_decay([1, 2]), "remains is a list; a mapping"),
         (lambda: plotting.memory_of(integrators(1)), "systems is a LinearSSM; a mapping"),
         (lambda: plotting.memory_of({"a": NAMED_CONTINUOUS["legs"].make()}), "memory_of a of a ContinuousSSM"),

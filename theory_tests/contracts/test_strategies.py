@@ -5,12 +5,15 @@ import pytest
 from hypothesis import given
 
 from realization.linalg.mean_square import mean_square_radius
+from realization.stochastic.covariance import spectral_density, state_covariance
 from realization.systems.families import conditioned
 from realization.systems.library import diagonal
 from realization.testing import (
     Drawn,
     bilinear_systems,
     conditions,
+    covariance_data,
+    covariance_tolerance,
     defective_systems,
     diagonalizable_systems,
     hidden_nilpotent_systems,
@@ -18,8 +21,11 @@ from realization.testing import (
     nearly_uncontrollable_systems,
     nilpotent_systems,
     partitions,
+    refuted_covariance_data,
     seeds,
     stable_systems,
+    stochastic_systems,
+    time_varying_stochastic_systems,
     tolerance,
 )
 
@@ -101,6 +107,46 @@ def test_defective_systems_are_defective(drawn):
 @given(bilinear_systems())
 def test_bilinear_systems_have_their_mean_square_radius(drawn):
     assert mean_square_radius(drawn.system.A, drawn.system.N) == pytest.approx(drawn.structure[0], rel=1e-9)
+
+
+@given(stochastic_systems())
+def test_stochastic_systems_have_their_radius_and_condition(drawn):
+    model = drawn.system
+    assert np.abs(np.linalg.eigvals(model.A)).max(initial=0.0) <= drawn.structure[0] + tolerance(drawn)
+    assert drawn.condition == pytest.approx(np.linalg.cond(state_covariance(model)) if len(model.A) else 1.0)
+    assert np.linalg.matrix_rank(model.D) == len(model.C)
+
+
+@given(stochastic_systems(weight=0.1))
+def test_the_noise_of_the_output_bounds_the_spectral_density(drawn):
+    """Phi >= weight^2 / 4 at every frequency, and not more than that by construction."""
+    lowest = np.linalg.eigvalsh(spectral_density(drawn.system, np.linspace(0, np.pi, 50)))[:, 0]
+    assert lowest.min() >= 0.1**2 / 4 - covariance_tolerance(drawn, scale=lowest.max())
+
+
+@given(stochastic_systems(internal=True))
+def test_internal_systems_have_their_zeros_inside(drawn):
+    """x(t+1) = (A - B inv(D) C) x(t) + B inv(D) y(t) forgets where it started: y determines x."""
+    A, B, C, D = (getattr(drawn.system, name) for name in "ABCD")
+    zeros = np.linalg.eigvals(A - B @ np.linalg.solve(D, C))
+    assert np.abs(zeros).max(initial=0.0) < 1
+    assert D.shape[0] == D.shape[1]
+
+
+@given(time_varying_stochastic_systems())
+def test_time_varying_stochastic_systems_start_from_their_state(drawn):
+    (state,) = drawn.structure
+    assert len(state.mean) == drawn.system.A.shape[-1]
+    assert 1 <= drawn.condition <= 1e8
+    assert not state.diffuse.any()
+
+
+@given(covariance_data(), refuted_covariance_data())
+def test_covariance_data_have_a_spectral_density_and_the_control_has_not(good, bad):
+    lowest = np.linalg.eigvalsh(spectral_density(good.system, np.linspace(0, np.pi, 50)))[:, 0]
+    assert lowest.min() > 0
+    omega, depth = bad.structure
+    assert np.linalg.eigvalsh(spectral_density(bad.system, omega))[0, 0] == pytest.approx(depth, rel=1e-6)
 
 
 @given(stable_systems(min_states=1), seeds)

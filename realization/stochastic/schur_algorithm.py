@@ -1,0 +1,210 @@
+"""Schur's algorithm: the same reflections as Levinson's, and a Cholesky factor of T, without a predictor.
+
+    U_n(k) = E y(k) e_n(n)',  k >= n        V_n(k) = E y(k) b_n(n)',  k > n,    b_n(n) the error of y(0)
+
+    Delta = V_n(n+1),    S_n = U_n(n),    K = Delta inv(Sbar_n),    Kbar = Delta' inv(S_n)
+
+    U_{n+1}(k) = U_n(k-1) - V_n(k) K',    V_{n+1}(k) = V_n(k) - U_n(k-1) Kbar'
+
+and T = U inv(diag S) U'; U_0 and V_0 are the covariances themselves.  For p = 1 the quotient
+f_n = V_n / U_n of power series is bounded by 1 in the disc as long as T > 0, and the reflections are its values at 0,
+Schur's parameters: f_{n+1} = (f_n - f_n(0)) / (z (1 - f_n(0) f_n)).
+
+It is stable where Levinson's recursion need not be: only covariances of outputs with errors occur, which Lambda(0)
+bounds, where the coefficients of predictors grow up to 2^n (Bojanczyk, Brent, de Hoog and Sweet 1995).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from realization.core.errors import ShapeError, StructureError
+from realization.core.frozen import Sealed
+from realization.linalg.decision import EPS
+from realization.stochastic.levinson import reflection
+from realization.stochastic.window import (
+    covariance_window,
+    diagonal_units,
+    entries,
+    exact,
+    factor,
+    right_divided,
+    sign,
+    squeezed,
+    stacked,
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Schur(Sealed):
+    """T = U inv(diag S) U', U block lower triangular, and the reflections.
+
+    Where the covariances came as one row of numbers the axes p are left out of S, K, Kbar and Gamma; where they came as
+    fractions all is exact but the reflections of p > 1 outputs.
+
+    Parameters
+    ----------
+    U : ndarray
+        ((N+1) p, (N+1) p), block (k, n) = E y(k) e_n(n)'.
+    errors, backward_errors : ndarray
+        S_n and Sbar_n, (N+1, p, p).
+    gains, backward_gains : ndarray
+        K and Kbar of the steps 1 ... N, (N, p, p).
+    reflections : ndarray
+        Gamma of the steps 1 ... N, (N, p, p): all of norm below 1.
+    """
+
+    U: np.ndarray
+    errors: np.ndarray
+    backward_errors: np.ndarray
+    gains: np.ndarray
+    backward_gains: np.ndarray
+    reflections: np.ndarray
+
+    @property
+    def cholesky(self) -> np.ndarray:
+        """L lower triangular, T = L L', ((N+1) p, (N+1) p) floats: block column n is U_n inv(L_n)', S_n = L_n L_n'."""
+        U, S = self.U.astype(np.float64), self.errors.reshape(len(self.errors), -1)
+        p = round(np.sqrt(S.shape[1]))
+        L = [np.linalg.solve(factor(s.reshape(p, p)), U[:, n * p : (n + 1) * p].T).T for n, s in enumerate(S)]
+        return np.concatenate(L, axis=1)
+
+
+def schur(covariances: Any) -> Schur:
+    """Return the triangular factor of T = [Lambda(i - j)] and the reflections.
+
+    Parameters
+    ----------
+    covariances : array_like
+        Lambda(0), ..., Lambda(N), (N+1, p, p), or (N+1,) where p = 1.
+        Fractions, or strings such as "1/3", are computed with exactly.
+
+    Returns
+    -------
+    Schur
+        With p^3 N^2 operations.
+
+    Raises
+    ------
+    ShapeError
+        If the axes are others, Lambda(0) is not symmetric, or an entry is no finite real number.
+    StructureError
+        If the covariances are not positive definite; with the first reflection of norm 1 or more.
+
+    References
+    ----------
+    Schur 1917; Bareiss 1969; Kailath and Sayed 1995.
+
+    Examples
+    --------
+    >>> found = schur(["2", "1", "1"])
+    >>> [str(x) for x in found.reflections]
+    ['1/2', '1/3']
+    >>> L = found.cholesky
+    >>> (L @ L.T).round(12)
+    array([[2., 1., 1.],
+           [1., 2., 1.],
+           [1., 1., 2.]])
+    """
+    Lambda = covariance_window(covariances)
+    N, p = len(Lambda) - 1, Lambda.shape[-1]
+    units = diagonal_units(Lambda)
+    U = V = Lambda  # U_n(n), ..., U_n(N) and V_n(n), ..., V_n(N); V_n(n) is not used
+    S, Sbar, K, Kbar, Gamma, columns = [Lambda[0]], [Lambda[0]], [], [], [], [Lambda]
+    _require_positive(0, S[0], units, Lambda[:0])
+    for n in range(N):
+        U, V = U[:-1], V[1:]
+        K.append(right_divided(V[0], Sbar[n]))
+        Kbar.append(right_divided(V[0].T, S[n]))
+        Gamma.append(reflection(K[n], S[n], Sbar[n]))
+        Sbar.append(_symmetric(Sbar[n] - Kbar[n] @ V[0]))
+        U, V = U - V @ K[n].T, V - U @ Kbar[n].T
+        S.append(_symmetric(U[0]))
+        _require_positive(n + 1, S[-1], units, Gamma[n])
+        _require_positive(n + 1, Sbar[-1], units, Gamma[n])
+        columns.append(np.concatenate([Lambda[: n + 1] * 0, U]))
+    blocks = (S, Sbar, K, Kbar, Gamma)
+    triangle = np.stack(columns).transpose(1, 2, 0, 3).reshape((N + 1) * p, (N + 1) * p)
+    return Schur(triangle, *(squeezed(stacked(X, Lambda), covariances) for X in blocks))
+
+
+def schur_parameters(numerator: Any, denominator: Any = None) -> np.ndarray:
+    """Return f_0(0), f_1(0), ... of f = numerator / denominator, f_{n+1} = (f_n - f_n(0)) / (z (1 - f_n(0) f_n)).
+
+    Parameters
+    ----------
+    numerator : array_like
+        (N,) coefficients of a power series, lowest first.
+    denominator : array_like, optional
+        (N,), the first not 0.  Default: 1.
+
+    Returns
+    -------
+    ndarray
+        (N,), all below 1 in modulus: so they are, for all N, if and only if |f| <= 1 in the disc and f is no quotient
+        that has modulus 1 on the whole circle.
+
+    Raises
+    ------
+    ShapeError
+        If the coefficients are no row of finite real numbers, or two rows differ in length.
+    StructureError
+        If a parameter is 1 or more in modulus; with its place.
+
+    References
+    ----------
+    Schur 1917.
+
+    Examples
+    --------
+    z / (2 - z) is bounded by 1, and equals it at z = 1; z / (1 - z / 2) is 2 there:
+
+    >>> [str(x) for x in schur_parameters(["0", "1", "0", "0"], ["2", "-1", "0", "0"])]
+    ['0', '1/2', '1/3', '1/4']
+    >>> schur_parameters([0, 1, 0, 0], [1, -0.5, 0, 0])
+    Traceback (most recent call last):
+    realization.core.errors.StructureError: parameter 1 is 1, need below 1 in modulus: the series is not bounded by 1, \
+or it is a Blaschke product of degree 1
+    """
+    v = entries("numerator", numerator)
+    u = _one(v) if denominator is None else entries("denominator", denominator)
+    if v.ndim != 1 or u.shape != v.shape or (len(u) and not u[0]):
+        raise ShapeError(
+            f"numerator and denominator have shapes {v.shape} and {u.shape}, first coefficient "
+            f"{u.flat[0] if u.size else None}; two rows (N,) are needed, the denominator not 0 at 0"
+        )
+    found: list[Any] = []
+    for n in range(len(v)):
+        found.append(v[0] / u[0])
+        if not abs(found[n]) < 1:
+            raise StructureError(
+                f"parameter {n} is {float(found[n]):.6g}, need below 1 in modulus: the series is not bounded by 1, "
+                f"or it is a Blaschke product of degree {n}"
+            )
+        u, v = (u - found[n] * v)[:-1], (v - found[n] * u)[1:]
+    return np.array(found, dtype=u.dtype)
+
+
+def _one(v: np.ndarray) -> Any:
+    """The series 1."""
+    return np.concatenate([v[:1] * 0 + 1, v[1:] * 0])
+
+
+def _symmetric(S: np.ndarray) -> np.ndarray:
+    return S if exact(S) else (S + S.T) / 2
+
+
+def _require_positive(n: int, S: np.ndarray, units: np.ndarray, Gamma: np.ndarray) -> None:
+    """Refuse S_n that is not positive definite, up to n + 1 roundings of what was subtracted."""
+    scaled = S.astype(np.float64) / np.outer(units, units)
+    least, noise = np.linalg.eigvalsh(scaled).min(initial=np.inf), 0.0 if exact(S) else (n + 1) * len(S) * EPS
+    if (sign(S) if exact(S) else least > noise) < 1:
+        size = np.linalg.norm(Gamma.astype(np.float64), 2) if Gamma.size else np.nan
+        cause = f"reflection {n} has norm {size:.6g}, need < 1" if n else "Lambda(0) is not positive definite"
+        raise StructureError(
+            f"covariances are not positive definite at order {n}: {cause}; the prediction error has eigenvalue "
+            f"{least:.3g}, need > {noise:.1e}"
+        )

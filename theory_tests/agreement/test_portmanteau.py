@@ -1,0 +1,97 @@
+"""The tests of colour against their definitions, and against statsmodels where it is there."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from realization.core.errors import ShapeError
+from realization.stochastic import autocorrelations, diagnose, diagnose_run, hosking, kalman_filter, ljung_box
+from realization.systems import InitialState, StochasticSSM
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(12, 40), st.integers(1, 3), st.integers(1, 6))
+def test_hosking_is_its_definition(seed, T, p, lags):
+    """N^2 sum tr(G_k' inv(G_0) G_k inv(G_0)) / (N - k), with G_k as it stands; and Ljung-Box for one output."""
+    rng = np.random.default_rng(seed)
+    e = rng.standard_normal((T, p)) @ rng.standard_normal((p, p)) + rng.standard_normal(p)
+    x = e - e.mean(axis=0)
+    G = [x[k:].T @ x[: T - k] / T for k in range(lags + 1)]
+    W = np.linalg.pinv(G[0])
+    want = T * T * sum(np.trace(g.T @ W @ g @ W) / (T - k) for k, g in enumerate(G) if k)
+    # two solves with the sample covariance
+    np.testing.assert_allclose(hosking(e, lags).statistic, want, rtol=1e-10 * np.linalg.cond(G[0]))
+    r = autocorrelations(e, lags)
+    each = [T * (T + 2) * sum(r[k, i, i] ** 2 / (T - k) for k in range(1, lags + 1)) for i in range(p)]
+    np.testing.assert_allclose(ljung_box(e, lags).statistic, each, rtol=1e-11)
+    one = hosking(e[:, :1], lags).statistic
+    np.testing.assert_allclose(one * (T + 2) / T, each[0], rtol=1e-11, err_msg="they differ by the factor (N+2)/N")
+
+
+def test_statsmodels_says_the_same():
+    diagnostic = pytest.importorskip("statsmodels.stats.diagnostic", reason="statsmodels not installed")
+    e = np.random.default_rng(0).standard_normal((300, 1)).cumsum(axis=0)[::2]
+    want = diagnostic.acorr_ljungbox(e[:, 0], lags=[12], model_df=2)
+    found = ljung_box(e, 12, fitted=2)
+    np.testing.assert_allclose(found.statistic, want["lb_stat"], rtol=1e-13)
+    np.testing.assert_allclose(found.p_values, want["lb_pvalue"], rtol=1e-9)
+    assert abs(ljung_box(e, 11, fitted=2).statistic / want["lb_stat"].iloc[0] - 1) > 1e-3, "the control"
+
+
+def test_statsmodels_agrees_about_several_outputs():
+    """Its portmanteau test of the residuals of a vector autoregression, in the adjusted form."""
+    api = pytest.importorskip("statsmodels.tsa.api", reason="statsmodels not installed")
+    fit = api.VAR(np.random.default_rng(1).standard_normal((200, 2))).fit(1)
+    want = fit.test_whiteness(nlags=8, adjusted=True)
+    found = hosking(fit.resid, 8, fitted=4)
+    np.testing.assert_allclose(found.statistic, want.test_statistic, rtol=1e-11)
+    np.testing.assert_allclose(found.p_values, want.pvalue, rtol=1e-9)
+    plain = fit.test_whiteness(nlags=8, adjusted=False)
+    assert abs(found.statistic / plain.test_statistic - 1) > 1e-3, "the control: without N / (N - k)"
+
+
+LEVEL = StochasticSSM.from_noise(A=[[1]], C=[[1]], Q=[[1]], R=[[2]])
+
+
+def test_a_run_of_the_filter_is_diagnosed_without_its_diffuse_steps():
+    """The same as its innovations from the first step on that has a finite covariance; gaps are left out."""
+    rng = np.random.default_rng(5)
+    y = (rng.standard_normal(300).cumsum() + np.sqrt(2) * rng.standard_normal(300))[:, None]
+    y[100:110] = np.nan
+    run = kalman_filter(LEVEL, y, initial=InitialState.unknown(1))
+    found = diagnose_run(run, lags=15)
+    assert run.diffuse_steps == 1
+    want = diagnose(run.innovations[1:], run.innovation_covariance[1:], lags=15)
+    assert found.sound
+    assert found.variance.degrees.tolist() == [289.0]
+    for one, other in zip(found.tests, want.tests, strict=True):
+        np.testing.assert_allclose(one.statistic, other.statistic, rtol=1e-12)
+    doubled = kalman_filter(LEVEL, np.sqrt(2) * y, initial=InitialState.unknown(1))
+    assert [text.split()[0] for text in diagnose_run(doubled).findings] == ["variance"], "the control"
+
+
+def test_what_a_diagnosis_says_is_what_was_done():
+    """Each fault by itself brings its own sentence; all five tests stand in the table."""
+    e = np.random.default_rng(6).standard_normal((600, 2))
+    step = np.where(np.arange(600)[:, None] >= 300, [0.0, -0.6], 0.0)
+    cases = {
+        "nothing speaks against the model": (e, np.eye(2)),
+        "coloured: output 2 has correlation 0.4": (np.c_[e[1:, 0], e[1:, 1] + 0.5 * e[:-1, 0]], np.diag([1, 1.25])),
+        "the covariances of the noise are too large": (e, 1.5 * np.eye(2)),
+        "the mean of output 2 moves down, seen from step 3": (e + step, np.eye(2)),
+    }
+    for text, (given_e, R) in cases.items():
+        found = diagnose(given_e, R)
+        assert text in str(found)
+        assert found.sound is (text[:7] == "nothing")
+        assert str(found).count("\n") == 6 + len(found.findings)
+
+
+def test_runs_that_cannot_be_diagnosed_are_named():
+    y = np.ones((40, 1))
+    with pytest.raises(ShapeError, match=r"the run stored 'means', but .* store='covariances'"):
+        diagnose_run(kalman_filter(LEVEL, y, initial=InitialState.unknown(1), store="means"))
+    with pytest.raises(ShapeError, match=r"innovations have shape \(3, 40, 1\), but those of one sequence"):
+        diagnose_run(kalman_filter(LEVEL, np.ones((3, 40, 1)), initial=InitialState.unknown(1)))
+    with pytest.raises(ValueError, match="9 steps of 1 outputs, need at least 10"):
+        diagnose(np.ones((9, 1)), [[1]])

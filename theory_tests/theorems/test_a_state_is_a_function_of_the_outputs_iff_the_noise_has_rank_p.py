@@ -1,0 +1,71 @@
+"""The state is known from all outputs, past and future, iff rank M(P) = p; its error is Q - Q O Q, Q = P - P_-.
+
+Where O Q is a projection nothing is left (Lindquist and Picci 1979: internal realizations).
+"""
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from realization.stochastic import CovarianceModel, autocovariances, extremals, faurre_set
+from realization.testing import covariance_data
+
+quarter = settings(max_examples=max(10, settings().max_examples // 4))
+REACH = 40  # outputs on either side
+
+
+def projected(data, P):
+    """E (x - xhat)(.)', xhat the projection of x(0) on y(-REACH ... REACH - 1), by the covariance of the window."""
+    L = autocovariances(data, 2 * REACH)
+    p, n = data.C.shape
+    blocks = [[L[i - j] if i >= j else L[j - i].T for j in range(2 * REACH)] for i in range(2 * REACH)]
+    T = np.block(blocks)
+    ahead = [P @ np.linalg.matrix_power(data.A, k).T @ data.C.T for k in range(REACH)]
+    behind = [np.linalg.matrix_power(data.A, k - 1) @ data.G for k in range(REACH, 0, -1)]
+    X = np.hstack(behind + ahead)
+    return P - X @ np.linalg.solve(T, X.T)
+
+
+@quarter
+@given(covariance_data(min_states=1, max_states=4), st.integers(0, 2**32 - 1), st.integers(0, 4))
+def test_the_error_given_all_outputs_is_q_less_qoq(drawn, seed, rank):
+    """A window of 80 outputs misses what F^40 leaves."""
+    full, n = faurre_set(drawn.system), len(drawn.system.A)
+    radius = np.abs(full.zeros).max()
+    if radius > 0.65:  # .65^80 = 1e-15
+        return
+    L = np.random.default_rng(seed).standard_normal((n, min(rank, n)))
+    O = full.weight
+    P = full.beyond(np.linalg.norm(O, 2) * L @ L.T)
+    found = full.smoothing_error(P)
+    level = 1e-13 * np.linalg.cond(O) * drawn.condition * np.linalg.norm(P) + full.error
+    assert np.abs(projected(drawn.system, P) - found).max() <= level
+
+
+@quarter
+@given(covariance_data(min_states=1, max_states=4))
+def test_nothing_is_left_at_the_corners(drawn):
+    full = faurre_set(drawn.system)
+    O = full.weight
+    for corner in extremals(full):
+        Q = np.linalg.norm(corner.P - full.P_minus)
+        level = 10 * (corner.error + full.error) * (1 + Q * np.linalg.norm(O)) + 1e-13 * Q * (1 + Q * np.linalg.norm(O))
+        assert np.abs(full.smoothing_error(corner.P)).max() <= level
+
+
+@quarter
+@given(covariance_data(min_states=1, max_states=4))
+def test_something_is_left_between_them(drawn):
+    """The control: half way between P_- and P_+, with 2p noises or n + p, a quarter of P_+ - P_- is never known."""
+    full = faurre_set(drawn.system)
+    step = np.linalg.inv(full.weight)
+    left = full.smoothing_error(full.P_minus + (step + step.T) / 4)
+    assert np.abs(left - step / 4).max() <= 1e-13 * np.linalg.cond(full.weight) * np.linalg.norm(step)
+
+
+def test_by_hand():
+    """Lambda = 2, 1/2, ...: P = 1 has two noises, O = 1 / sqrt(3), Q = sqrt(3) / 2, and Q - Q O Q = sqrt(3) / 4."""
+    full = faurre_set(CovarianceModel(A=[[0.5]], C=[[1]], G=[[0.5]], Lambda0=[[2]]))
+    assert np.isclose(full.smoothing_error([[1.0]]).item(), 3**0.5 / 4, rtol=1e-14)
+    assert np.isclose(projected(full.data, np.eye(1)).item(), 3**0.5 / 4, rtol=1e-14)
+    assert full.noise_factor([[1.0]]).rank.choice == 2

@@ -1,0 +1,160 @@
+"""Wold 1938: y = H U^t xi + sum_k h(k) e(t-k), the first part known from its past, the second the innovations' alone.
+
+The lines do not change what is left to say at each step: the error of prediction from n values falls to R, with
+log det R the mean of log det Phi of the density (Szego 1920), however strong the lines are.
+"""
+
+import numpy as np
+import pytest
+import scipy.linalg
+from hypothesis import given
+from hypothesis import strategies as st
+
+from realization.core.errors import StructureError
+from realization.linalg.decision import EPS
+from realization.linalg.lyapunov import discrete_lyapunov
+from realization.stochastic import (
+    CovarianceModel,
+    autocovariances,
+    covariance_model,
+    innovations_algorithm,
+    levinson,
+    positivity,
+    spectral_density,
+    stationary,
+    wold,
+)
+from realization.systems import StochasticSSM
+from realization.systems.families import conditioned
+
+seeds, widths = st.integers(0, 2**32 - 1), st.integers(1, 3)
+# angles of pi/8 and more apart, 0 and pi among them
+lines = st.lists(st.integers(0, 8), unique=True, max_size=3)
+
+
+def rotation(angle):
+    c, s = np.cos(angle), np.sin(angle)
+    return np.array([[c, s], [-s, c]]) if 0 < angle < np.pi else np.array([[c]])
+
+
+def mixture(seed, p, n, places, *, basis=10.0):
+    """A regular model, lines at k pi / 8, and the covariances of their sum in a basis that hides them."""
+    rng = np.random.default_rng(seed)
+    A1 = 0.8 * np.linalg.qr(rng.standard_normal((n, n)))[0]
+    B1, C1 = rng.standard_normal((n, n + p)), rng.standard_normal((p, n))
+    D = np.hstack([rng.standard_normal((p, n)), 2 * np.eye(p)])
+    A2 = scipy.linalg.block_diag(np.zeros((0, 0)), *[rotation(k * np.pi / 8) for k in places])
+    power = scipy.linalg.block_diag(
+        np.zeros((0, 0)), *[rng.uniform(0.5, 2) * np.eye(len(rotation(k * np.pi / 8))) for k in places]
+    )
+    A, C = scipy.linalg.block_diag(A1, A2), np.hstack([C1, rng.standard_normal((p, len(A2)))])
+    B = np.vstack([B1, np.zeros((len(A2), n + p))])
+    P = scipy.linalg.block_diag(discrete_lyapunov(A1, B1 @ B1.T).X, power)
+    T = conditioned(len(A), basis, rng=rng)
+    inverse = np.linalg.inv(T)
+    hidden = StochasticSSM(T @ A @ inverse, T @ B, C @ inverse, D)
+    return StochasticSSM(A1, B1, C1, D), stationary(hidden, T @ P @ T.T)
+
+
+@given(seeds, widths, st.integers(0, 3), lines)
+def test_the_two_parts(seed, p, n, places):
+    regular, data = mixture(seed, p, n, places)
+    found, size = wold(data), np.abs(data.Lambda0).max()
+    bound = 1e5 * EPS * size  # a basis of condition 10, its square in covariances, and digits to spare
+    assert found.decision.choice == n
+    assert found.residual <= 1e5 * EPS
+    assert np.allclose(found.frequencies, np.sort(places) * np.pi / 8, atol=1e5 * EPS)
+    assert np.abs(found.powers.sum(axis=0) - found.H @ found.H.T).max() <= bound
+    whole, one, two, expected = (
+        autocovariances(x, 12) for x in (data, found.regular, found.predictable, covariance_model(regular))
+    )
+    assert np.abs(one + two - whole).max() <= bound
+    assert np.abs(one - expected).max() <= bound
+    assert np.abs(autocovariances(found.innovations, 12) - one).max() <= bound
+
+
+@given(seeds, st.integers(1, 2), st.integers(0, 3))
+def test_the_moving_average_is_what_the_innovations_algorithm_tends_to(seed, p, n):
+    """The second route, of 40 values and without a Riccati equation; its rate is the radius of the predictor."""
+    regular, data = mixture(seed, p, n, [])
+    found, N = wold(data), 40
+    radius = np.abs(np.linalg.eigvals(found.innovations.predictor)).max(initial=0.0)
+    if radius < 0.7:
+        finite = innovations_algorithm(autocovariances(data, N))
+        h = finite.Theta[-p:].reshape(p, N + 1, p).swapaxes(0, 1)[::-1]
+        size = np.abs(data.Lambda0).max()
+        assert np.abs(h[:9] - found.moving_average(8)).max() <= (1e4 * EPS + 100 * radius ** (2 * (N - 8))) * size
+        assert np.abs(finite.errors[-1] - found.innovations.R).max() <= (1e4 * EPS + 100 * radius ** (2 * N)) * size
+
+
+@given(seeds, widths, st.integers(0, 3), lines)
+def test_szego(seed, p, n, places):
+    """log det R is the mean of log det Phi of the regular part alone."""
+    _, data = mixture(seed, p, n, places)
+    found, T = wold(data), 512
+    Phi = spectral_density(found.regular, 2 * np.pi * np.arange(T) / T)
+    mean = np.linalg.slogdet(Phi)[1].mean()
+    zero = np.abs(np.linalg.eigvals(found.innovations.predictor)).max(initial=0.8)
+    if zero < 0.95:
+        cond = np.linalg.cond(Phi).max()
+        assert abs(mean - np.linalg.slogdet(found.innovations.R)[1]) <= 1e5 * EPS * cond + 100 * zero**T
+
+
+def test_the_error_of_prediction_falls_to_that_of_the_innovations():
+    """From n values a line of any power costs about 1 / n more, and nothing in the end; the control keeps its noise."""
+    regular, data = mixture(1, 1, 2, [3])
+    R = wold(data).innovations.R[0, 0]
+    errors = levinson(autocovariances(data, 400)).errors[:, 0, 0]
+    assert (errors > R).all()
+    assert (np.diff(errors) <= 0).all()
+    excess = errors[[50, 100, 200, 400]] / R - 1
+    assert (excess[1:] < 0.6 * excess[:-1]).all()
+    noisier = CovarianceModel(data.A, data.C, data.G, data.Lambda0 + 1)
+    assert levinson(autocovariances(noisier, 400)).errors[-1, 0, 0] > R + 0.5
+
+
+def test_what_is_predictable_is_predicted_from_as_many_values_as_it_has_states():
+    """Period 3 and a constant: three numbers tell the rest, exactly; with noise of any size they do not."""
+    c = np.array([3, 0, 0, 3, 0, 0])  # 1 + 2 cos(2 pi k / 3)
+    found = positivity([str(x) for x in c])
+    assert (found.verdict, found.order) == ("singular", 3)
+    assert positivity(c + 1e-3 * np.eye(1, 6)[0]).verdict == "positive"
+    A = scipy.linalg.block_diag([[1.0]], rotation(2 * np.pi / 3))
+    H = np.array([[1.0, 2**0.5, 0]])
+    alone = wold(CovarianceModel(A, H, A @ H.T, H @ H.T))
+    assert alone.innovations.A.shape == (0, 0)
+    assert not alone.innovations.R.any()
+    assert np.allclose(alone.frequencies, [0, 2 * np.pi / 3], atol=1e-14)
+    assert np.allclose(alone.powers.ravel(), [1, 2], atol=1e-13)
+
+
+def test_a_first_difference_is_a_moving_average_that_is_found_slowly():
+    """2, -1: from n values with variance (n+2)/(n+1) and coefficient -n/(n+1), to 1 and -1 in the end."""
+    found = innovations_algorithm(["2", "-1", *["0"] * 8])
+    assert [str(x) for x in found.errors[:4]] == ["2", "3/2", "4/3", "5/4"]
+    assert all(found.Theta[n, n - 1] * (n + 1) == -n for n in range(1, 10))
+
+
+@pytest.mark.parametrize(
+    "data, message",
+    [
+        (CovarianceModel([[1.1]], [[1]], [[1]], [[2]]), "spectral radius 1.1, need at most 1"),
+        (CovarianceModel([[1, 1], [0, 1]], [[1, 0]], [[1], [1]], [[2]]), "no stationary process"),
+        (CovarianceModel([[1 - 1e-9]], [[1]], [[1]], [[2]]), "undecided eigenvalues off the unit circle"),
+        (CovarianceModel([[1]], [[1]], [[-1]], [[1]]), "eigenvalue -1, need >= 0"),
+        (CovarianceModel([[1]], [[1]], [[2]], [[1]]), "smallest eigenvalue -1 "),
+    ],
+    ids=["unstable", "Jordan block", "too near", "negative power", "lines stronger than the process"],
+)
+def test_the_control_covariances_that_have_no_such_parts(data, message):
+    with pytest.raises(StructureError, match=message):
+        wold(data)
+
+
+def test_a_state_covariance_that_changes_is_refused():
+    """Noise that reaches a mode on the circle makes it grow; the covariance of an oscillation is invariant."""
+    with pytest.raises(StructureError, match="P changes with time"):
+        stationary(StochasticSSM([[1]], [[1]], [[1]], [[1]]), [[1]])
+    with pytest.raises(StructureError, match="P changes with time"):
+        stationary(StochasticSSM(rotation(1.0), np.zeros((2, 1)), [[1, 0]], [[1]]), np.diag([1, 2]))
+    assert stationary(StochasticSSM(rotation(1.0), np.zeros((2, 1)), [[1, 0]], [[1]]), np.eye(2)).Lambda0 == 2
