@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 
-from realization.core.errors import ShapeError, StructureError
+from realization.core.errors import StructureError
 from realization.core.frozen import Sealed
 from realization.linalg.arguments import matrices
 from realization.linalg.decision import EPS, Decision, decide_rank, require_decided
@@ -194,7 +194,7 @@ def wold(data: Any) -> Wold:
     Raises
     ------
     ShapeError
-        If data are of another kind, or complex.
+        If data are of another kind.
     StructureError
         If an eigenvalue is outside the circle, or so near that it could be on it; if the covariances of either part
         are not those of a process.
@@ -213,8 +213,6 @@ def wold(data: Any) -> Wold:
     (array([1.570796]), array([2.]), array([[1.]]))
     """
     data = data if isinstance(data, CovarianceModel) else covariance_model(data)
-    if np.iscomplexobj(data.A) or np.iscomplexobj(data.Lambda0):
-        raise ShapeError("Wold's decomposition of complex data: a real process is needed")
     inside, outside, decision = _split(data)
     U, H, residual = _lines(outside)
     rest = data.Lambda0 - H @ H.T
@@ -235,7 +233,7 @@ def _split(data: CovarianceModel) -> tuple[CovarianceModel, CovarianceModel, Dec
     between = (distance[n - 1] + (distance[n] if n < len(moduli) else 0.0)) / 2 if n else 2.0
     if len(moduli) and moduli.max() > 1 + between:
         raise StructureError(f"spectral radius {moduli.max():.6g}, need at most 1: the process is not stationary")
-    A, Q, _ = scipy.linalg.schur(data.A, sort=lambda re, im: np.hypot(re, im) < 1 - between)
+    A, Q, _ = scipy.linalg.schur(data.A, sort=lambda re, im=0.0: abs(complex(re, im)) < 1 - between)
     Y = scipy.linalg.solve_sylvester(A[:n, :n], -A[n:, n:], -A[:n, n:])
     C, G = data.C @ Q, Q.T @ data.G
     inside = CovarianceModel(A[:n, :n], C[:, :n], G[:n] - Y @ G[n:], data.Lambda0)

@@ -10,7 +10,7 @@ import scipy.linalg
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realization.core.errors import ShapeError, StructureError
+from realization.core.errors import StructureError
 from realization.linalg.decision import EPS
 from realization.linalg.lyapunov import discrete_lyapunov
 from realization.stochastic import (
@@ -149,11 +149,6 @@ def test_a_first_difference_is_a_moving_average_that_is_found_slowly():
 def test_the_control_covariances_that_have_no_such_parts(data, message):
     with pytest.raises(StructureError, match=message):
         wold(data)
-
-
-def test_complex_data_are_refused():
-    with pytest.raises(ShapeError, match="a real process is needed"):
-        wold(CovarianceModel([[0.5j]], [[1]], [[1]], [[2]]))
 
 
 def test_a_state_covariance_that_changes_is_refused():
