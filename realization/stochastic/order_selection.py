@@ -139,8 +139,8 @@ def svc(s: Any, N: int, p: int) -> OrderChoice:
     Returns
     -------
     OrderChoice
-        Among 0 ... k.  Decided if the margin is more than twice the standard deviation of the sample
-        correlations in it, 2 s (1 - s^2) / sqrt(N) each.
+        Among 0 ... k.  Decided if the margin is more than the standard deviation of the
+        squared correlations in it, 2 s (1 - s^2) / sqrt(N) each.
 
     Raises
     ------
@@ -229,13 +229,13 @@ def _first_accepted(name: str, s: np.ndarray, Q: np.ndarray, degrees: np.ndarray
 
 
 def _smallest_with_noise(name: str, left: np.ndarray, s: np.ndarray, N: int, p: int) -> OrderChoice:
-    """left(n) + 2 n p log N / N, decided against twice the deviation of the correlations between the best two."""
+    """left(n) + 2 n p log N / N, decided against the deviation of the squares between the best two."""
     N = samples(N)
     values = left + 2 * count("p", p) * np.arange(len(left)) * np.log(N) / N
     first, second = best_two(values)
     between = s[min(first, second) : max(first, second) + 1] if second is not None else s[:0]
     # s^2 varies by 2 s (1 - s^2) / sqrt(N), and where s = 0 by the mean of its square, 1/N
-    noise = 2 * float(np.sqrt(((2 * between * (1 - between**2)) ** 2 / N + 1 / N**2).sum()))
+    noise = float(np.sqrt(((2 * between * (1 - between**2)) ** 2 / N + 1 / N**2).sum()))
     return smallest(name, values, noise)
 
 
