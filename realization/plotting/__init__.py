@@ -10,7 +10,12 @@
     covariance_sequence  covariances at the lags -K ... K, and what was estimated of them
     densities            spectral densities on a logarithmic scale
     continuations        covariances that were given, and how processes that share them go on
+    information_carried  what each canonical variable, the first ones together, and smaller models know of the future
+    directions           principal angles between subspaces as rays
+    identified_spectra   spectral densities of identified models, bands over records, truth and periodogram
     blocks               the entries of a matrix on a logarithmic scale, and the blocks of its structure
+    covariance_lens      all covariances that a state of two components can have
+    covariance_ellipses  where states of given covariances typically are
     portrait             a system from four sides
     memory_of            what systems remember, with proved envelopes
 
@@ -28,8 +33,10 @@ Of innovations, from them and the covariance that is claimed for them:
     order_choice         a criterion against the order, with what was chosen and what came next
 """
 
+from realization.plotting.correlations import directions, information_carried
 from realization.plotting.extensions import continuations, densities
 from realization.plotting.frame import COLOURS, SIZE
+from realization.plotting.identified import identified_spectra
 from realization.plotting.innovations import (
     autocorrelation,
     cumulative_spectrum,
@@ -39,6 +46,7 @@ from realization.plotting.innovations import (
     order_choice,
     variance_found,
 )
+from realization.plotting.lens import covariance_ellipses, covariance_lens
 from realization.plotting.matrices import blocks, spectrum
 from realization.plotting.paths import covariance_sequence, paths
 from realization.plotting.remembering import memory_decay, size_against_error
@@ -52,11 +60,16 @@ __all__ = [
     "blocks",
     "bode",
     "continuations",
+    "covariance_ellipses",
+    "covariance_lens",
     "covariance_sequence",
     "cumulative_spectrum",
     "cusum_path",
     "densities",
+    "directions",
+    "identified_spectra",
     "impulse",
+    "information_carried",
     "innovation_path",
     "innovations_of",
     "memory_decay",

@@ -347,12 +347,14 @@ def _run(
         for X in (state.covariance, state.diffuse)
     )
     groups = [np.array([i]) for i in range(count)] if many else alike(y)
-    found = [
-        recursion(matrices, y[g], a[g], P[g[0] if many else 0], W[g[0] if many else 0],
-                  c[g] if len(c) > 1 else c, d[g] if len(d) > 1 else d, LEVELS[store], tolerance, state.time)
-        for g in groups
-    ]  # fmt: skip
-    each = assembled(found, groups, count, batch, shared=len(groups) == 1 and not many)
+    shared = len(groups) == 1 and not many
+    found = []
+    for g in groups:
+        of = slice(None) if shared else g  # a slice copies nothing
+        c_of, d_of = (x[of] if len(x) > 1 else x for x in (c, d))
+        start = a[of], P[g[0] if many else 0], W[g[0] if many else 0]
+        found.append(recursion(matrices, y[of], *start, c_of, d_of, LEVELS[store], tolerance, state.time))
+    each = assembled(found, groups, count, batch, shared=shared)
     total = each.pop("total")
     first = [f.steady_from for f in found if f.steady_from is not None]
     return KalmanRun(

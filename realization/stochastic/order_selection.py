@@ -4,8 +4,8 @@
     SVC        s_{n+1}^2       + d(n) log N / N
     NIC        sum_{k>n} s_k^2 + d(n) log N / N
 
-with d(n) = 2 n p, the number of parameters that n states take with p outputs.  A correlation below about
-sqrt(2 p log N / N) is hidden from the last two whatever it is.
+with d(n) = 2 n p, the number of parameters that n states take with p outputs, n m more with m inputs.
+A correlation below about sqrt(2 p log N / N) is hidden from the last two whatever it is.
 """
 
 from __future__ import annotations
@@ -124,8 +124,8 @@ def bartlett_of_process(y: Any, past: int, future: int, *, level: float = 0.05) 
     return _first_accepted("Bartlett, overlapping windows", s, Q / scale, effective, level)
 
 
-def svc(s: Any, N: int, p: int) -> OrderChoice:
-    """SVC(n) = s_{n+1}^2 + 2 n p log N / N, the smallest.
+def svc(s: Any, N: int, p: int, *, inputs: int = 0) -> OrderChoice:
+    """SVC(n) = s_{n+1}^2 + n (2 p + inputs) log N / N, the smallest.
 
     Parameters
     ----------
@@ -135,6 +135,8 @@ def svc(s: Any, N: int, p: int) -> OrderChoice:
         Number of samples.
     p : int
         Number of outputs.
+    inputs : int
+        Number of inputs, where the correlations are those given the inputs to come.
 
     Returns
     -------
@@ -157,11 +159,11 @@ def svc(s: Any, N: int, p: int) -> OrderChoice:
     SVC: order 2, then 3 (margin 0.0275)
     """
     s = _correlations(s)
-    return _smallest_with_noise("SVC", np.append(s**2, 0.0), s, N, p)
+    return _smallest_with_noise("SVC", np.append(s**2, 0.0), s, N, 2 * count("p", p) + count("inputs", inputs))
 
 
-def nic(s: Any, N: int, p: int) -> OrderChoice:
-    """NIC(n) = sum_{k>n} s_k^2 + 2 n p log N / N, the smallest.
+def nic(s: Any, N: int, p: int, *, inputs: int = 0) -> OrderChoice:
+    """NIC(n) = sum_{k>n} s_k^2 + n (2 p + inputs) log N / N, the smallest.
 
     Parameters
     ----------
@@ -171,11 +173,13 @@ def nic(s: Any, N: int, p: int) -> OrderChoice:
         Number of samples.
     p : int
         Number of outputs.
+    inputs : int
+        Number of inputs, where the correlations are those given the inputs to come.
 
     Returns
     -------
     OrderChoice
-        Among 0 ... k: the number of s_k^2 above the price 2 p log N / N of a state.  Decided as in `svc`.
+        Among 0 ... k: the number of s_k^2 above the price (2 p + inputs) log N / N of a state.  Decided as in `svc`.
 
     Raises
     ------
@@ -192,7 +196,8 @@ def nic(s: Any, N: int, p: int) -> OrderChoice:
     NIC: order 2, then 3 (margin 0.0275)
     """
     s = _correlations(s)
-    return _smallest_with_noise("NIC", np.append(np.cumsum(s[::-1] ** 2)[::-1], 0.0), s, N, p)
+    left = np.append(np.cumsum(s[::-1] ** 2)[::-1], 0.0)
+    return _smallest_with_noise("NIC", left, s, N, 2 * count("p", p) + count("inputs", inputs))
 
 
 def _bartlett(s: np.ndarray, N: int, q1: int, q2: int) -> tuple[np.ndarray, np.ndarray]:
@@ -228,10 +233,10 @@ def _first_accepted(name: str, s: np.ndarray, Q: np.ndarray, degrees: np.ndarray
     return OrderChoice(name, order, p, runner_up, margin, bool(margin >= np.log10(2)))
 
 
-def _smallest_with_noise(name: str, left: np.ndarray, s: np.ndarray, N: int, p: int) -> OrderChoice:
-    """left(n) + 2 n p log N / N, decided against the deviation of the squares between the best two."""
+def _smallest_with_noise(name: str, left: np.ndarray, s: np.ndarray, N: int, price: int) -> OrderChoice:
+    """left(n) + n price log N / N, decided against the deviation of the squares between the best two."""
     N = samples(N)
-    values = left + 2 * count("p", p) * np.arange(len(left)) * np.log(N) / N
+    values = left + price * np.arange(len(left)) * np.log(N) / N
     first, second = best_two(values)
     between = s[min(first, second) : max(first, second) + 1] if second is not None else s[:0]
     # s^2 varies by 2 s (1 - s^2) / sqrt(N), and where s = 0 by the mean of its square, 1/N

@@ -36,19 +36,21 @@ MODEL = InnovationsSSM(
 rows = st.lists(st.floats(0, 0.999), min_size=1, max_size=6).map(lambda s: np.sort(s)[::-1])
 
 
-@given(rows, st.integers(20, 5000), st.integers(1, 3))
-def test_criteria_are_their_formulas(s, N, p):
+@given(rows, st.integers(20, 5000), st.integers(1, 3), st.integers(0, 2))
+def test_criteria_are_their_formulas(s, N, p, m):
     k = len(s)
-    price = [2 * n * p * np.log(N) / N for n in range(k + 1)]
+    price = [n * (2 * p + m) * np.log(N) / N for n in range(k + 1)]
     for choice, left in ((svc, lambda n: s[n] ** 2 if n < k else 0.0), (nic, lambda n: sum(s[n:] ** 2))):
-        found = choice(s, N, p)
+        found = choice(s, N, p, inputs=m)
         want = [left(n) + price[n] for n in range(k + 1)]
         np.testing.assert_allclose(found.values, want, rtol=1e-12)
         assert found.values[found.order] == min(found.values)
         others = np.delete(found.values, found.order)
         np.testing.assert_allclose(found.margin, others.min() - found.values[found.order], atol=1e-15)
         assert found.values[found.runner_up] == others.min()
-    assert nic(s, N, p).order == np.sum(s**2 > price[1]), "a state for each correlation that is worth its price"
+    assert nic(s, N, p, inputs=m).order == np.sum(s**2 > price[1]), (
+        "a state for each correlation that is worth its price"
+    )
 
 
 @given(rows, st.integers(20, 500), st.floats(0.01, 0.2))
