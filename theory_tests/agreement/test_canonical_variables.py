@@ -9,6 +9,7 @@ from realization.core.errors import ShapeError, StructureError
 from realization.stochastic import (
     ContinuousCovarianceModel,
     CovarianceModel,
+    autocovariances,
     canonical_correlations,
     continuous_covariance_model,
     covariance_model,
@@ -19,6 +20,8 @@ from realization.stochastic import (
     mutual_information,
     phase,
     principal_angles,
+    sample,
+    sample_canonical_correlations,
     stochastic_singular_perturbation,
     stochastic_truncation,
     stochastically_balanced,
@@ -124,6 +127,22 @@ def test_a_correlation_that_is_not_there_is_left_out():
         small = reduce(data, 1)
         assert small.residual < 1e-13
         assert small.correlations.shape == (2,)
+
+
+def test_covariances_of_a_sample():
+    """Sums of T - k products over T are covariances of a process, whatever the data; over T - k they may be none."""
+    model, T = random_process(2, 1, 2, radius=0.7, rng=4), 20_000
+    y = sample(model, T, rng=1).y
+    products = [y[k:].T @ y[: T - k] for k in range(8)]
+    found = window_correlations([X / T for X in products], 4, 4)
+    exact = window_correlations(autocovariances(model, 7), 4, 4)
+    assert np.abs(found - exact).max() <= 5 / np.sqrt(T), "five standard deviations"
+    assert np.abs(found - sample_canonical_correlations(y, 4, 4).values).max() <= 20 / T, "but for the ends"
+    few = np.array([1.0, 1.0, -1.0, 1.0])
+    sums = [few[k:] @ few[: 4 - k] for k in range(4)]
+    assert window_correlations([x / 4 for x in sums], 2, 2).max() <= 1
+    with pytest.raises(StructureError, match="past and future have the correlation 1 \\+ "):
+        window_correlations([x / (4 - k) for k, x in enumerate(sums)], 2, 2)
 
 
 def test_a_window_that_is_degenerate_has_the_correlation_one():
