@@ -132,11 +132,17 @@ def principal_angles(joint: Any, a: Any, b: Any, *, noise: float | None = None) 
 
     Examples
     --------
-    An angle of 1e-9 has the cosine 1 in double precision; the sine knows it:
+    An angle of 1e-9 has the cosine 1 in double precision; the sine knows it, through a third variable:
 
-    >>> J = [[1, 1, 0], [1, 1 + 1e-6, 1e-6], [0, 1e-6, 1]]
-    >>> principal_angles(J, [0], [1]).angles.round(9), principal_angles(J, [0, 1], [1, 2]).shared
-    (array([0.001]), 1)
+    >>> J = [[1, 1, 0], [1, 1, 1e-9], [0, 1e-9, 1]]
+    >>> found = principal_angles(J, [0], [1])
+    >>> found.cosines, found.angles.round(15)
+    (array([1.]), array([1.e-09]))
+
+    Spaces of two of three variables share one dimension:
+
+    >>> principal_angles(np.eye(3), [0, 1], [1, 2]).shared
+    1
     """
     space = _Space.of(joint, noise)
     (Qa, da), (Qb, db) = space.basis("a", a), space.basis("b", b)
