@@ -139,6 +139,40 @@ def test_a_window_that_is_degenerate_has_the_correlation_one():
         window_information(ar, 3, 3)
 
 
+@pytest.mark.parametrize("power", [3, 8, 30])
+def test_units_of_the_states_do_not_matter(power):
+    """States that are measured in units 10^-power to 10^power: nothing that belongs to the process changes."""
+    data = covariance_model(random_process(4, 2, 3, rng=2))
+    x = 10.0 ** np.array([power, 0, -power, power / 2])
+    scaled = CovarianceModel(data.A * x[:, None] / x, data.C / x, data.G * x[:, None], data.Lambda0)
+    known, found = canonical_correlations(data), canonical_correlations(scaled)
+    assert np.abs(found.values - known.values).max() <= known.error
+    assert found.error <= 2 * known.error
+    small, plain = stochastic_truncation(scaled, 2), stochastic_truncation(data, 2)
+    assert small.positive_real
+    np.testing.assert_allclose(small.L @ small.R, np.eye(2), atol=1e-12)
+    np.testing.assert_allclose(np.abs(small.system.A), np.abs(plain.system.A), atol=1e-11)
+    ends = frame(scaled)
+    angles = principal_angles(ends.joint, ends.predictor, ends.backward, noise=ends.noise)
+    np.testing.assert_allclose(angles.cosines, known.values, atol=1e-12)
+
+
+def test_with_zeros_on_the_circle():
+    """y(t) = e(t) - e(t-2) shares two variables; what is left out or kept of them is said, with an infinite bound."""
+    data = CovarianceModel([[0, 1], [0, 0]], [[1, 0]], [[0], [-1]], [[2]])
+    found = canonical_correlations(data)
+    assert found.ones == found.nonzero.choice == 2
+    assert np.abs(found.values - 1).max() <= found.error
+    assert kept_information(data, 1) == mutual_information(data) == np.inf
+    for reduce in (stochastic_truncation, stochastic_singular_perturbation):
+        small = reduce(data, 1)
+        assert small.positive_real
+        assert small.bound == small.residual == np.inf, "at the zero every error is infinite"
+    inside = CovarianceModel([[0, 1], [0, 0]], [[1, 0]], [[0], [-0.81]], [[1 + 0.81**2]])
+    assert canonical_correlations(inside).ones == 0, "the control: zeros at 0.9 and -0.9"
+    np.testing.assert_allclose(canonical_correlations(inside).values, 0.81, atol=1e-12)
+
+
 @pytest.mark.parametrize(
     "call, error, message",
     [
@@ -153,7 +187,7 @@ def test_a_window_that_is_degenerate_has_the_correlation_one():
         (lambda: stochastic_truncation(covariance_model(random_process(2, 1, 1)), -1), ShapeError, "order is -1"),
         (lambda: window_correlations([1, 0.5], 2, 2), ShapeError, "at least 4 covariances"),
         (lambda: window_correlations([1, 2, 1, 0], 2, 2), StructureError, "eigenvalue -1, need >= 0"),
-        (lambda: window_length(random_process(2, 1, 1), 0.0), ShapeError, "atol is 0.0"),
+        (lambda: window_length(random_process(2, 1, 1), atol=0.0), ShapeError, "atol is 0.0"),
         (lambda: window_length(power_system()), ShapeError, "window of a ContinuousStochasticSSM"),
         (lambda: information([0.5, 1.5]), ShapeError, "between 0 and 1 is needed"),
         (lambda: information([np.nan]), ShapeError, "NaN"),
