@@ -61,7 +61,7 @@ def _judge_noise(answer: Any) -> str:
 def _judge_sinusoids(answer: Any) -> str:
     if not isinstance(answer, int | np.integer) or not 1 <= answer <= 100:
         raise ExerciseError(f"the answer is {answer!r}; a number of sinusoids from 1 to 100 is asked for")
-    ranks = [_rank(k) for k in (answer - 1, answer)]
+    ranks = [_rank(k) for k in (int(answer) - 1, int(answer))]
     if ranks[1] < ROWS:
         raise ExerciseError(f"{answer} sinusoids give the matrix rank {ranks[1]} of {ROWS}")
     if ranks[0] == ROWS:

@@ -1,5 +1,6 @@
 """Processes and all their models: covariances, Faurre's set, reversal in time, filters, smoothers, identification."""
 
+from realization.stochastic.arima import Integrated, arma, free_ar, sarimax, stationary_ar
 from realization.stochastic.canonical_correlations import (
     CanonicalCorrelations,
     Phase,
@@ -64,17 +65,19 @@ from realization.stochastic.information_filter import InformationRun, informatio
 from realization.stochastic.joint import joint_covariance
 from realization.stochastic.kalman import KalmanRun, KalmanState, kalman_filter, step
 from realization.stochastic.levinson import Levinson, Positivity, from_reflections, levinson, positivity, step_down
+from realization.stochastic.likelihood import FREE, Fit, Transform, fit, positive, stacked
 from realization.stochastic.normalized import nis, normalized_squares, standardize
 from realization.stochastic.order_selection import bartlett, bartlett_of_process, nic, svc
 from realization.stochastic.partial import PartialRealization, Recursion, partial_realization, shortest_recursion
 from realization.stochastic.positive_real import PositiveRealCertificate, positive_real
-from realization.stochastic.posterior import Posterior, posterior
 from realization.stochastic.posterior_sampling import sample_posterior
 from realization.stochastic.prescribed_zeros import RationalExtension, rational_extension
+from realization.stochastic.projection import Posterior, posterior
 from realization.stochastic.reverse import ReversedStep, VaryingReversal, reverse, reverse_varying, reversed_step
 from realization.stochastic.sampling import sample
 from realization.stochastic.schur_algorithm import Schur, schur, schur_parameters
 from realization.stochastic.significance import HypothesisTest
+from realization.stochastic.slopes import Score, score
 from realization.stochastic.smoothing import SmootherRun, rts_smoother
 from realization.stochastic.spectral_factors import (
     backward_innovations_model,
@@ -112,6 +115,7 @@ from realization.stochastic.window import block_toeplitz
 from realization.stochastic.wold import Innovations, Wold, innovations_algorithm, stationary, wold
 
 __all__ = [
+    "FREE",
     "NATS_PER_BIT",
     "CanonicalCorrelations",
     "ContinuousCovarianceModel",
@@ -121,11 +125,13 @@ __all__ = [
     "Diagnosis",
     "Extremal",
     "FaurreSet",
+    "Fit",
     "Frame",
     "HypothesisTest",
     "Identified",
     "InformationRun",
     "Innovations",
+    "Integrated",
     "KalmanRun",
     "KalmanState",
     "Levinson",
@@ -145,16 +151,19 @@ __all__ = [
     "ReversedStep",
     "SampleCorrelations",
     "Schur",
+    "Score",
     "SmootherRun",
     "Splitting",
     "SquareRootRun",
     "SteadyKalman",
     "StochasticReduction",
+    "Transform",
     "TwoFilterRun",
     "VaryingReversal",
     "Windows",
     "Wold",
     "aic",
+    "arma",
     "autocorrelations",
     "autocovariances",
     "autoregressive_likelihoods",
@@ -183,7 +192,9 @@ __all__ = [
     "extremals",
     "false_alarm_probability",
     "faurre_set",
+    "fit",
     "frame",
+    "free_ar",
     "from_reflections",
     "hosking",
     "in_steps",
@@ -213,6 +224,7 @@ __all__ = [
     "partial_realization",
     "past_future",
     "phase",
+    "positive",
     "positive_real",
     "positivity",
     "posterior",
@@ -226,17 +238,21 @@ __all__ = [
     "sample_canonical_correlations",
     "sample_covariances",
     "sample_posterior",
+    "sarimax",
     "schur",
     "schur_parameters",
+    "score",
     "shortest_recursion",
     "spectral_density",
     "spectral_factor",
     "splitting",
     "square_root_filter",
+    "stacked",
     "standardize",
     "state_covariance",
     "state_factor",
     "stationary",
+    "stationary_ar",
     "steady_state",
     "step",
     "step_down",

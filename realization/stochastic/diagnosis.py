@@ -66,17 +66,19 @@ class Diagnosis(Sealed):
     @property
     def findings(self) -> tuple[str, ...]:
         """What is wrong, in sentences; empty where nothing is."""
-        found = []
-        if any(test.rejected for test in self.colour):
-            found.append(self._coloured())
+        coloured = any(test.rejected for test in self.colour)
+        found = [self._coloured()] if coloured else []
         if self.variance.rejected:
-            size = "small" if self.variance_ratio > 1 else "large"
-            found.append(
-                f"variance {self.variance_ratio:.3g} times the one claimed: the covariances of the noise are too {size}"
-            )
+            found.append(self._of_another_size(coloured))
         if self.drift.rejected:
             found.append(self._drifting())
         return tuple(found)
+
+    def _of_another_size(self, coloured: bool) -> str:
+        ratio = f"variance {self.variance_ratio:.3g} times the one claimed"
+        if coloured and self.variance_ratio > 1:
+            return f"{ratio}: what colours them adds to it, mend that first"
+        return f"{ratio}: the covariances of the noise are too {'small' if self.variance_ratio > 1 else 'large'}"
 
     def _coloured(self) -> str:
         r = np.abs(self.correlations[1:])

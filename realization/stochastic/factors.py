@@ -11,7 +11,7 @@ import numpy as np
 
 from realization.core.errors import StructureError
 from realization.linalg.decision import EPS, at_least
-from realization.linalg.dense import balance
+from realization.linalg.dense import balance, powers_of_two
 from realization.linalg.gramians import continuous_controllability_factor, controllability_factor
 from realization.systems.base import of_kind
 from realization.systems.stochastic import (
@@ -126,8 +126,3 @@ def triangular(L: np.ndarray) -> np.ndarray:
     """L2 L2' = L L' with L2 (n, r) lower triangular, r <= n; Householder, so every row keeps its own digits."""
     R: Any = np.linalg.qr(L.T, mode="r")
     return R.T
-
-
-def powers_of_two(x: np.ndarray) -> np.ndarray:
-    """The powers of 2 next to x >= 0, and 1 for 0: units in which nothing is rounded."""
-    return np.exp2(np.round(np.log2(np.where(x > 0, x, 1.0))))

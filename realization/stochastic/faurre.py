@@ -36,8 +36,8 @@ from realization.linalg.lyapunov import continuous_lyapunov, discrete_lyapunov
 from realization.linalg.psd import PositiveFactor, positive_factor
 from realization.stochastic.continuous_covariance import ContinuousCovarianceModel
 from realization.stochastic.covariance import CovarianceModel, covariance_model
-from realization.stochastic.faurre_equation import inverse, least
 from realization.stochastic.noise_matrix import checked, noise_matrix, noise_rounding, units
+from realization.stochastic.smallest import inverse, least
 from realization.systems.stochastic import ContinuousStochasticSSM, StochasticSSM
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from realization.core.errors import ShapeError
 from realization.linalg.certificate import U
+from realization.linalg.dense import powers_of_two
 from realization.stochastic.continuous_covariance import ContinuousCovarianceModel, decaying
 from realization.stochastic.covariance import CovarianceModel
 from realization.systems.base import of_kind
@@ -75,7 +76,7 @@ def units(data: Any) -> tuple[np.ndarray, np.ndarray]:
     Norms and eigenvalues mean nothing where states are measured in units that differ by many powers of ten.
     """
     diagonal = np.sqrt(np.abs(np.diag(at_once(data))))
-    y = 2.0 ** np.round(np.log2(np.where(diagonal > 0, diagonal, 1.0)))
+    y = powers_of_two(diagonal)
     x = balancing_units(data.A, data.G / y, data.C / y[:, None])
     plain = all(g.max(initial=1.0) <= LITTLE * g.min(initial=1.0) for g in (x, y))
     return (np.ones_like(x), np.ones_like(y)) if plain else (x, y)

@@ -135,6 +135,7 @@ def recursion(
         y, a = np.zeros((1, T, p)), np.zeros((1, n))
     arrays = _allocated(level, len(y), T, n, p)
     total, infinite, begun = np.zeros(len(y)), [], 0
+    W = np.array(W[:, W.any(axis=0)], order="C")  # others may need more columns
     while begun < T and W.shape[1]:
         infinite.append(W @ W.T)
         a, P, W = _unknown(m, y, a, P, W, c, d, begun, arrays, level, total, time)

@@ -33,8 +33,9 @@ import scipy.linalg
 from realization.core.errors import ShapeError, StructureError
 from realization.linalg.arguments import matrices
 from realization.linalg.decision import EPS, decide_rank, require_decided
-from realization.linalg.psd import positive_factor
-from realization.stochastic.factors import powers_of_two, regular_factor
+from realization.linalg.dense import powers_of_two
+from realization.linalg.psd import covariance_factor
+from realization.stochastic.factors import regular_factor
 from realization.systems.base import of_kind
 from realization.systems.stochastic import (
     BackwardSSM,
@@ -267,8 +268,7 @@ def start_factor(start: InitialState, n: int) -> np.ndarray:
         raise ShapeError(f"the state at the start has n={len(start.mean)}, but n={n} (from A) is needed")
     if (size := np.abs(start.diffuse).max(initial=0.0)) > 0:
         raise StructureError(f"the diffuse covariance has an entry {size:.3g}, need 0: give the state a covariance")
-    u = powers_of_two(np.sqrt(np.abs(np.diag(start.covariance))))[:, None]
-    return u * positive_factor(start.covariance / u / u.T, what="covariance of the initial state").F
+    return covariance_factor(start.covariance, what="covariance of the initial state")
 
 
 def _stacked(matrices: list[np.ndarray], like: np.ndarray) -> np.ndarray:

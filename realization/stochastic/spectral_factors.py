@@ -22,9 +22,9 @@ import scipy.linalg
 
 from realization.stochastic.covariance import CovarianceModel, covariance_model
 from realization.stochastic.faurre import FaurreSet, faurre_set
-from realization.stochastic.faurre_equation import inverse, least
 from realization.stochastic.noise_matrix import checked, in_units, units
 from realization.stochastic.positive_real import density_pencil
+from realization.stochastic.smallest import inverse, least
 from realization.systems.base import of_kind
 from realization.systems.stochastic import BackwardSSM, InnovationsSSM, StochasticSSM
 

@@ -60,7 +60,7 @@ def test_in_windows(drawn, i, j):
 def test_in_the_limit(drawn):
     """A window as long as `window_length` says leaves out 1e-15."""
     data, n = drawn.system, len(drawn.system.A)
-    i = window_length(data, 1e-15)
+    i = window_length(data, atol=1e-15)
     if i * len(data.C) > 120:
         return
     Lambda, known = autocovariances(data, 2 * i), canonical_correlations(data)

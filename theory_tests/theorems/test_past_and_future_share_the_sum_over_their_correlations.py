@@ -49,7 +49,7 @@ def test_in_windows(drawn, i, j):
 def test_in_the_limit(drawn):
     """A correlation off by e moves log(1 - sigma^2) by 2 sigma e / (1 - sigma^2)."""
     data = drawn.system
-    i, known = window_length(data, 1e-15), canonical_correlations(data)
+    i, known = window_length(data, atol=1e-15), canonical_correlations(data)
     if i * len(data.C) > 100:
         return
     slack = 2 * known.error * np.sum(known.values / (1 - known.values**2))
