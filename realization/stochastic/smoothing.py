@@ -21,7 +21,7 @@ import numpy as np
 
 from realization.core.errors import ShapeError, StructureError
 from realization.core.frozen import Sealed, describe
-from realization.linalg.psd import positive_factor
+from realization.linalg.psd import covariance_factor
 from realization.stochastic.affine import Affine, condition, essential, remaining, triangle
 from realization.stochastic.kalman import KalmanRun
 from realization.systems.base import of_kind
@@ -233,7 +233,7 @@ def _reversed(model: Any, group: Group, steps: int) -> tuple[Backward, ...]:
     if not steps:
         return ()
     n, m = model.B.shape[-2:]
-    x = Affine(np.zeros(n), positive_factor(group.P[0]).F, positive_factor(group.diffuse[0]).F)
+    x = Affine(np.zeros(n), covariance_factor(group.P[0]), covariance_factor(group.diffuse[0]))
     found = []
     for t in range(steps):
         A, B, C, D = (X[t] if X.ndim == 3 else X for X in (model.A, model.B, model.C, model.D))
