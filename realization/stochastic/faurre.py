@@ -432,6 +432,8 @@ def faurre_set(data: Any) -> FaurreSet:
     StructureError
         If A is not stable, or the data belong to no process: the message gives the frequency and the
         eigenvalue of the spectral density.
+    ConvergenceError
+        If the data are proved to be those of a process, and yet the equation was not solved.
 
     References
     ----------
