@@ -22,7 +22,7 @@ from realization.core.errors import ShapeError, StructureError
 from realization.core.frozen import Sealed, describe
 from realization.core.shapes import array, numbers
 from realization.linalg.decision import EPS, at_least
-from realization.linalg.psd import positive_factor
+from realization.linalg.psd import covariance_factor
 from realization.stochastic.covariance import state_covariance
 from realization.stochastic.recursion import LEVELS, Turned, alike, assembled, recursion, turned
 from realization.systems.base import of_kind
@@ -281,7 +281,7 @@ def _state(initial: Any) -> KalmanState:
     of_kind("start", initial, InitialState, KalmanState)
     if isinstance(initial, KalmanState):
         return initial
-    W = positive_factor(initial.diffuse, what="diffuse covariance of the initial state").F
+    W = covariance_factor(initial.diffuse, what="diffuse covariance of the initial state")
     return KalmanState(initial.mean, initial.covariance, W)
 
 

@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from realization.core.errors import StructureError
-from realization.stochastic import kalman_filter
+from realization.stochastic import kalman_filter, step
 from realization.systems import StochasticSSM
 from realization.systems.stochastic import InitialState
 
@@ -167,6 +167,26 @@ def test_what_no_output_shows_stays_unknown():
     alone = kalman_filter(small, y, initial=InitialState.unknown(1))
     assert run.log_likelihood == pytest.approx(alone.log_likelihood, rel=1e-13)
     assert run.filtered[:, 1] == pytest.approx(alone.filtered[:, 0], rel=1e-12)
+    assert run.diffuse_covariance[1:] == pytest.approx(np.broadcast_to(np.diag([1.0, 0.0]), (29, 2, 2)), abs=1e-15)
+    state = InitialState.unknown(2)
+    for t in range(30):
+        state, one = step(model, state, y[t])
+        assert np.array_equal(one.filtered[0], run.filtered[t])
+        assert one.diffuse_steps == 1
+    assert np.array_equal(state.diffuse, run.state.diffuse)
+
+
+def test_what_no_output_shows_and_the_system_forgets():
+    """Two delays that are not read, behind a level that is: known after two steps, seen or not."""
+    A = np.zeros((3, 3))
+    A[0, 0] = A[1, 2] = 1.0
+    model = StochasticSSM.from_noise(A, [[1, 0, 0]], np.eye(3), [[1]])
+    run = kalman_filter(model, np.ones((6, 1)), initial=InitialState.unknown(3))
+    assert run.diffuse_steps == 2
+    assert run.diffuse_covariance[1] == pytest.approx(np.diag([0.0, 1.0, 0.0]), abs=1e-15)
+    assert run.state.covariance[1:, 1:] == pytest.approx(np.diag([2.0, 1.0]), abs=1e-15)
+    seen = StochasticSSM.from_noise(A, [[1, 1, 0]], np.eye(3), [[1]])
+    assert kalman_filter(seen, np.ones((6, 1)), initial=InitialState.unknown(3)).diffuse_steps == 3
 
 
 def test_what_the_system_forgets_becomes_known_without_outputs():

@@ -74,7 +74,7 @@ def test_many_short_records_are_as_good_as_a_long_one(seed, n, m, p):
 
 @pytest.mark.parametrize("inputs", [0, 1])
 def test_the_order_is_found(inputs):
-    """The third state makes the errors of prediction smaller by 0.6 %, and costs 2 p + m = 4 or 5 parameters."""
+    """At T = 8000 the third state lowers N log det R by some 100, and costs 4 log N = 36 (45 with an input)."""
 
     def threes(T):
         data = [record(seed, T, inputs) for seed in range(20)]
