@@ -102,6 +102,18 @@ def test_what_past_and_future_leave_of_the_state():
     assert np.abs(smoothed - (P - full.P_minus)).max() > 0.01, "the control: the future adds something"
 
 
+def test_what_is_not_known_is_not_said():
+    """Of nearly dependent variables, of condition 1e13, angles are lost; one below the noise may be 0 or not."""
+    with pytest.raises(StructureError, match=r"angles are known to .*, need <= 0.01"):
+        principal_angles(scipy.linalg.hilbert(10), range(5), range(5, 10))
+    assert principal_angles(scipy.linalg.hilbert(4), range(2), range(2, 4)).shared == 0, "the control"
+    faint = np.array([[1, 1 - 1e-10], [1 - 1e-10, 1]])
+    close = principal_angles(faint, [0], [1], noise=5e-13)
+    assert not close.decided
+    assert not close.perpendicular
+    assert principal_angles(np.eye(2), [0], [1]).perpendicular, "the control"
+
+
 def test_moments_without_past_or_future():
     model = random_process(2, 1, 2)
     for i, j in ((0, 0), (0, 3), (3, 0)):
