@@ -148,7 +148,7 @@ def kalman_filter(
         "all" also the gains.
     steady : bool or float
         Freeze the gains when a step changes P by less than this tolerance, relative to sqrt(Pii + Qii) of the states;
-        a missing output thaws them.  True: 2 (n + p) eps.
+        a missing output thaws them.  True: 2 (n + p) eps.  Without effect where the model varies.
 
     Returns
     -------
@@ -196,7 +196,7 @@ def kalman_filter(
     if isinstance(model, TimeVaryingStochasticSSM):
         matrices = _from(matrices, state.time, y.shape[-2], isinstance(initial, KalmanState))
         steady = False
-    tolerance = -1.0 if steady is False else 2 * (n + p) * EPS if steady is True else at_least(0.0, "steady", steady)
+    tolerance = _tolerance(steady, n + p)
     batch = _batch(y, state)
     c, d = (_offset(*x, y, batch) for x in (("state_offset", state_offset, n), ("output_offset", output_offset, p)))
     return _run(matrices, y, state, batch, c, d, store, tolerance)
@@ -293,6 +293,13 @@ def _stationary(model: Any) -> np.ndarray:
         return state_covariance(model)
     except StructureError as error:
         raise StructureError(f"no stationary state to start from ({error}); {advice}") from None
+
+
+def _tolerance(steady: bool | float, products: int) -> float:
+    """-1 for never."""
+    if isinstance(steady, bool | np.bool_):
+        return 2 * products * EPS if steady else -1.0
+    return at_least(0.0, "steady", steady)
 
 
 def _from(matrices: Turned, time: int, steps: int, going_on: bool) -> Turned:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from realization.core.errors import ShapeError, StructureError
+from realization.core.errors import StructureError
 from realization.core.frozen import Sealed
 from realization.linalg.decision import EPS
 from realization.stochastic.diffuse import diffuse_step, moved, unseen
@@ -51,14 +51,12 @@ def turned(model: Any) -> Turned:
     Raises
     ------
     ShapeError
-        If it is of another kind, or complex.
+        If it is of another kind.
     """
     of_kind("Kalman filter", model, StochasticSSM, InnovationsSSM, TimeVaryingStochasticSSM)
     if isinstance(model, InnovationsSSM):
         model = model.as_stochastic()
     A, B, C, D = (X if X.ndim == 3 else X[None] for X in (model.A, model.B, model.C, model.D))
-    if any(X.dtype.kind == "c" for X in (A, B, C, D)):
-        raise ShapeError("the model is complex; the filter is written for real ones")
     p, m = D.shape[-2:]
     if m < p:
         B, D = (np.concatenate([X, np.zeros((*X.shape[:-1], p - m))], axis=-1) for X in (B, D))
@@ -132,7 +130,7 @@ def recursion(
 
     (s, T, p), n = y.shape, P.shape[-1]
     if not s:  # covariances and gains need no data
-        y, a = np.zeros((1, T, p)), np.zeros((1, n))
+        y, a, c, d = np.zeros((1, T, p)), np.zeros((1, n)), np.zeros((1, 1, n)), np.zeros((1, 1, p))
     arrays = _allocated(level, len(y), T, n, p)
     total, infinite, begun = np.zeros(len(y)), [], 0
     W = np.array(W[:, W.any(axis=0)], order="C")  # others may need more columns

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from realization.core.errors import StructureError
 from realization.stochastic import kalman_filter, step
 from realization.systems import StochasticSSM
-from realization.systems.stochastic import InitialState
+from realization.systems.stochastic import InitialState, TimeVaryingStochasticSSM
 
 seeds = st.integers(0, 2**32 - 1)
 LEVEL = StochasticSSM.from_noise([[1]], [[1]], [[1469.1]], [[15099.0]])
@@ -153,6 +153,23 @@ def test_statsmodels_says_the_same(name, gap):
     infinite = np.moveaxis(other.predicted_diffuse_state_cov, -1, 0)
     assert run.diffuse_covariance == pytest.approx(infinite[:known], abs=1e-12)
     assert kalman_filter(model, 1.0001 * y, initial=start).log_likelihood != pytest.approx(other.llf, rel=1e-12)
+
+
+@given(st.integers(1, 4), st.integers(1, 3), seeds)
+def test_a_model_that_varies_starts_as_one_that_does_not(n, p, seed):
+    """Equal matrices in all steps are the invariant model; one step that differs is seen."""
+    T = 8
+    model, start, y = draw(n, p, n, T, seed)
+    matrices = [np.tile(X, (T, 1, 1)) for X in (model.A, model.B, model.C, model.D)]
+    one, other = (kalman_filter(m, y, initial=start) for m in (model, TimeVaryingStochasticSSM(*matrices)))
+    assert other.diffuse_steps == one.diffuse_steps
+    # the same operations up to what no output shows, whose gain is zero in both
+    size = 1 + np.abs(one.predicted).max()
+    assert np.abs(other.predicted - one.predicted).max() <= 1e-12 * size
+    assert np.abs(other.diffuse_covariance - one.diffuse_covariance).max() <= 1e-12 * np.abs(start.diffuse).max()
+    matrices[0][0] += np.eye(n) / 2
+    changed = kalman_filter(TimeVaryingStochasticSSM(*matrices), y, initial=start)
+    assert np.abs(changed.predicted[1] - one.predicted[1]).max() > 1e-12 * size
 
 
 def test_what_no_output_shows_stays_unknown():
