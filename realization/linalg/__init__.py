@@ -17,7 +17,7 @@ from realization.linalg.jordan import ExactJordan, JordanGroup, RoundedJordan, j
 from realization.linalg.lyapunov import LyapunovSolution, continuous_lyapunov, discrete_lyapunov
 from realization.linalg.mean_square import bilinear_lyapunov, mean_square_radius
 from realization.linalg.product_svd import product_singular_values
-from realization.linalg.psd import PositiveFactor, positive_factor
+from realization.linalg.psd import PositiveFactor, covariance_factor, positive_factor
 from realization.linalg.quadratic_norm import QuadraticNorm, common_quadratic_norm, contraction_bound
 from realization.linalg.radius import RadiusBounds, joint_spectral_radius
 from realization.linalg.riccati import RiccatiSolution, continuous_riccati, discrete_riccati
@@ -61,6 +61,7 @@ __all__ = [
     "contraction_bound",
     "controllability_factor",
     "controllability_staircase",
+    "covariance_factor",
     "decide_rank",
     "discrete_lyapunov",
     "discrete_riccati",

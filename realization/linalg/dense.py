@@ -56,6 +56,11 @@ def balance(A: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return A, units
 
 
+def powers_of_two(x: np.ndarray) -> np.ndarray:
+    """Return the powers of 2 next to x >= 0, and 1 for 0: units in which nothing is rounded."""
+    return np.exp2(np.round(np.log2(np.where(x > 0, x, 1.0))))
+
+
 def spectral_radius(A: np.ndarray) -> float:
     """Return max |eigenvalue of A|; 0 for n = 0."""
     return float(np.abs(np.linalg.eigvals(A)).max(initial=0.0))

@@ -11,7 +11,7 @@ from realization.core.errors import ShapeError, StructureError
 from realization.core.frozen import Sealed
 from realization.linalg.arguments import matrices
 from realization.linalg.decision import EPS, Decision, decide_rank
-from realization.linalg.dense import adjoint
+from realization.linalg.dense import adjoint, powers_of_two
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -81,3 +81,42 @@ def positive_factor(M: Any, *, noise: float | None = None, what: str = "M") -> P
     rank = decide_rank(np.maximum(values, 0.0), scale=size or None, noise=level, what=f"rank of {what}")
     r = rank.choice if rank.decided else int((values > level).sum())
     return PositiveFactor(V[:, :r] * np.sqrt(values[:r]), values, rank)
+
+
+def covariance_factor(M: Any, *, what: str = "M") -> np.ndarray:
+    """Factor M = F F' in units in which its diagonal is about 1: small variances are not taken for rounding.
+
+    Parameters
+    ----------
+    M : array_like
+        (n, n), symmetric and positive semidefinite, with entries that are right to rounding of their
+        standard deviations; where they are right to rounding of the largest entry only, that is allowed for.
+    what : str
+        Name of M, for messages.
+
+    Returns
+    -------
+    ndarray
+        F (n, r), r the rank in these units.
+
+    Raises
+    ------
+    ShapeError
+        If M is not square, not symmetric, or not finite.
+    StructureError
+        If M has an eigenvalue below minus its error.
+
+    Examples
+    --------
+    Noise of 1e-12 beside noise of 1 is a matter of units, for which `positive_factor` cannot know:
+
+    >>> M = [[1, 0], [0, 1e-24]]
+    >>> covariance_factor(M).shape, positive_factor(M).F.shape
+    ((2, 2), (2, 1))
+    """
+    (M,) = matrices("M: n n", M=M)
+    u = powers_of_two(np.sqrt(np.maximum(np.diag(M), 0.0)))[:, None]
+    try:
+        return u * positive_factor(M / u / u.T, what=what).F
+    except (ShapeError, StructureError):
+        return positive_factor(M, what=what).F

@@ -95,8 +95,8 @@ def directions(angles: Mapping[str, Any], *, ax: Any = None) -> Any:
             place = (radius * np.cos(t), radius * np.sin(t))
             ax.annotate(str(count), place, (5, 5), textcoords="offset points", color=colour, annotation_clip=False)
     ax.set_aspect("equal")
-    finish(ax, xlabel="shared", ylabel="uncorrelated", xlim=(-0.02, 1.12), ylim=(-0.02, 1.12))
-    ax.set(xticks=[], yticks=[])
+    finish(ax, xlabel="shared", ylabel="uncorrelated")
+    ax.set(xlim=(-0.02, 1.12), ylim=(-0.02, 1.12), xticks=[], yticks=[])
     return ax
 
 

@@ -37,6 +37,7 @@ from realization.stochastic.continuous_covariance import ContinuousCovarianceMod
 from realization.stochastic.continuous_faurre import continuous_faurre_set
 from realization.stochastic.covariance import CovarianceModel, covariance_model
 from realization.stochastic.faurre import faurre_set
+from realization.stochastic.noise_matrix import checked, in_units, units
 from realization.stochastic.window import block_toeplitz, covariance_window
 from realization.systems.base import count, of_kind
 from realization.systems.continuous import ContinuousSSM
@@ -77,7 +78,9 @@ class Phase(Sealed):
     Parameters
     ----------
     system : LinearSSM or ContinuousSSM
-        With the Gramians P_- and Pbar_-.
+        With the Gramians P_- and Pbar_-, of the state x / units.
+    units : ndarray
+        (n,) powers of 2; all 1 unless states are out of scale.
     error : float
         Estimate of the relative error of the two.
     rate : float
@@ -88,6 +91,7 @@ class Phase(Sealed):
     """
 
     system: Any
+    units: np.ndarray
     error: float
     rate: float
     on_boundary: int
@@ -120,7 +124,9 @@ def phase(data: Any) -> Phase:
     (array([[0.317]]), 0.2679)
     """
     data = covariances_of(data)
-    continuous = isinstance(data, ContinuousCovarianceModel)
+    checked("canonical correlations", data)
+    x = units(data)[0]
+    data, continuous = in_units(data, x, np.ones(len(data.C))), isinstance(data, ContinuousCovarianceModel)
     full = (continuous_faurre_set if continuous else faurre_set)(data)
     n, p = full.K.shape
     B, C = full.K @ np.linalg.cholesky(full.R), (full.Kbar @ np.linalg.cholesky(full.Rbar)).T
@@ -130,7 +136,7 @@ def phase(data: Any) -> Phase:
         e / (two_norm(P) or 1.0) for e, P in ((full.error, full.P_minus), (full.error_bar, full.Pbar_minus))
     )
     system = (ContinuousSSM if continuous else LinearSSM)(data.A, B, C, np.zeros((p, p)))
-    return Phase(system, error, float(rate), full.on_boundary)
+    return Phase(system, x, error, float(rate), full.on_boundary)
 
 
 def canonical_correlations(data: Any) -> CanonicalCorrelations:
@@ -176,11 +182,13 @@ def canonical_correlations(data: Any) -> CanonicalCorrelations:
 
 def correlations_of(found: Phase) -> CanonicalCorrelations:
     """Return the canonical correlations of the process with this phase."""
-    s = found.system
+    s, basis = found.system, factors(found.system)
     hankel = continuous_hankel_singular_values if isinstance(s, ContinuousSSM) else hankel_singular_values
-    values, scale = np.minimum(hankel(s.A, s.B, s.C), 1.0), factors(s)
-    # sigma moves by at most |M| |dL| + |dM| |L|
-    error = found.error * two_norm(scale.M) * two_norm(scale.L) + scale.noise
+    values = np.minimum(hankel(s.A, s.B, s.C), 1.0)
+    # sigma moves by at most |dM| |L| + |M| |dL|, in units in which x_- has variances 1
+    deviations = np.linalg.norm(basis.L, axis=1)[:, None]
+    deviations = np.where(deviations > 0, deviations, 1.0)
+    error = found.error * two_norm(basis.M * deviations) * two_norm(basis.L / deviations)
     nonzero = decide_rank(values, scale=1.0, noise=error, what="order of the process")
     # a zero on the boundary is a shared variable, however badly P_- is known there
     ones = max(found.on_boundary, int((1 - values <= error).sum()))
@@ -212,7 +220,7 @@ def window_correlations(covariances: Any, past: int, future: int) -> np.ndarray:
     ShapeError
         If the covariances are of another shape, too few, or the windows too long.
     StructureError
-        If a window has a covariance that is not positive semidefinite.
+        If past, future, or both together have a covariance that is not positive semidefinite.
 
     Examples
     --------
@@ -221,8 +229,8 @@ def window_correlations(covariances: Any, past: int, future: int) -> np.ndarray:
     >>> [float(window_correlations([2, -1] + 18 * [0], i, i)[0].round(6)) for i in (1, 3, 9)]
     [0.5, 0.75, 0.9]
     """
-    Lambda, i, j = covariance_window(covariances), count("past", past), count("future", future)
-    p = Lambda.shape[1]
+    Lambda = covariance_window(covariances).astype(np.float64)
+    i, j, p = count("past", past), count("future", future), Lambda.shape[1]
     if len(Lambda) < i + j or max(i, j) * p > LONGEST:
         raise ShapeError(
             f"windows of {i} and {j} steps of {p} numbers, and {len(Lambda)} covariances: at least {i + j} covariances "
@@ -230,11 +238,18 @@ def window_correlations(covariances: Any, past: int, future: int) -> np.ndarray:
         )
     H = _joined(Lambda[np.add.outer(np.arange(j), np.arange(i)) + 1])
     # the past is listed backward in time, and so has the covariances of the reversed process
-    W_f, W_p = _whitening(window_covariance(Lambda, j)), _whitening(window_covariance(Lambda.swapaxes(1, 2), i))
-    return np.minimum(np.linalg.svd(W_f.T @ H @ W_p, compute_uv=False), 1.0)
+    W_f, error_f = _whitening(window_covariance(Lambda, j))
+    W_p, error_p = _whitening(window_covariance(Lambda.swapaxes(1, 2), i))
+    values = np.linalg.svd(W_f.T @ H @ W_p, compute_uv=False)
+    if (excess := values.max(initial=0.0) - 1) > error_f + error_p:
+        raise StructureError(
+            f"past and future have the correlation 1 + {excess:.2g}, need <= 1 (rounding is {error_f + error_p:.1e}): "
+            "the covariances belong to no process"
+        )
+    return np.minimum(values, 1.0)
 
 
-def window_length(data: Any, atol: float = 1e-12) -> int:
+def window_length(data: Any, *, atol: float = 1e-12) -> int:
     """Return i with rate^(2i) <= atol, the window in which canonical correlations have converged so far.
 
     After i steps of the past the Kalman filter has the error covariance of the infinite past up to terms of
@@ -298,7 +313,9 @@ def _joined(blocks: np.ndarray) -> np.ndarray:
     return blocks.swapaxes(1, 2).reshape(j * p, i * q)
 
 
-def _whitening(T: np.ndarray) -> np.ndarray:
-    """W with W' T W = I, on the range of T."""
-    F = positive_factor(T, what="the covariance of a window").F
-    return F / (F**2).sum(axis=0)
+def _whitening(T: np.ndarray) -> tuple[np.ndarray, float]:
+    """W with W' T W = I on the range of T, and what rounding of T does to it: the condition of T, times its size."""
+    found = positive_factor(T, what="the covariance of a window")
+    kept = found.eigenvalues[: found.F.shape[1]]
+    error = 10 * len(T) * EPS * float(kept[0] / kept[-1]) if len(kept) else 0.0
+    return found.F / kept, error

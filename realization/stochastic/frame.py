@@ -24,7 +24,7 @@ from realization.canonical.balanced import factors
 from realization.core.frozen import Sealed
 from realization.linalg.dense import two_norm
 from realization.linalg.lyapunov import continuous_lyapunov
-from realization.stochastic.canonical_correlations import covariances_of, phase
+from realization.stochastic.canonical_correlations import phase
 from realization.stochastic.continuous_covariance import ContinuousCovarianceModel
 from realization.stochastic.covariance import CovarianceModel, state_covariance
 from realization.stochastic.joint import joint_covariance
@@ -118,13 +118,14 @@ def frame(data: Any) -> Frame:
     >>> principal_angles(found.joint, found.predictor, found.backward, noise=found.noise).cosines.round(12)
     array([0.5])
     """
-    found = phase(covariances_of(data))
-    basis = factors(found.system)
-    P = _own(data)
-    n, k = len(basis.L), len(P)
+    found = phase(data)
+    basis, x, P = factors(found.system), found.units[:, None], _own(data)
+    n, k = len(x), len(P)
     P_, Pb = basis.L @ basis.L.T, basis.M @ basis.M.T
+    noise = found.error * max(_spread(P_), _spread(Pb))
+    P_, Pb = P_ * x * x.T, Pb / x / x.T
     joint = np.block([[P_, P_[:, :k], P_ @ Pb], [P_[:k], P, P @ Pb[:k]], [Pb @ P_, Pb[:, :k] @ P, Pb]])
-    index, noise = np.arange(len(joint)), found.error * max(_spread(P_), _spread(Pb))
+    index = np.arange(len(joint))
     return Frame(joint, index[:n], index[n : n + k], index[n + k :], noise)
 
 

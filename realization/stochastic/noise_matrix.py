@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from realization.core.errors import ShapeError
 from realization.linalg.certificate import U
+from realization.linalg.dense import powers_of_two
 from realization.stochastic.continuous_covariance import ContinuousCovarianceModel, decaying
 from realization.stochastic.covariance import CovarianceModel
 from realization.systems.base import of_kind
@@ -22,20 +22,17 @@ LITTLE = 2.0**10  # three digits are left to rounding anyway
 
 
 def checked(what: str, data: Any) -> None:
-    """Refuse data of another kind, complex ones, and those without a stationary state.
+    """Refuse data of another kind, and those without a stationary state.
 
     Raises
     ------
     ShapeError
-        With the kind or the dtype that came.
+        With the kind that came.
     StructureError
         With the spectral radius or abscissa.
     """
     of_kind(what, data, CovarianceModel, ContinuousCovarianceModel)
-    continuous = isinstance(data, ContinuousCovarianceModel)
-    if any(X.dtype.kind == "c" for X in (data.A, data.C, data.G, at_once(data))):
-        raise ShapeError(f"{what} of complex data: a real process is needed")
-    if continuous:
+    if isinstance(data, ContinuousCovarianceModel):
         decaying(data.A)
     else:
         stable(data.A)
@@ -75,7 +72,7 @@ def units(data: Any) -> tuple[np.ndarray, np.ndarray]:
     Norms and eigenvalues mean nothing where states are measured in units that differ by many powers of ten.
     """
     diagonal = np.sqrt(np.abs(np.diag(at_once(data))))
-    y = 2.0 ** np.round(np.log2(np.where(diagonal > 0, diagonal, 1.0)))
+    y = powers_of_two(diagonal)
     x = balancing_units(data.A, data.G / y, data.C / y[:, None])
     plain = all(g.max(initial=1.0) <= LITTLE * g.min(initial=1.0) for g in (x, y))
     return (np.ones_like(x), np.ones_like(y)) if plain else (x, y)

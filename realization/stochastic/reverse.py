@@ -33,8 +33,9 @@ import scipy.linalg
 from realization.core.errors import ShapeError, StructureError
 from realization.linalg.arguments import matrices
 from realization.linalg.decision import EPS, decide_rank, require_decided
-from realization.linalg.psd import positive_factor
-from realization.stochastic.factors import powers_of_two, regular_factor
+from realization.linalg.dense import powers_of_two
+from realization.linalg.psd import covariance_factor
+from realization.stochastic.factors import regular_factor
 from realization.systems.base import of_kind
 from realization.systems.stochastic import (
     BackwardSSM,
@@ -89,7 +90,8 @@ def reverse(model: Any, *, rtol: float | None = None) -> Any:
     model : StochasticSSM, InnovationsSSM, BackwardSSM, ContinuousStochasticSSM or ContinuousBackwardSSM
         Stable with P > 0, i.e. (A, B) reachable.
     rtol : float, optional
-        Smallest eigenvalue that P may have, in units in which its diagonal is 1.  Default: n eps.
+        Smallest eigenvalue that P may have, in units in which its diagonal is 1.  Default: n eps / gap, where
+        gap = 1 - |eigenvalue of A| of the slowest mode: below it not a digit may be left.
 
     Returns
     -------
@@ -110,7 +112,8 @@ def reverse(model: Any, *, rtol: float | None = None) -> Any:
     -----
     Reversing twice gives back the model up to an orthogonal change of the noise basis.  Covariances of
     both agree to c n u cond(P), with P in units in which its diagonal is 1; where A is close to normal,
-    to c n u sqrt(cond(P)).
+    to c n u sqrt(cond(P)).  Near a unit root P itself is known to n u / gap only, and they agree to
+    c n u cond(P) / gap.
 
     References
     ----------
@@ -267,8 +270,7 @@ def start_factor(start: InitialState, n: int) -> np.ndarray:
         raise ShapeError(f"the state at the start has n={len(start.mean)}, but n={n} (from A) is needed")
     if (size := np.abs(start.diffuse).max(initial=0.0)) > 0:
         raise StructureError(f"the diffuse covariance has an entry {size:.3g}, need 0: give the state a covariance")
-    u = powers_of_two(np.sqrt(np.abs(np.diag(start.covariance))))[:, None]
-    return u * positive_factor(start.covariance / u / u.T, what="covariance of the initial state").F
+    return covariance_factor(start.covariance, what="covariance of the initial state")
 
 
 def _stacked(matrices: list[np.ndarray], like: np.ndarray) -> np.ndarray:

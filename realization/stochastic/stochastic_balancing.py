@@ -69,7 +69,8 @@ class StochasticReduction(Sealed):
         What rounding does to the margin.
     residual : float
         Largest relative error of the spectral density, |inv(W) (Phi - Phi_r) inv(W)*| with Phi = W W*, over
-        points of the circle (of the imaginary axis).
+        points of the circle (of the imaginary axis); infinite where Phi has a zero at one of them.
+        Its own rounding is eps times largest over smallest density.
     bound : float
         What the method promises for it, and infinite where it promises nothing.
     correlations : ndarray
@@ -138,9 +139,10 @@ def stochastically_balanced(data: Any) -> Conversion:
            [0.    , 0.2175]])]
     """
     data = covariances_of(data)
-    even = balanced(phase(data).system)
-    found = conversion("stochastically balanced", _positive_real_part(data), even.T, freedom=even.freedom)
-    return replace(found, system=_data(found.system))
+    found = phase(data)
+    even = balanced(found.system)
+    whole = conversion("stochastically balanced", _positive_real_part(data), even.T / found.units, freedom=even.freedom)
+    return replace(whole, system=_data(whole.system))
 
 
 def stochastic_truncation(data: Any, order: int) -> StochasticReduction:
@@ -179,7 +181,7 @@ def stochastic_truncation(data: Any, order: int) -> StochasticReduction:
     >>> small.positive_real, small.correlations.round(4)
     (True, array([0.5489, 0.2175]))
     """
-    data, _, known, cut = _cut(data, order)
+    data, known, cut, _ = _cut(data, order)
     small = project(_positive_real_part(data), cut.L, cut.R)
     bound = _product(known, cut.order) if isinstance(data, ContinuousCovarianceModel) else np.inf
     return _reduction("stochastic truncation", data, small, known, cut, bound)
@@ -225,14 +227,13 @@ def stochastic_singular_perturbation(data: Any, order: int) -> StochasticReducti
     >>> small.positive_real, small.residual <= small.bound, phase(small.system).rate < 1
     (True, True, True)
     """
-    data, found, known, cut = _cut(data, order)
-    whole = balanced_truncation(found, _resolved(known))  # what is 0 up to rounding cannot be held at rest
+    data, known, cut, whole = _cut(data, order)
     small = at_rest(project(_positive_real_part(data), whole.L, whole.R), cut.order)
     return _reduction("stochastic singular perturbation", data, small, known, cut, _product(known, cut.order))
 
 
-def _cut(data: Any, order: int) -> tuple[Any, Any, CanonicalCorrelations, Reduction]:
-    """Data, phase, correlations, and the phase's balanced truncation: its L, R are those of the canonical variables."""
+def _cut(data: Any, order: int) -> tuple[Any, CanonicalCorrelations, Reduction, Reduction]:
+    """Data, correlations, and the maps L, R to so many canonical variables, and to all that are known."""
     data, r = covariances_of(data), count("order", order)
     found = phase(data)
     known = correlations_of(found)
@@ -241,7 +242,10 @@ def _cut(data: Any, order: int) -> tuple[Any, Any, CanonicalCorrelations, Reduct
             f"order {r}: {_resolved(known)} of {len(known.values)} canonical correlations are above ten times their "
             f"error, {known.error:.1e}; an order of at most {_resolved(known)} is needed"
         )
-    return data, found.system, known, balanced_truncation(found.system, r)
+    cut, whole = (balanced_truncation(found.system, k) for k in (r, _resolved(known)))
+    x = found.units
+    cut, whole = (replace(each, L=each.L / x, R=each.R * x[:, None]) for each in (cut, whole))
+    return data, known, cut, whole
 
 
 def _resolved(known: CanonicalCorrelations) -> int:
@@ -263,7 +267,7 @@ def _data(Z: Any) -> CovarianceModel | ContinuousCovarianceModel:
 def _product(known: CanonicalCorrelations, r: int) -> float:
     """q^2 - 1, q the product of (1 + sigma_k) / (1 - sigma_k) over k > r."""
     dropped = known.values[r:]
-    return float(np.prod((1 + dropped) / (1 - dropped)) ** 2 - 1) if dropped.max(initial=0.0) < 1 else np.inf
+    return float(np.prod((1 + dropped) / (1 - dropped)) ** 2 - 1) if known.ones <= r else np.inf
 
 
 def _reduction(
@@ -294,6 +298,9 @@ def _relative_error(data: Any, small: Any) -> float:
     else:
         density, omega = spectral_density, np.concatenate([np.linspace(0, np.pi, 129), np.abs(np.angle(poles))])
     Phi = density(data, omega)
+    lowest = np.linalg.eigvalsh(Phi).min(initial=np.inf)
+    if lowest <= len(data.C) * EPS * np.abs(Phi).max(initial=0.0):
+        return np.inf  # a zero at this frequency, relative to which every error is large
     W = np.linalg.cholesky(Phi)
     E = np.linalg.solve(W, Phi - density(small, omega))
     E = np.linalg.solve(W, E.conj().swapaxes(-1, -2))

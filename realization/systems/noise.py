@@ -9,6 +9,7 @@ import numpy as np
 from realization.core.errors import ShapeError, StructureError
 from realization.core.shapes import numbers
 from realization.linalg.decision import EPS
+from realization.linalg.dense import balance, powers_of_two
 from realization.systems.base import broadcast, quiet
 from realization.systems.exponential import exponential, in_range, positive_step
 
@@ -37,7 +38,9 @@ def sample_noise(A: Any, Q: Any, h: float) -> SampledNoise:
     in which exp(-h A) would overflow for a long or stiff one.  There the step is halved
     until |h A| <= 1 and doubled back, a sum of positive semidefinite terms:
 
-        Q(2 h) = Q(h) + A2(h) Q(h) A2(h)',    A2(2 h) = A2(h)^2.
+        Q(2 h) = Q(h) + A2(h) Q(h) A2(h)'.
+
+    States in other units give the same answer in other units, to the last bit.
 
     Parameters
     ----------
@@ -77,15 +80,34 @@ def sample_noise(A: Any, Q: Any, h: float) -> SampledNoise:
     skew = np.abs(Q - _adjoint(Q)).max(initial=0.0)
     if skew > n * EPS * np.abs(Q).max(initial=0.0):
         raise StructureError(f"Q differs from its transpose by {skew:.1e}; a covariance is symmetric")
-    if n and (least := np.linalg.eigvalsh(Q).min(initial=0.0)) < -n * EPS * np.abs(Q).max(initial=0.0):
+    if not n:
+        return SampledNoise(A, Q)
+    if (least := np.linalg.eigvalsh(Q).min(initial=0.0)) < -n * EPS * np.abs(Q).max(initial=0.0):
         raise StructureError(f"Q has the eigenvalue {least:.1e}; a covariance has none below 0")
+    # twice: in units that even out A, then in those in which the variances are about 1
+    units = np.reshape([balance(a)[1] for a in A.reshape(-1, n, n)], A.shape[:-1])
+    variances = np.diagonal(_in_units(units, A, Q, h)[1], axis1=-2, axis2=-1).real
+    A2, Q2 = _in_units(powers_of_two(np.sqrt(np.maximum(variances, 0.0))), A, Q, h)
+    return SampledNoise(A2, in_range("Q2", Q2 / 2 + _adjoint(Q2) / 2))
+
+
+def _in_units(u: np.ndarray, A: np.ndarray, Q: np.ndarray, h: float) -> tuple[np.ndarray, np.ndarray]:
+    """`_doubled` of x / u, and its results in units of x again."""
+    row, column = u[..., :, None], u[..., None, :]
+    A2, Q2 = _doubled(A / row * column, Q / row / column, h)
+    return row * A2 / column, row * Q2 * column
+
+
+def _doubled(A: np.ndarray, Q: np.ndarray, h: float) -> tuple[np.ndarray, np.ndarray]:
+    """A2 and Q2 of the step h, from one in which |h A| <= 1."""
     size = in_range("h A", h * np.abs(A).sum(-1).max(initial=0.0))
     doublings = max(0, int(np.ceil(np.log2(size)))) if size else 0
-    A2, Q2 = _van_loan(A, Q, h / 2**doublings)
-    for _ in range(doublings):
+    step = h / 2**doublings
+    A2, Q2 = _van_loan(A, Q, step)
+    for k in range(doublings):
         Q2 = Q2 + A2 @ Q2 @ _adjoint(A2)
-        A2 = A2 @ A2
-    return SampledNoise(exponential(A, h), in_range("Q2", Q2 / 2 + _adjoint(Q2) / 2))
+        A2 = exponential(A, step * 2 ** (k + 1))  # not A2 @ A2, whose error doubles every time
+    return A2, Q2
 
 
 def _van_loan(A: np.ndarray, Q: np.ndarray, h: float) -> tuple[np.ndarray, np.ndarray]:

@@ -18,7 +18,7 @@ import numpy as np
 from realization.core.errors import ShapeError, StructureError
 from realization.core.frozen import describe, freeze
 from realization.linalg.dense import spectral_radius
-from realization.linalg.psd import positive_factor
+from realization.linalg.psd import covariance_factor, positive_factor
 
 
 class Noisy:
@@ -173,7 +173,7 @@ class InnovationsSSM:
         StructureError
             If R is not positive semidefinite.
         """
-        F = positive_factor(self.R, what="R").F
+        F = covariance_factor(self.R, what="R")
         return StochasticSSM(self.A, self.K @ F, self.C, F)
 
 
@@ -362,7 +362,7 @@ def factored_noise(Q: Any, S: Any, R: Any) -> tuple[np.ndarray, np.ndarray]:
     S = np.zeros((n, p)) if S is None else np.asarray(S, dtype=np.float64)
     if S.shape != (n, p):
         raise ShapeError(f"S has shape {S.shape}, but n={n}, p={p} (from Q and R) need {(n, p)}")
-    F = positive_factor(np.block([[Q, S], [S.T, R]]), what="the covariance [Q S; S' R] of the noise").F
+    F = covariance_factor(np.block([[Q, S], [S.T, R]]), what="the covariance [Q S; S' R] of the noise")
     return F[:n], F[n:]
 
 

@@ -74,13 +74,13 @@ def test_many_short_records_are_as_good_as_a_long_one(seed, n, m, p):
 
 @pytest.mark.parametrize("inputs", [0, 1])
 def test_the_order_is_found(inputs):
-    """The third canonical correlation is weighed against 2 p + m = 4 or 5 parameters, each of log N / N."""
+    """At T = 8000 the third state lowers N log det R by some 100, and costs 4 log N = 36 (45 with an input)."""
 
     def threes(T):
         data = [record(seed, T, inputs) for seed in range(20)]
         return [cva(y, u=u).order for y, u in data].count(3)
 
-    assert threes(4000) >= 18
+    assert threes(8000) >= 18
     assert threes(100) < 10  # the control: among 100 samples the third state does not stand out
 
 

@@ -77,7 +77,7 @@ def test_whatever_the_data_are(kind, seed, T, p, n):
 
 
 def test_damping_is_reported_and_no_more_than_needed():
-    """A random walk whose least squares pole is above 1 gets the pole 1 - 1/N, and keeps its innovations."""
+    """A random walk whose least squares pole r is above 1 gets the pole 1/r, and keeps its innovations."""
     damped = 0
     for seed in range(20):
         y = np.cumsum(np.random.default_rng(seed).standard_normal((400, 1)), axis=0)
@@ -85,7 +85,7 @@ def test_damping_is_reported_and_no_more_than_needed():
         damped += found.damped
         if found.damped:
             assert found.radius >= 1
-            np.testing.assert_allclose(found.innovations.A, [[1 - 1 / found.samples]])
+            np.testing.assert_allclose(found.innovations.A, [[1 / found.radius]])
             np.testing.assert_allclose(found.innovations.R, [[1.0]], atol=0.25)  # 3 sqrt(2 / 400) and the pole's move
         else:
             assert found.radius == pytest.approx(spectral_radius(found.innovations.A))

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from scipy.linalg import expm, solve_continuous_lyapunov
 
 from realization.systems import sample_noise
+from realization.testing import in_deviations, seeds
 
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(24)
-seeds = st.integers(0, 2**32 - 1)
 
 
 def draw(n, norm, seed, *, rank=2):
@@ -65,6 +65,37 @@ def test_two_steps_add_up(n, h, seed):
     one, two = sample_noise(-A, Q, h), sample_noise(-A, Q, 2 * h)
     expected = one.Q + one.A @ one.Q @ one.A.T
     assert np.abs(two.Q - expected).max() <= 1000 * n * 2.0**-53 * np.exp(4 * h) * np.abs(expected).max()
+
+
+@given(st.integers(0, 8), st.floats(0.01, 20), st.integers(-9, 9))
+def test_stiffness_alone_costs_nothing(exponent, h, correlation):
+    """Rates 1 and up to 1e8, which do not mix: q_ij (1 - exp(-(a_i + a_j) h)) / (a_i + a_j), in standard deviations.
+
+    Each of up to 31 doublings adds a rounding or two: 100 u.
+    """
+    a = np.array([1.0, 10.0**exponent])
+    Q = 2 * np.sqrt(np.outer(a, a)) * [[1, correlation / 10], [correlation / 10, 1]]
+    wanted = -Q * np.expm1(-np.add.outer(a, a) * h) / np.add.outer(a, a)
+    assert in_deviations(sample_noise(-np.diag(a), Q, h).Q, wanted) <= 100 * 2.0**-53
+
+
+def test_fails_to_be_right_by_squaring():
+    """The control: A2(2h) = A2(h)^2 doubles a rounding of A2 in each of 24 steps."""
+    a, h = 1.0, 2.0**-24
+    A2, Q2 = np.exp(-a * h), -np.expm1(-2 * a * h)
+    for _ in range(24):
+        A2, Q2 = A2**2, Q2 + A2**2 * Q2
+    assert abs(Q2 / -np.expm1(-2 * a) - 1) > 1e-12
+
+
+@given(st.integers(1, 4), st.floats(0.1, 30), seeds)
+def test_other_units_give_the_same_in_other_units(n, h, seed):
+    """To the last bit, for units from 1e-9 to 1e9: a small state beside a large one loses nothing."""
+    A, Q = draw(n, 1.0, seed, rank=n)
+    g = 2.0 ** np.random.default_rng(seed).integers(-30, 30, n)
+    one, other = sample_noise(A, Q, h), sample_noise(A * g[:, None] / g, Q * g[:, None] * g, h)
+    assert np.array_equal(other.A / g[:, None] * g, one.A)
+    assert np.array_equal(other.Q / g[:, None] / g, one.Q)
 
 
 def test_a_covariance_times_the_step_is_not_it():

@@ -145,8 +145,8 @@ def covariance_ho_kalman(covariances: Any, order: int | None = None) -> Covarian
         require_decided(found.decisions, "covariances of a sample have no rank: give an order")
         if found.order and found.order == len(found.decisions[0].values):
             raise StructureError(
-                f"the Hankel matrix of {len(h)} covariances has full rank, {found.order}: give an order, as covariances "
-                "of a sample need, or more of them"
+                f"the Hankel matrix of {len(h)} covariances has full rank, {found.order}: give an order, as those of a "
+                "sample need, or more of them"
             )
     s = found.system
     if (radius := spectral_radius(s.A)) >= 1:

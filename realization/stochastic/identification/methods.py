@@ -42,7 +42,7 @@ def cva(
     y : array_like
         Outputs of mean zero, (*b, T, p); batch axes are records of one system.
     order : int, optional
-        Number n of states.  Default: the one of least SVC.
+        Number n of states.  Default: the one of least BIC.
     past, future : int, optional
         Windows in steps.  Default: twice the order of the autoregression of least AIC, so that what
         the past cuts off is below the error of sampling.

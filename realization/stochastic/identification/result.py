@@ -12,6 +12,7 @@ from realization.core.frozen import Sealed
 from realization.core.shapes import numbers
 from realization.linalg.dense import spectral_radius
 from realization.stochastic.covariance import CovarianceModel
+from realization.stochastic.identification.subspace import LARGEST
 from realization.stochastic.information_criteria import OrderChoice
 from realization.stochastic.positive_real import PositiveRealCertificate
 from realization.stochastic.significance import HypothesisTest
@@ -39,13 +40,13 @@ class Identified(Sealed):
     singular_values : ndarray
         Of the weighted projection; canonical correlations for CVA.
     order_choice : OrderChoice
-        What SVC says of the order, whether it was followed or an order was given.
+        What BIC says of the order, whether it was followed or an order was given.
     whiteness : HypothesisTest or None
         Hosking's test of the errors of prediction; None where there are none, or too few for its lags.
     past, future, samples : int
         Windows and the number of moments at which both fit.
     radius : float
-        Spectral radius of A as the regression gave it; 1 or more has been damped, see `damped`.
+        Spectral radius of A as the regression gave it; see `damped`.
     cut_off : float
         rho(A - K C)^past: the share of the state that the window of the past does not see.
     """
@@ -82,8 +83,8 @@ class Identified(Sealed):
 
     @property
     def damped(self) -> bool:
-        """Whether A was not stable, and has been damped to the spectral radius 1 - 1/samples."""
-        return self.radius >= 1
+        """Whether A was not stable, by more than half the digits, and has got the spectral radius 1 / radius."""
+        return self.radius > LARGEST
 
     def prediction_errors(self, y: Any, u: Any = None) -> np.ndarray:
         """e(t) = y(t) - C x(t) - D u(t), with x(t+1) = A x(t) + B u(t) + K e(t) from x(0) = 0.
