@@ -74,7 +74,7 @@ def test_many_short_records_are_as_good_as_a_long_one(seed, n, m, p):
 
 @pytest.mark.parametrize("inputs", [0, 1])
 def test_the_order_is_found(inputs):
-    """At T = 4000 the third state lowers N log det R by more than a hundred, and costs 4 log N = 33 (41 with an input)."""
+    """At T = 4000 the third state lowers N log det R by more than 100, and costs 4 log N = 33, or 5 log N = 41."""
 
     def threes(T):
         data = [record(seed, T, inputs) for seed in range(12)]
