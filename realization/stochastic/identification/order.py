@@ -9,8 +9,6 @@ need not be the states of anything with n states (a delay, for one, has all its 
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from realization.core.errors import StructureError
@@ -48,44 +46,27 @@ def best_fit(data: Records, d: Compressed, found: Projected) -> tuple[Fit, Order
     price = (2 * p + m) * np.log(N) / N
     least = _log_det(d.Yf[:p, len(d.Uf) + len(d.Zp) :], level)
     rank = int((found.singular_values > level * found.singular_values.max(initial=0.0)).sum())
-    trials: list[Trial] = []
+    fits: dict[int, Fit] = {}
+    sizes: list[float] = []
+    refused: list[tuple[float, StructureError]] = []
     best = np.inf
     for n in range(rank + 1):
         if least + n * price >= best:
             break
-        trials.append(_tried(data, d, found, n, level))
-        best = min(best, trials[-1].size + n * price)
-    for n, trial in enumerate(trials):
-        if trial.refusal and trial.hope + n * price < best:
-            raise trial.refusal
-    # an order that is refused, and could not have won, counts as no better than none
-    sizes = np.array([trial.size if trial.fit else trials[0].size for trial in trials])
-    choice = bic(-N / 2 * sizes, np.arange(len(sizes)) * (2 * p + m), N)
-    fit = trials[choice.order].fit
-    assert fit is not None
-    return fit, choice
-
-
-class Trial(NamedTuple):
-    """A model, log det R of its errors and of the residuals of its regression; or why there is none."""
-
-    fit: Fit | None
-    size: float
-    hope: float
-    refusal: StructureError | None
-
-
-def _tried(data: Records, d: Compressed, found: Projected, n: int, level: float) -> Trial:
-    p, m = data.sizes[2:]
-    J = state_map(found, n)
-    plain = regress(d, J, p, m)
-    hope = _log_det(plain.left[n:], level)
-    try:
-        fit = fitted(data, d, J, plain)
-    except StructureError as refusal:
-        return Trial(None, np.inf, hope, refusal)
-    e = fit.errors.reshape(-1, p)
-    return Trial(fit, _log_det(e.T / np.sqrt(len(e)), level), hope, None)
+        J = state_map(found, n)
+        plain = regress(d, J, p, m)
+        try:
+            fits[n] = fitted(data, d, J, plain)
+            sizes.append(_log_det(fits[n].errors.reshape(-1, p).T / np.sqrt(N), level))
+        except StructureError as refusal:
+            refused.append((_log_det(plain.left[n:], level) + n * price, refusal))
+            sizes.append(sizes[0] if n else np.inf)  # if it could not have won, no better than no state at all
+        best = min(best, sizes[n] + n * price)
+    for hope, refusal in refused:
+        if hope < best:
+            raise refusal
+    choice = bic(-N / 2 * np.array(sizes), np.arange(len(sizes)) * (2 * p + m), N)
+    return fits[choice.order], choice
 
 
 def _log_det(E: np.ndarray, level: float) -> float:
