@@ -62,9 +62,9 @@ def best_fit(data: Records, d: Compressed, found: Projected) -> tuple[Fit, Order
             refused.append((_log_det(plain.left[n:], level) + n * price, refusal))
             sizes.append(sizes[0] if n else np.inf)  # if it could not have won, no better than no state at all
         best = min(best, sizes[n] + n * price)
-    for hope, refusal in refused:
+    for hope, error in refused:
         if hope < best:
-            raise refusal
+            raise error
     choice = bic(-N / 2 * np.array(sizes), np.arange(len(sizes)) * (2 * p + m), N)
     return fits[choice.order], choice
 
