@@ -34,7 +34,7 @@ from realization.stochastic.extension import (
 )
 from realization.stochastic.extremal import Extremal, extremal, extremals, zero_groups
 from realization.stochastic.factors import state_factor
-from realization.stochastic.faurre import FaurreSet, Membership, faurre_set
+from realization.stochastic.faurre import FaurreSet, Membership, StateErrors, faurre_set
 from realization.stochastic.frame import Frame, Moment, frame, moment
 from realization.stochastic.identification import (
     CovarianceRealization,
@@ -115,8 +115,6 @@ from realization.stochastic.window import block_toeplitz
 from realization.stochastic.wold import Innovations, Wold, innovations_algorithm, stationary, wold
 
 __all__ = [
-    "FREE",
-    "NATS_PER_BIT",
     "CanonicalCorrelations",
     "ContinuousCovarianceModel",
     "CovarianceModel",
@@ -124,6 +122,7 @@ __all__ = [
     "Cusum",
     "Diagnosis",
     "Extremal",
+    "FREE",
     "FaurreSet",
     "Fit",
     "Frame",
@@ -139,6 +138,7 @@ __all__ = [
     "MaximumEntropy",
     "Membership",
     "Moment",
+    "NATS_PER_BIT",
     "OrderChoice",
     "PartialRealization",
     "Phase",
@@ -155,6 +155,7 @@ __all__ = [
     "SmootherRun",
     "Splitting",
     "SquareRootRun",
+    "StateErrors",
     "SteadyKalman",
     "StochasticReduction",
     "Transform",

@@ -22,7 +22,7 @@ import scipy.linalg
 from realization.core.errors import StructureError
 from realization.core.frozen import Sealed
 from realization.linalg.decision import EPS
-from realization.linalg.psd import positive_factor
+from realization.linalg.psd import covariance_factor
 from realization.stochastic.affine import LOG_2PI, reached, upper
 from realization.stochastic.observed import Step, observed
 from realization.systems.stochastic import InitialState
@@ -161,11 +161,11 @@ def known(initial: InitialState) -> Knowledge:
         If it is known without error.
     """
     n = len(initial.mean)
-    U = positive_factor(initial.diffuse).F
+    U = covariance_factor(initial.diffuse)
     Q, T = np.linalg.qr(U, mode="complete") if U.size else (np.eye(n), np.zeros((0, 0)))
     r = U.shape[1]
     W = Q[:, r:]
-    L = positive_factor(W.T @ initial.covariance @ W).F
+    L = covariance_factor(W.T @ initial.covariance @ W)
     if L.shape[1] < n - r:
         raise StructureError(
             f"the covariance of the initial state has rank {L.shape[1]}, need {n - r}: a direction that is known "

@@ -22,7 +22,7 @@ from realization.core.errors import ShapeError, StructureError
 from realization.core.frozen import Sealed, describe
 from realization.core.shapes import array, numbers
 from realization.linalg.decision import EPS, at_least
-from realization.linalg.psd import positive_factor
+from realization.linalg.psd import covariance_factor
 from realization.stochastic.covariance import state_covariance
 from realization.stochastic.recursion import LEVELS, Turned, alike, assembled, recursion, turned
 from realization.systems.base import of_kind
@@ -148,7 +148,7 @@ def kalman_filter(
         "all" also the gains.
     steady : bool or float
         Freeze the gains when a step changes P by less than this tolerance, relative to sqrt(Pii + Qii) of the states;
-        a missing output thaws them.  True: 2 (n + p) eps.
+        a missing output thaws them.  True: 2 (n + p) eps.  Without effect where the model varies.
 
     Returns
     -------
@@ -196,7 +196,7 @@ def kalman_filter(
     if isinstance(model, TimeVaryingStochasticSSM):
         matrices = _from(matrices, state.time, y.shape[-2], isinstance(initial, KalmanState))
         steady = False
-    tolerance = -1.0 if steady is False else 2 * (n + p) * EPS if steady is True else at_least(0.0, "steady", steady)
+    tolerance = _tolerance(steady, n + p)
     batch = _batch(y, state)
     c, d = (_offset(*x, y, batch) for x in (("state_offset", state_offset, n), ("output_offset", output_offset, p)))
     return _run(matrices, y, state, batch, c, d, store, tolerance)
@@ -281,7 +281,7 @@ def _state(initial: Any) -> KalmanState:
     of_kind("start", initial, InitialState, KalmanState)
     if isinstance(initial, KalmanState):
         return initial
-    W = positive_factor(initial.diffuse, what="diffuse covariance of the initial state").F
+    W = covariance_factor(initial.diffuse, what="diffuse covariance of the initial state")
     return KalmanState(initial.mean, initial.covariance, W)
 
 
@@ -293,6 +293,13 @@ def _stationary(model: Any) -> np.ndarray:
         return state_covariance(model)
     except StructureError as error:
         raise StructureError(f"no stationary state to start from ({error}); {advice}") from None
+
+
+def _tolerance(steady: bool | float, products: int) -> float:
+    """-1 for never."""
+    if isinstance(steady, bool | np.bool_):
+        return 2 * products * EPS if steady else -1.0
+    return at_least(0.0, "steady", steady)
 
 
 def _from(matrices: Turned, time: int, steps: int, going_on: bool) -> Turned:

@@ -17,7 +17,7 @@ import numpy as np
 from realization.core.errors import StructureError
 from realization.core.frozen import Sealed
 from realization.linalg.decision import EPS
-from realization.linalg.psd import positive_factor
+from realization.linalg.psd import covariance_factor
 from realization.stochastic.observed import observed
 
 
@@ -125,7 +125,7 @@ def _condition(X: np.ndarray) -> float:
 def _joint(given: Any) -> tuple[np.ndarray, ...]:
     """Means, noise and unknown parts of all states and of all outputs; e = (start, w(0), ..., w(T-1))."""
     T, m, n = len(given.y), given.B.shape[-1], len(given.initial.mean)
-    L, U = positive_factor(given.initial.covariance).F, positive_factor(given.initial.diffuse).F
+    L, U = covariance_factor(given.initial.covariance), covariance_factor(given.initial.diffuse)
     r = L.shape[1]
     N = np.zeros((n, r + T * m))
     N[:, :r] = L

@@ -25,7 +25,7 @@ import numpy as np
 
 from realization.core.errors import ShapeError, StructureError
 from realization.core.frozen import Sealed, describe
-from realization.linalg.psd import positive_factor
+from realization.linalg.psd import covariance_factor
 from realization.stochastic.affine import Affine, condition, remaining
 from realization.stochastic.kalman import KalmanRun
 from realization.systems.base import of_kind
@@ -244,7 +244,7 @@ def _complete(model: Any, run: Any) -> None:
 
 def _reversed(model: Any, group: Group, steps: int) -> tuple[Backward, ...]:
     """The law of (c(t), w(t)) given c(t+1) and the outputs up to t, while the start is diffuse."""
-    L, U = positive_factor(group.P[0]).F, positive_factor(group.diffuse[0]).F if steps else group.P[0]
+    L, U = covariance_factor(group.P[0]), covariance_factor(group.diffuse[0]) if steps else group.P[0]
     found = []
     for t in range(steps):
         A, B, C, D = (X[t] if X.ndim == 3 else X for X in (model.A, model.B, model.C, model.D))

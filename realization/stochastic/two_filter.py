@@ -21,7 +21,7 @@ import numpy as np
 from realization.core.errors import StructureError
 from realization.core.frozen import Sealed
 from realization.linalg.decision import EPS
-from realization.linalg.psd import positive_factor
+from realization.linalg.psd import covariance_factor
 from realization.stochastic.kalman import kalman_filter
 from realization.stochastic.observed import Observed, observed
 from realization.stochastic.reverse import reversed_step
@@ -130,7 +130,7 @@ def _means(given: Observed) -> np.ndarray:
 
 def _backward(given: Observed) -> tuple[list[np.ndarray], TimeVaryingStochasticSSM]:
     """Factors of P(t), t = 0 ... T, and the backward model with its steps in the order in which they are taken."""
-    factors, steps = [positive_factor(given.initial.covariance).F], []
+    factors, steps = [covariance_factor(given.initial.covariance)], []
     for A, B, C, D in zip(given.A, given.B, given.C, given.D, strict=True):
         steps.append(reversed_step(A, B, C, D, factors[-1]))
         factors.append(steps[-1].L)
