@@ -32,7 +32,7 @@ from realization.stochastic.extension import (
     next_covariance,
 )
 from realization.stochastic.extremal import Extremal, extremal, extremals, zero_groups
-from realization.stochastic.factors import state_factor
+from realization.stochastic.factors import covariance_condition, state_factor
 from realization.stochastic.faurre import FaurreSet, Membership, faurre_set
 from realization.stochastic.frame import Frame, Moment, frame, moment
 from realization.stochastic.information import (
@@ -51,7 +51,7 @@ from realization.stochastic.information_criteria import (
     innovations_parameters,
 )
 from realization.stochastic.information_filter import InformationRun, information_filter
-from realization.stochastic.joint import joint_covariance
+from realization.stochastic.joint import in_deviations, joint_covariance
 from realization.stochastic.kalman import KalmanRun, KalmanState, kalman_filter, step
 from realization.stochastic.levinson import Levinson, Positivity, from_reflections, levinson, positivity, step_down
 from realization.stochastic.normalized import nis, normalized_squares, standardize
@@ -157,6 +157,7 @@ __all__ = [
     "continuous_covariance_model",
     "continuous_faurre_set",
     "continuous_spectral_density",
+    "covariance_condition",
     "covariance_model",
     "cumulative_periodogram",
     "cumulative_power",
@@ -172,6 +173,7 @@ __all__ = [
     "frame",
     "from_reflections",
     "hosking",
+    "in_deviations",
     "in_steps",
     "information",
     "information_filter",
