@@ -16,51 +16,52 @@ from typing import Any
 
 import numpy as np
 
-from realization._kernels.jit import jit
+from realization._kernels.jit import jit, small
 
-BLAS = 64  # states from which the two products of n^3 are left to BLAS: measured 1.0 times at 48, 1.6 at 64, 3 at 128
+BLAS = 16  # states from which the two products of n^3 are left to BLAS: 1.3 times faster at 16, 1.5 from 24 on
 MEANS, COVARIANCES, GAINS = 1, 2, 3  # what is kept of every step, each with what stands before it
 
 
 @jit
 def cholesky(F: Any, L: Any, q: int, floor: float) -> bool:
-    """F = L L' in the first q rows; False where a pivot is below floor times the diagonal, hence rounding or worse."""
+    """F = L L' in the first q rows, 1 / L[i, i] on the diagonal.
+
+    False where a pivot is below floor times the diagonal of F, hence rounding or worse.
+    """
     for j in range(q):
         d = F[j, j]
         for k in range(j):
             d -= L[j, k] * L[j, k]
         if not d > floor * F[j, j]:
             return False
-        d = np.sqrt(d)
+        d = 1.0 / np.sqrt(d)
         L[j, j] = d
         for i in range(j + 1, q):
             s = F[i, j]
             for k in range(j):
                 s -= L[i, k] * L[j, k]
-            L[i, j] = s / d
+            L[i, j] = s * d
     return True
 
 
 @jit
 def solve(L: Any, X: Any, q: int) -> None:
-    """X <- inv(L L') X, in place, for q rows."""
+    """X <- inv(L L') X, in place, for q rows; L as `cholesky` leaves it."""
     n = X.shape[1]
     for i in range(q):
         for k in range(i):
             c = L[i, k]
             for j in range(n):
                 X[i, j] -= c * X[k, j]
-        c = 1.0 / L[i, i]
         for j in range(n):
-            X[i, j] *= c
+            X[i, j] *= L[i, i]
     for i in range(q - 1, -1, -1):
         for k in range(i + 1, q):
             c = L[k, i]
             for j in range(n):
                 X[i, j] -= c * X[k, j]
-        c = 1.0 / L[i, i]
         for j in range(n):
-            X[i, j] *= c
+            X[i, j] *= L[i, i]
 
 
 @jit
@@ -79,9 +80,9 @@ def copied(out: Any, X: Any) -> None:
             out[i, j] = X[i, j]
 
 
-@jit
+@small
 def add(out: Any, X: Any, Y: Any, q: int, k: int, sign: float, half: bool) -> None:
-    """out += sign X' Y in the first q rows, a sum over k rows of X and Y (k, n); half: at least what is not above i = j.
+    """out += sign X' Y in q rows, a sum over k rows of X and Y (k, n); half: at least where i >= j.
 
     Two terms at a time, since loading and storing out costs what they do; whole groups of four, which vectorise.
     """
@@ -184,6 +185,66 @@ def selected(rows: Any, q: int, C: Any, D: Any, S: Any, R: Any, Co: Any, Cto: An
             Ro[r, s] = R[row, rows[s]]
 
 
+@small
+def innovation(
+    v: Any, z: Any, y: Any, d: Any, Co: Any, L: Any, a: Any, rows: Any, n: int, q: int, g: int, t: int
+) -> float:
+    """v = y - C a - d of sequence g; returns v' inv(F) v = |z|^2 with L z = v."""
+    i, j = 0 if d.shape[0] == 1 else g, 0 if d.shape[1] == 1 else t
+    for r in range(q):
+        e = y[g, t, rows[r]] - d[i, j, rows[r]]
+        for k in range(n):
+            e -= Co[r, k] * a[g, k]
+        v[r] = e
+    square = 0.0
+    for r in range(q):
+        e = v[r]
+        for s in range(r):
+            e -= L[r, s] * z[s]
+        z[r] = e * L[r, r]
+        square += z[r] * z[r]
+    return square
+
+
+@small
+def updated_mean(
+    filtered: Any, innovations: Any, v: Any, K: Any, a: Any, rows: Any, n: int, q: int, g: int, t: int
+) -> None:
+    """x(t|t) = a + Kf v."""
+    for k in range(n):
+        filtered[g, t, k] = a[g, k]
+    for r in range(q):
+        innovations[g, t, rows[r]] = v[r]
+        for k in range(n):
+            filtered[g, t, k] += v[r] * K[r, k]
+
+
+@small
+def predicted_mean(a: Any, x: Any, v: Any, At: Any, G: Any, c: Any, n: int, q: int, g: int, t: int) -> None:
+    """a <- A a + K v + c; x is room for it."""
+    i, j = 0 if c.shape[0] == 1 else g, 0 if c.shape[1] == 1 else t
+    for k in range(n):
+        x[k] = c[i, j, k]
+    for s in range(n):
+        e = a[g, s]
+        for k in range(n):
+            x[k] += At[s, k] * e
+    for r in range(q):
+        e = v[r]
+        for k in range(n):
+            x[k] += G[r, k] * e
+    for k in range(n):
+        a[g, k] = x[k]
+
+
+@small
+def accumulate(total: Any, lost: Any, g: int, value: float) -> None:
+    """total += value, what rounding takes kept in lost (Neumaier)."""
+    s = total[g] + value
+    lost[g] += (total[g] - s) + value if abs(total[g]) >= abs(value) else (value - s) + total[g]
+    total[g] = s
+
+
 @jit
 def run(
     Ats: Any, Cs: Any, Cts: Any, Bts: Any, Ds: Any, Ss: Any, Rs: Any, Qs: Any, y: Any, c: Any, d: Any,
@@ -193,11 +254,11 @@ def run(
 ) -> tuple[int, int, int]:  # fmt: skip
     """Filter y (s, T, p): s sequences with NaN at the same places.
 
-    Models have a first axis of 1 or T: A' (., n, n), C (., p, n), C' (., n, p), B' (., p, n), D (., p, p), S' (., p, n), R (., p, p),
-    Q (., n, n), and offsets c, d two, 1 or s and 1 or T.  The last a (s, n), P (n, n) and F (p, p) replace what is
-    given; at a failure F is the one that failed.  scale (n,): units of the states squared, for the tolerance; one
-    below 0 freezes nothing.  `keep` says which of the last arrays are written.  total (s,) is added to.  Steps before
-    `start` are left as they are.
+    Models have a first axis of 1 or T: A' (., n, n), C (., p, n), C' (., n, p), B' (., p, n), D (., p, p),
+    S' (., p, n), R (., p, p), Q (., n, n); offsets c, d have two, 1 or s and 1 or T.  The last a (s, n), P (n, n) and
+    F (p, p) replace what is given; at a failure F is the one that failed.  scale (n,): units of the states squared,
+    for the tolerance; one below 0 freezes nothing.  `keep` says which of the last arrays are written.  total (s,) is
+    added to.  Steps before `start` are left as they are.
 
     Returns the step at which F is not positive definite (-1: none), the first step of frozen gains (-1: none) and the
     number of such steps.
@@ -212,7 +273,7 @@ def run(
     both, work, new, updated = np.empty((n + p, n)), np.empty((n + p, n)), np.empty((n, n)), np.empty((n, n))
     Phi, Gamma = both[:n], both[n:]
     v, z, x, rows = np.empty(p), np.empty(p), np.empty(n), np.empty(p, np.int64)
-    lost = np.zeros(count)  # what rounding takes from the sums of the likelihood, after Neumaier
+    lost = np.zeros(count)
     Mt, last, P = M.T, P, np.copy(P)
     varying = Ats.shape[0] != 1
     frozen, first, many, logdet, q = False, -1, 0, 0.0, 0
@@ -221,9 +282,7 @@ def run(
             m = t if varying else 0
             At, C, Ct, Bt, D, S, R, Q = Ats[m], Cs[m], Cts[m], Bts[m], Ds[m], Ss[m], Rs[m], Qs[m]
         if keep >= MEANS:
-            for g in range(count):
-                for k in range(n):
-                    predicted[g, t, k] = a[g, k]
+            copied(predicted[:, t], a)
         if keep >= COVARIANCES:
             copied(Ps[t], P)
         now = seen(y, t, rows)
@@ -249,7 +308,7 @@ def run(
                 return t, first, many
             logdet = 0.0
             for r in range(q):
-                logdet += np.log(L[r, r])
+                logdet -= np.log(L[r, r])
             add(G, Mt, At, q, n, 1.0, False)
             solve(L, G, q)
             copied(Phi, At)
@@ -281,48 +340,12 @@ def run(
                     Kp[t, k, rows[r]] = G[r, k]
                     Kf[t, k, rows[r]] = K[r, k]
         for g in range(count):
-            i, j = 0 if c.shape[0] == 1 else g, 0 if c.shape[1] == 1 else t
-            h, l = 0 if d.shape[0] == 1 else g, 0 if d.shape[1] == 1 else t
-            value = -(q * half + logdet)
-            for r in range(q):
-                e = y[g, t, rows[r]] - d[h, l, rows[r]]
-                for k in range(n):
-                    e -= Co[r, k] * a[g, k]
-                v[r] = e
-            for r in range(q):
-                e = v[r]
-                for s in range(r):
-                    e -= L[r, s] * z[s]
-                z[r] = e / L[r, r]
-                value -= 0.5 * z[r] * z[r]
+            value = -(q * half + logdet) - 0.5 * innovation(v, z, y, d, Co, L, a, rows, n, q, g, t)
             if keep >= MEANS:
                 steps[g, t] = value
-                for r in range(q):
-                    innovations[g, t, rows[r]] = v[r]
-                for k in range(n):
-                    filtered[g, t, k] = a[g, k]
-                for r in range(q):
-                    e = v[r]
-                    for k in range(n):
-                        filtered[g, t, k] += e * K[r, k]
-            for k in range(n):
-                x[k] = c[i, j, k]
-            for s in range(n):
-                e = a[g, s]
-                for k in range(n):
-                    x[k] += At[s, k] * e
-            for r in range(q):
-                e = v[r]
-                for k in range(n):
-                    x[k] += G[r, k] * e
-            for k in range(n):
-                a[g, k] = x[k]
-            summed = total[g] + value
-            if abs(total[g]) >= abs(value):
-                lost[g] += (total[g] - summed) + value
-            else:
-                lost[g] += (value - summed) + total[g]
-            total[g] = summed
+                updated_mean(filtered, innovations, v, K, a, rows, n, q, g, t)
+            predicted_mean(a, x, v, At, G, c, n, q, g, t)
+            accumulate(total, lost, g, value)
     copied(last, P)
     for g in range(count):
         total[g] += lost[g]

@@ -19,47 +19,52 @@ from realization._kernels.jit import jit
 
 @jit
 def product(out: Any, X: Any, Y: Any) -> None:
-    """out = X Y."""
-    n, k = X.shape
-    m = Y.shape[1]
+    """out = X Y: two rows and four columns at a time, so that sums do not wait for each other."""
+    n, m = X.shape[0], Y.shape[1]
+    rows, columns = n - n % 2, m - m % 4
+    for i in range(0, rows, 2):
+        for j in range(0, columns, 4):
+            a = b = c = d = e = f = g = h = 0.0
+            for k in range(len(Y)):
+                x, z = X[i, k], X[i + 1, k]
+                y0, y1, y2, y3 = Y[k, j], Y[k, j + 1], Y[k, j + 2], Y[k, j + 3]
+                a += x * y0
+                b += x * y1
+                c += x * y2
+                d += x * y3
+                e += z * y0
+                f += z * y1
+                g += z * y2
+                h += z * y3
+            out[i, j], out[i, j + 1], out[i, j + 2], out[i, j + 3] = a, b, c, d
+            out[i + 1, j], out[i + 1, j + 1], out[i + 1, j + 2], out[i + 1, j + 3] = e, f, g, h
     for i in range(n):
-        for j in range(m):
-            out[i, j] = X[i, 0] * Y[0, j] if k else 0.0
-        for h in range(1, k):
-            a = X[i, h]
-            for j in range(m):
-                out[i, j] += a * Y[h, j]
+        for j in range(columns if i < rows else 0, m):
+            a = 0.0
+            for k in range(len(Y)):
+                a += X[i, k] * Y[k, j]
+            out[i, j] = a
 
 
 @jit
-def transposed_product(out: Any, X: Any, Y: Any, rows: int) -> None:
-    """out += X' Y over the first rows."""
-    for k in range(rows):
-        for i in range(X.shape[1]):
-            a = X[k, i]
-            for j in range(Y.shape[1]):
-                out[i, j] += a * Y[k, j]
-
-
-@jit
-def factor(W: Any, Z: Any, F: Any, C: Any, seen: Any) -> int:
-    """W W' = F and Z = inv(W) C over the rows that are seen; their number."""
-    p, n = C.shape
+def factor(W: Any, Z: Any, F: Any, C: Any, seen: Any, t: int, c: int) -> int:
+    """W W' = F[t] and Z = inv(W) C[c] over the rows that are seen; their number."""
+    p, n = Z.shape
     q = 0
     for i in range(p):
-        if not seen[i]:
+        if not seen[t, i]:
             continue
         h = 0
         for j in range(i + 1):
-            if not seen[j]:
+            if not seen[t, j]:
                 continue
-            s = F[i, j]
+            s = F[t, i, j]
             for k in range(h):
                 s -= W[q, k] * W[h, k]
             W[q, h] = np.sqrt(s) if h == q else s / W[h, h]
             h += 1
         for k in range(n):
-            Z[q, k] = C[i, k]
+            Z[q, k] = C[c, i, k]
         for h in range(q):
             a = W[q, h]
             for k in range(n):
@@ -72,30 +77,29 @@ def factor(W: Any, Z: Any, F: Any, C: Any, seen: Any) -> int:
 
 
 @jit
-def vectors(r: Any, x: Any, v: Any, t: int, L: Any, P: Any, W: Any, Z: Any, z: Any, seen: Any) -> None:
-    """r[t] = Z' z + L' r[t+1] with z = inv(W) v, and x[t] += P r[t], of one sequence."""
+def vectors(r: Any, x: Any, v: Any, s: int, t: int, L: Any, P: Any, W: Any, Z: Any, z: Any, seen: Any) -> None:
+    """r[t] = Z' z + L' r[t+1] with z = inv(W) v, and x[t] += P r[t], of sequence s."""
     n, q = len(L), 0
+    for j in range(n):
+        r[s, t, j] = 0.0
     for i in range(n):
-        r[t, i] = 0.0
-    for i in range(n):
-        a = r[t + 1, i]
+        a = r[s, t + 1, i]
         for j in range(n):
-            r[t, j] += a * L[i, j]
-    for i in range(len(seen)):
-        if not seen[i]:
+            r[s, t, j] += a * L[i, j]
+    for i in range(len(W)):
+        if not seen[t, i]:
             continue
-        s = v[t, i]
+        a = v[s, t, i]
         for h in range(q):
-            s -= W[q, h] * z[h]
-        z[q] = s / W[q, q]
+            a -= W[q, h] * z[h]
+        z[q] = a / W[q, q]
         for j in range(n):
-            r[t, j] += Z[q, j] * z[q]
+            r[s, t, j] += Z[q, j] * z[q]
         q += 1
     for i in range(n):
-        s = 0.0
+        a = r[s, t, i]
         for j in range(n):
-            s += P[i, j] * r[t, j]
-        x[t, i] += s
+            x[s, t, j] += a * P[i, j]
 
 
 @jit
@@ -106,27 +110,38 @@ def smooth(r: Any, N: Any, x: Any, V: Any, A: Any, C: Any, K: Any, F: Any, v: An
     zero; A (1 or T, n, n), C (1 or T, p, n), K (T, n, p), F (T, p, p), seen (T, p).
     """
     T, n, p = K.shape
-    L, M, X = np.empty((n, n)), np.empty((n, n)), np.empty((n, n))
+    L, Lt, M = np.empty((n, n)), np.empty((n, n)), np.empty((n, n))
+    P, X, Y = np.empty((n, n)), np.zeros((n, n)), np.empty((n, n))
     Z, z, W = np.empty((p, n)), np.empty(p), np.empty((p, p))
     for t in range(T - 1, first - 1, -1):
-        At, Ct, Kt, P = A[t % len(A)], C[t % len(C)], K[t], V[t]
-        q = factor(W, Z, F[t], Ct, seen[t])
-        product(M, Kt, Ct)
+        a, c = t % len(A), t % len(C)
+        q = factor(W, Z, F, C, seen, t, c)
         for i in range(n):
             for j in range(n):
-                L[i, j] = At[i, j] - M[i, j]
+                L[i, j] = A[a, i, j]
+                P[i, j] = V[t, i, j]
+            for h in range(p):
+                k = K[t, i, h]
+                for j in range(n):
+                    L[i, j] -= k * C[c, h, j]
+            for j in range(n):
+                Lt[j, i] = L[i, j]
         for s in range(len(r)):
-            vectors(r[s], x[s], v[s], t, L, P, W, Z, z, seen[t])
-        X[:] = 0.0
-        product(M, N[t + 1], L)
-        transposed_product(X, L, M, n)
-        transposed_product(X, Z, Z, q)
+            vectors(r, x, v, s, t, L, P, W, Z, z, seen)
+        # X is N(t), and becomes N(t-1)
+        product(M, X, L)
+        product(Y, Lt, M)
+        for i in range(n):
+            for h in range(q):
+                k = Z[h, i]
+                for j in range(n):
+                    Y[i, j] += k * Z[h, j]
         for i in range(n):
             for j in range(n):
-                N[t, i, j] = 0.5 * (X[i, j] + X[j, i])
-        product(M, N[t], P)
-        product(X, P, M)
+                X[i, j] = 0.5 * (Y[i, j] + Y[j, i])
+                N[t, i, j] = X[i, j]
+        product(M, X, P)
+        product(Y, P, M)
         for i in range(n):
-            for j in range(i + 1):
-                P[i, j] -= 0.5 * (X[i, j] + X[j, i])
-                P[j, i] = P[i, j]
+            for j in range(n):
+                V[t, i, j] = P[i, j] - 0.5 * (Y[i, j] + Y[j, i])

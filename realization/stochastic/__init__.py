@@ -1,5 +1,6 @@
 """Processes and all their models: covariances, Faurre's set, reversal in time, filters, smoothers, identification."""
 
+from realization.stochastic.arima import Integrated, arma, free_ar, sarimax, stationary_ar
 from realization.stochastic.canonical_correlations import (
     CanonicalCorrelations,
     Phase,
@@ -33,8 +34,18 @@ from realization.stochastic.extension import (
 )
 from realization.stochastic.extremal import Extremal, extremal, extremals, zero_groups
 from realization.stochastic.factors import covariance_condition, state_factor
-from realization.stochastic.faurre import FaurreSet, Membership, faurre_set
+from realization.stochastic.faurre import FaurreSet, Membership, StateErrors, faurre_set
 from realization.stochastic.frame import Frame, Moment, frame, moment
+from realization.stochastic.identification import (
+    CovarianceRealization,
+    Identified,
+    covariance_ho_kalman,
+    cva,
+    lifted,
+    moesp,
+    n4sid,
+    sample_covariances,
+)
 from realization.stochastic.information import (
     NATS_PER_BIT,
     information,
@@ -54,17 +65,19 @@ from realization.stochastic.information_filter import InformationRun, informatio
 from realization.stochastic.joint import in_deviations, joint_covariance
 from realization.stochastic.kalman import KalmanRun, KalmanState, kalman_filter, step
 from realization.stochastic.levinson import Levinson, Positivity, from_reflections, levinson, positivity, step_down
+from realization.stochastic.likelihood import FREE, Fit, Transform, fit, positive, stacked
 from realization.stochastic.normalized import nis, normalized_squares, standardize
 from realization.stochastic.order_selection import bartlett, bartlett_of_process, nic, svc
 from realization.stochastic.partial import PartialRealization, Recursion, partial_realization, shortest_recursion
 from realization.stochastic.positive_real import PositiveRealCertificate, positive_real
-from realization.stochastic.posterior import Posterior, posterior
 from realization.stochastic.posterior_sampling import sample_posterior
 from realization.stochastic.prescribed_zeros import RationalExtension, rational_extension
+from realization.stochastic.projection import Posterior, posterior
 from realization.stochastic.reverse import ReversedStep, VaryingReversal, reverse, reverse_varying, reversed_step
 from realization.stochastic.sampling import sample
 from realization.stochastic.schur_algorithm import Schur, schur, schur_parameters
 from realization.stochastic.significance import HypothesisTest
+from realization.stochastic.slopes import Score, score
 from realization.stochastic.smoothing import SmootherRun, rts_smoother
 from realization.stochastic.spectral_factors import (
     backward_innovations_model,
@@ -102,18 +115,22 @@ from realization.stochastic.window import block_toeplitz
 from realization.stochastic.wold import Innovations, Wold, innovations_algorithm, stationary, wold
 
 __all__ = [
-    "NATS_PER_BIT",
     "CanonicalCorrelations",
     "ContinuousCovarianceModel",
     "CovarianceModel",
+    "CovarianceRealization",
     "Cusum",
     "Diagnosis",
     "Extremal",
+    "FREE",
     "FaurreSet",
+    "Fit",
     "Frame",
     "HypothesisTest",
+    "Identified",
     "InformationRun",
     "Innovations",
+    "Integrated",
     "KalmanRun",
     "KalmanState",
     "Levinson",
@@ -121,6 +138,7 @@ __all__ = [
     "MaximumEntropy",
     "Membership",
     "Moment",
+    "NATS_PER_BIT",
     "OrderChoice",
     "PartialRealization",
     "Phase",
@@ -133,16 +151,20 @@ __all__ = [
     "ReversedStep",
     "SampleCorrelations",
     "Schur",
+    "Score",
     "SmootherRun",
     "Splitting",
     "SquareRootRun",
+    "StateErrors",
     "SteadyKalman",
     "StochasticReduction",
+    "Transform",
     "TwoFilterRun",
     "VaryingReversal",
     "Windows",
     "Wold",
     "aic",
+    "arma",
     "autocorrelations",
     "autocovariances",
     "autoregressive_likelihoods",
@@ -158,11 +180,13 @@ __all__ = [
     "continuous_faurre_set",
     "continuous_spectral_density",
     "covariance_condition",
+    "covariance_ho_kalman",
     "covariance_model",
     "cumulative_periodogram",
     "cumulative_power",
     "cusum",
     "cusum_threshold",
+    "cva",
     "diagnose",
     "diagnose_run",
     "extend",
@@ -170,7 +194,9 @@ __all__ = [
     "extremals",
     "false_alarm_probability",
     "faurre_set",
+    "fit",
     "frame",
+    "free_ar",
     "from_reflections",
     "hosking",
     "in_deviations",
@@ -184,13 +210,16 @@ __all__ = [
     "kalman_filter",
     "kept_information",
     "levinson",
+    "lifted",
     "ljung_box",
     "maximum_entropy_extension",
     "maximum_phase_model",
     "mean_log_density",
     "model_information",
+    "moesp",
     "moment",
     "mutual_information",
+    "n4sid",
     "next_covariance",
     "nic",
     "nis",
@@ -198,6 +227,7 @@ __all__ = [
     "partial_realization",
     "past_future",
     "phase",
+    "positive",
     "positive_real",
     "positivity",
     "posterior",
@@ -209,18 +239,23 @@ __all__ = [
     "rts_smoother",
     "sample",
     "sample_canonical_correlations",
+    "sample_covariances",
     "sample_posterior",
+    "sarimax",
     "schur",
     "schur_parameters",
+    "score",
     "shortest_recursion",
     "spectral_density",
     "spectral_factor",
     "splitting",
     "square_root_filter",
+    "stacked",
     "standardize",
     "state_covariance",
     "state_factor",
     "stationary",
+    "stationary_ar",
     "steady_state",
     "step",
     "step_down",

@@ -34,12 +34,6 @@ class Affine(NamedTuple):
         """A z + offset."""
         return Affine(A @ self.mean + offset, A @ self.N, A @ self.U)
 
-    def joined(self, m: int) -> Affine:
-        """(z, w) with w ~ N(0, I) of m entries, independent of z."""
-        k, q = self.N.shape
-        N = np.block([[self.N, np.zeros((k, m))], [np.zeros((m, q)), np.eye(m)]])
-        return Affine(np.append(self.mean, np.zeros(m)), N, np.vstack([self.U, np.zeros((m, self.U.shape[1]))]))
-
 
 class Conditioned(NamedTuple):
     """z given y: its law, z = mean_z + gain (y - mean_y) + ..., log p(y), and how many unknowns y has settled."""
@@ -155,13 +149,3 @@ def _regular(zN: np.ndarray, M: np.ndarray, what: str) -> tuple[np.ndarray, np.n
             f"need > {q * EPS:.1e}: the covariance of the innovations is singular; leave out an output"
         )
     return F, HN[:, :p], HN[:, p:]
-
-
-def essential(y: Affine) -> np.ndarray:
-    """T (r, k) with T y of full rank and y = mean + pinv(T) T (y - mean): what a singular law leaves to be seen."""
-    N = np.hstack([y.N, y.U])
-    size = np.linalg.norm(N, axis=1)
-    size[size == 0] = 1.0
-    V, s, _ = np.linalg.svd(N / size[:, None], full_matrices=False)
-    r = int((s > max(N.shape) * EPS * s.max(initial=0.0)).sum())
-    return (V[:, :r] / s[:r]).T / size

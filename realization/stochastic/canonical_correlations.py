@@ -30,16 +30,21 @@ from realization.canonical.balanced import factors
 from realization.core.errors import ShapeError, StructureError
 from realization.core.frozen import Sealed
 from realization.linalg.decision import EPS, Decision, decide_rank
-from realization.linalg.dense import spectral_radius, two_norm
-from realization.linalg.gramians import hankel_singular_values
+from realization.linalg.dense import spectral_abscissa, spectral_radius, two_norm
+from realization.linalg.gramians import continuous_hankel_singular_values, hankel_singular_values
 from realization.linalg.psd import positive_factor
-from realization.linalg.riccati import RiccatiSolution, discrete_riccati
+from realization.stochastic.continuous_covariance import ContinuousCovarianceModel, continuous_covariance_model
+from realization.stochastic.continuous_faurre import continuous_faurre_set
 from realization.stochastic.covariance import CovarianceModel, covariance_model
+from realization.stochastic.faurre import faurre_set
+from realization.stochastic.noise_matrix import checked, in_units, units
 from realization.stochastic.window import block_toeplitz, covariance_window
 from realization.systems.base import count, of_kind
+from realization.systems.continuous import ContinuousSSM
 from realization.systems.linear import LinearSSM
-from realization.systems.stochastic import InnovationsSSM, StochasticSSM, stable
+from realization.systems.stochastic import ContinuousStochasticSSM, InnovationsSSM, StochasticSSM
 
+KINDS = (CovarianceModel, StochasticSSM, InnovationsSSM, ContinuousCovarianceModel, ContinuousStochasticSSM)
 LONGEST = 4096  # rows of a window: its factorization takes about a minute there
 
 
@@ -72,17 +77,24 @@ class Phase(Sealed):
 
     Parameters
     ----------
-    system : LinearSSM
-        With the Gramians P_- and Pbar_-.
+    system : LinearSSM or ContinuousSSM
+        With the Gramians P_- and Pbar_-, of the state x / units.
+    units : ndarray
+        (n,) powers of 2; all 1 unless states are out of scale.
     error : float
         Estimate of the relative error of the two.
     rate : float
-        Spectral radius of A - K C: what is missing in a window of i steps decreases like rate^(2i).
+        Spectral radius of A - K C, in continuous time of exp(A - K C): what a window of length t misses decreases
+        like rate^(2t).
+    on_boundary : int
+        Zeros of the process on the unit circle (imaginary axis).
     """
 
-    system: LinearSSM
+    system: Any
+    units: np.ndarray
     error: float
     rate: float
+    on_boundary: int
 
 
 def phase(data: Any) -> Phase:
@@ -90,8 +102,8 @@ def phase(data: Any) -> Phase:
 
     Parameters
     ----------
-    data : CovarianceModel, StochasticSSM or InnovationsSSM
-        Of spectral radius below 1.
+    data : CovarianceModel, StochasticSSM, InnovationsSSM, ContinuousCovarianceModel or ContinuousStochasticSSM
+        Stable.
 
     Returns
     -------
@@ -103,7 +115,7 @@ def phase(data: Any) -> Phase:
     ShapeError
         If data are of another kind.
     StructureError
-        If the spectral radius is 1 or more, if the data belong to no process, or if the innovations are singular.
+        If A is not stable, if the data belong to no process, or if the innovations are singular.
 
     Examples
     --------
@@ -112,13 +124,19 @@ def phase(data: Any) -> Phase:
     (array([[0.317]]), 0.2679)
     """
     data = covariances_of(data)
-    stable(data.A)
-    forward, backward = _least(data, "the past"), _least(data.dual, "the future")
-    B, C = _gain(forward), _gain(backward).T
-    n, p = len(data.A), len(data.Lambda0)
-    # what rounds in K and R on the way is of the size of a residual, with a digit for the constants
-    error = sum(half.condition * max(half.residual, 10 * (n + p) * EPS) for half in (forward, backward))
-    return Phase(LinearSSM(data.A, B, C, np.zeros((p, p))), error, spectral_radius(forward.closed_loop))
+    checked("canonical correlations", data)
+    x = units(data)[0]
+    data, continuous = in_units(data, x, np.ones(len(data.C))), isinstance(data, ContinuousCovarianceModel)
+    full = (continuous_faurre_set if continuous else faurre_set)(data)
+    n, p = full.K.shape
+    B, C = full.K @ np.linalg.cholesky(full.R), (full.Kbar @ np.linalg.cholesky(full.Rbar)).T
+    rate = np.exp(spectral_abscissa(full.predictor)) if continuous else spectral_radius(full.predictor)
+    # a Newton step does not see what it rounds itself, nor what rounds in K and R: a digit for the constants
+    error = 10 * (n + p) * EPS + sum(
+        e / (two_norm(P) or 1.0) for e, P in ((full.error, full.P_minus), (full.error_bar, full.Pbar_minus))
+    )
+    system = (ContinuousSSM if continuous else LinearSSM)(data.A, B, C, np.zeros((p, p)))
+    return Phase(system, x, error, float(rate), full.on_boundary)
 
 
 def canonical_correlations(data: Any) -> CanonicalCorrelations:
@@ -126,8 +144,8 @@ def canonical_correlations(data: Any) -> CanonicalCorrelations:
 
     Parameters
     ----------
-    data : CovarianceModel, StochasticSSM or InnovationsSSM
-        Of spectral radius below 1.
+    data : CovarianceModel, StochasticSSM, InnovationsSSM, ContinuousCovarianceModel or ContinuousStochasticSSM
+        Stable.
 
     Returns
     -------
@@ -139,7 +157,7 @@ def canonical_correlations(data: Any) -> CanonicalCorrelations:
     ShapeError
         If data are of another kind.
     StructureError
-        If the spectral radius is 1 or more, if the data belong to no process, or if the innovations are singular.
+        If A is not stable, if the data belong to no process, or if the innovations are singular.
 
     References
     ----------
@@ -164,12 +182,17 @@ def canonical_correlations(data: Any) -> CanonicalCorrelations:
 
 def correlations_of(found: Phase) -> CanonicalCorrelations:
     """Return the canonical correlations of the process with this phase."""
-    s = found.system
-    values, scale = np.minimum(hankel_singular_values(s.A, s.B, s.C), 1.0), factors(s)
-    # sigma moves by at most |M| |dL| + |dM| |L|
-    error = found.error * two_norm(scale.M) * two_norm(scale.L) + scale.noise
+    s, basis = found.system, factors(found.system)
+    hankel = continuous_hankel_singular_values if isinstance(s, ContinuousSSM) else hankel_singular_values
+    values = np.minimum(hankel(s.A, s.B, s.C), 1.0)
+    # sigma moves by at most |dM| |L| + |M| |dL|, in units in which x_- has variances 1
+    deviations = np.linalg.norm(basis.L, axis=1)[:, None]
+    deviations = np.where(deviations > 0, deviations, 1.0)
+    error = found.error * two_norm(basis.M * deviations) * two_norm(basis.L / deviations)
     nonzero = decide_rank(values, scale=1.0, noise=error, what="order of the process")
-    return CanonicalCorrelations(values, nonzero, int((1 - values <= error).sum()), error)
+    # a zero on the boundary is a shared variable, however badly P_- is known there
+    ones = max(found.on_boundary, int((1 - values <= error).sum()))
+    return CanonicalCorrelations(values, nonzero, ones, error)
 
 
 def window_correlations(covariances: Any, past: int, future: int) -> np.ndarray:
@@ -197,7 +220,7 @@ def window_correlations(covariances: Any, past: int, future: int) -> np.ndarray:
     ShapeError
         If the covariances are of another shape, too few, or the windows too long.
     StructureError
-        If a window has a covariance that is not positive semidefinite.
+        If past, future, or both together have a covariance that is not positive semidefinite.
 
     Examples
     --------
@@ -206,8 +229,8 @@ def window_correlations(covariances: Any, past: int, future: int) -> np.ndarray:
     >>> [float(window_correlations([2, -1] + 18 * [0], i, i)[0].round(6)) for i in (1, 3, 9)]
     [0.5, 0.75, 0.9]
     """
-    Lambda, i, j = covariance_window(covariances), count("past", past), count("future", future)
-    p = Lambda.shape[1]
+    Lambda = covariance_window(covariances).astype(np.float64)
+    i, j, p = count("past", past), count("future", future), Lambda.shape[1]
     if len(Lambda) < i + j or max(i, j) * p > LONGEST:
         raise ShapeError(
             f"windows of {i} and {j} steps of {p} numbers, and {len(Lambda)} covariances: at least {i + j} covariances "
@@ -215,11 +238,18 @@ def window_correlations(covariances: Any, past: int, future: int) -> np.ndarray:
         )
     H = _joined(Lambda[np.add.outer(np.arange(j), np.arange(i)) + 1])
     # the past is listed backward in time, and so has the covariances of the reversed process
-    W_f, W_p = _whitening(window_covariance(Lambda, j)), _whitening(window_covariance(Lambda.swapaxes(1, 2), i))
-    return np.minimum(np.linalg.svd(W_f.T @ H @ W_p, compute_uv=False), 1.0)
+    W_f, error_f = _whitening(window_covariance(Lambda, j))
+    W_p, error_p = _whitening(window_covariance(Lambda.swapaxes(1, 2), i))
+    values = np.linalg.svd(W_f.T @ H @ W_p, compute_uv=False)
+    if (excess := values.max(initial=0.0) - 1) > error_f + error_p:
+        raise StructureError(
+            f"past and future have the correlation 1 + {excess:.2g}, need <= 1 (rounding is {error_f + error_p:.1e}): "
+            "the covariances belong to no process"
+        )
+    return np.minimum(values, 1.0)
 
 
-def window_length(data: Any, atol: float = 1e-12) -> int:
+def window_length(data: Any, *, atol: float = 1e-12) -> int:
     """Return i with rate^(2i) <= atol, the window in which canonical correlations have converged so far.
 
     After i steps of the past the Kalman filter has the error covariance of the infinite past up to terms of
@@ -252,46 +282,29 @@ def window_length(data: Any, atol: float = 1e-12) -> int:
     """
     if not 0 < atol < 1:
         raise ShapeError(f"atol is {atol}, but a number between 0 and 1 is needed")
+    of_kind("window", data, CovarianceModel, StochasticSSM, InnovationsSSM)
     found = phase(data)
     n = len(found.system.A)
-    if 1 - found.rate <= found.error:
+    if found.on_boundary:
         raise StructureError(
-            f"spectral radius of A - K C is 1 - {1 - found.rate:.1e}, need < 1 - {found.error:.1e}: windows converge "
-            "like 1 / length only; canonical_correlations needs none"
+            f"A - K C has {found.on_boundary} eigenvalues on the unit circle, radius 1 - {1 - found.rate:.1e}: "
+            "windows converge like 1 / length; canonical_correlations needs none"
         )
     steps = np.log(atol) / (2 * np.log(found.rate)) if found.rate > 0 else 0.0
     return max(n, int(np.ceil(steps)))
 
 
-def covariances_of(data: Any) -> CovarianceModel:
+def covariances_of(data: Any) -> CovarianceModel | ContinuousCovarianceModel:
     """Return data themselves, or those of a model."""
-    of_kind("canonical correlations", data, CovarianceModel, StochasticSSM, InnovationsSSM)
-    return data if isinstance(data, CovarianceModel) else covariance_model(data)
+    of_kind("canonical correlations", data, *KINDS)
+    if isinstance(data, ContinuousStochasticSSM):
+        return continuous_covariance_model(data)
+    return covariance_model(data) if isinstance(data, StochasticSSM | InnovationsSSM) else data
 
 
 def window_covariance(Lambda: np.ndarray, steps: int) -> np.ndarray:
     """Covariance (steps p, steps p) of as many steps, none included."""
     return block_toeplitz(Lambda[:steps]) if steps else np.zeros((0, 0))
-
-
-def _least(data: CovarianceModel, what: str) -> RiccatiSolution:
-    """P_- = A P_- A' + K R K',  K = (G - A P_- C') inv(R),  R = Lambda0 - C P_- C' > 0."""
-    A, C, G = data.A, data.C, data.G
-    found = discrete_riccati(A.T, C.T, np.zeros_like(A), -data.Lambda0, -G)
-    least, size = np.linalg.eigvalsh(-found.weight).min(initial=np.inf), two_norm(data.Lambda0)
-    if not least > len(C) * EPS * size:
-        raise StructureError(
-            f"the innovations of {what} have a covariance with eigenvalue {least:.3g}, need > "
-            f"{len(C) * EPS * size:.1e}: below 0 the data belong to no process, at 0 an output is known from the "
-            "others and is to be left out"
-        )
-    return found
-
-
-def _gain(half: RiccatiSolution) -> np.ndarray:
-    """K F with F F' = R."""
-    F: np.ndarray = np.linalg.cholesky(-half.weight)
-    return half.gain.T @ F
 
 
 def _joined(blocks: np.ndarray) -> np.ndarray:
@@ -300,7 +313,9 @@ def _joined(blocks: np.ndarray) -> np.ndarray:
     return blocks.swapaxes(1, 2).reshape(j * p, i * q)
 
 
-def _whitening(T: np.ndarray) -> np.ndarray:
-    """W with W' T W = I, on the range of T."""
-    F = positive_factor(T, what="the covariance of a window").F
-    return F / (F**2).sum(axis=0)
+def _whitening(T: np.ndarray) -> tuple[np.ndarray, float]:
+    """W with W' T W = I on the range of T, and what rounding of T does to it: the condition of T, times its size."""
+    found = positive_factor(T, what="the covariance of a window")
+    kept = found.eigenvalues[: found.F.shape[1]]
+    error = 10 * len(T) * EPS * float(kept[0] / kept[-1]) if len(kept) else 0.0
+    return found.F / kept, error

@@ -21,6 +21,7 @@ from realization.stochastic.kalman import KalmanRun
 from realization.stochastic.normalized import nis, standardize
 from realization.stochastic.significance import HypothesisTest, probability
 from realization.stochastic.whiteness import autocorrelations, cumulative_periodogram, hosking, ljung_box
+from realization.systems.base import of_kind
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -66,17 +67,19 @@ class Diagnosis(Sealed):
     @property
     def findings(self) -> tuple[str, ...]:
         """What is wrong, in sentences; empty where nothing is."""
-        found = []
-        if any(test.rejected for test in self.colour):
-            found.append(self._coloured())
+        coloured = any(test.rejected for test in self.colour)
+        found = [self._coloured()] if coloured else []
         if self.variance.rejected:
-            size = "small" if self.variance_ratio > 1 else "large"
-            found.append(
-                f"variance {self.variance_ratio:.3g} times the one claimed: the covariances of the noise are too {size}"
-            )
+            found.append(self._of_another_size(coloured))
         if self.drift.rejected:
             found.append(self._drifting())
         return tuple(found)
+
+    def _of_another_size(self, coloured: bool) -> str:
+        ratio = f"variance {self.variance_ratio:.3g} times the one claimed"
+        if coloured and self.variance_ratio > 1:
+            return f"{ratio}: what colours them adds to it, mend that first"
+        return f"{ratio}: the covariances of the noise are too {'small' if self.variance_ratio > 1 else 'large'}"
 
     def _coloured(self) -> str:
         r = np.abs(self.correlations[1:])
@@ -186,7 +189,7 @@ def diagnose_run(run: KalmanRun, *, lags: int | None = None, fitted: int = 0, le
     Raises
     ------
     ShapeError
-        If the run has batch axes or did not store the covariances.
+        If it is no run of the filter, has batch axes or did not store the covariances.
     StructureError
         If there are too few steps.
 
@@ -203,6 +206,7 @@ def diagnose_run(run: KalmanRun, *, lags: int | None = None, fitted: int = 0, le
     >>> [diagnose_run(kalman_filter(model, y, initial=start)).sound for model in (level, stiff)]
     [True, False]
     """
+    of_kind("diagnosis", run, KalmanRun)
     e, R = run.innovations, run.innovation_covariance
     if e is None or R is None:
         raise ShapeError(

@@ -21,7 +21,7 @@ from realization.linalg.block_schur import block_diagonal_schur
 from realization.linalg.decision import EPS
 from realization.linalg.dense import two_norm
 from realization.stochastic.faurre import FaurreSet
-from realization.stochastic.faurre_equation import inverse
+from realization.stochastic.smallest import inverse
 
 GROUPS = 12  # 4096 models
 

@@ -23,11 +23,13 @@ import numpy as np
 from realization.canonical.balanced import factors
 from realization.core.frozen import Sealed
 from realization.linalg.dense import two_norm
-from realization.stochastic.canonical_correlations import covariances_of, phase
+from realization.linalg.lyapunov import continuous_lyapunov
+from realization.stochastic.canonical_correlations import phase
+from realization.stochastic.continuous_covariance import ContinuousCovarianceModel
 from realization.stochastic.covariance import CovarianceModel, state_covariance
 from realization.stochastic.joint import joint_covariance
 from realization.systems.base import count, of_kind
-from realization.systems.stochastic import InnovationsSSM, StochasticSSM
+from realization.systems.stochastic import ContinuousStochasticSSM, InnovationsSSM, StochasticSSM
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -88,8 +90,8 @@ def frame(data: Any) -> Frame:
 
     Parameters
     ----------
-    data : CovarianceModel, StochasticSSM or InnovationsSSM
-        Of spectral radius below 1; data have no state of their own.
+    data : CovarianceModel, StochasticSSM, InnovationsSSM, ContinuousCovarianceModel or ContinuousStochasticSSM
+        Stable; data have no state of their own.
 
     Returns
     -------
@@ -101,7 +103,7 @@ def frame(data: Any) -> Frame:
     ShapeError
         If data are of another kind.
     StructureError
-        If the spectral radius is 1 or more, if the data belong to no process, or if the innovations are singular.
+        If A is not stable, if the data belong to no process, or if the innovations are singular.
 
     References
     ----------
@@ -116,13 +118,14 @@ def frame(data: Any) -> Frame:
     >>> principal_angles(found.joint, found.predictor, found.backward, noise=found.noise).cosines.round(12)
     array([0.5])
     """
-    found = phase(covariances_of(data))
-    basis = factors(found.system)
-    P = np.zeros((0, 0)) if isinstance(data, CovarianceModel) else state_covariance(data)
-    n, k = len(basis.L), len(P)
+    found = phase(data)
+    basis, x, P = factors(found.system), found.units[:, None], _own(data)
+    n, k = len(x), len(P)
     P_, Pb = basis.L @ basis.L.T, basis.M @ basis.M.T
+    noise = found.error * max(_spread(P_), _spread(Pb))
+    P_, Pb = P_ * x * x.T, Pb / x / x.T
     joint = np.block([[P_, P_[:, :k], P_ @ Pb], [P_[:k], P, P @ Pb[:k]], [Pb @ P_, Pb[:, :k] @ P, Pb]])
-    index, noise = np.arange(len(joint)), found.error * max(_spread(P_), _spread(Pb))
+    index = np.arange(len(joint))
     return Frame(joint, index[:n], index[n : n + k], index[n + k :], noise)
 
 
@@ -170,6 +173,15 @@ def moment(model: Any, past: int, future: int) -> Moment:
     x, y = index[: n * (T + 1)], index[n * (T + 1) :]
     joint = joint_covariance(model, T)
     return Moment(joint, y[: p * i], y[p * i :], x[n * i : n * (i + 1)], x[: n * i], x[n * (i + 1) :])
+
+
+def _own(data: Any) -> np.ndarray:
+    """State covariance of a model, (n, n); (0, 0) of data."""
+    if isinstance(data, CovarianceModel | ContinuousCovarianceModel):
+        return np.zeros((0, 0))
+    if isinstance(data, ContinuousStochasticSSM):
+        return continuous_lyapunov(data.A, data.B @ data.B.T).X
+    return state_covariance(data)
 
 
 def _spread(P: np.ndarray) -> float:

@@ -23,7 +23,6 @@ from realization.linalg.psd import positive_factor
 from realization.stochastic.canonical_correlations import (
     CanonicalCorrelations,
     canonical_correlations,
-    covariances_of,
     window_covariance,
 )
 from realization.stochastic.covariance import autocovariances
@@ -74,8 +73,8 @@ def mutual_information(data: Any) -> float:
 
     Parameters
     ----------
-    data : CovarianceModel, StochasticSSM or InnovationsSSM
-        Of spectral radius below 1.
+    data : CovarianceModel, StochasticSSM, InnovationsSSM, ContinuousCovarianceModel or ContinuousStochasticSSM
+        Stable.
 
     Returns
     -------
@@ -87,7 +86,7 @@ def mutual_information(data: Any) -> float:
     ShapeError
         If data are of another kind.
     StructureError
-        If the spectral radius is 1 or more, if the data belong to no process, or if the innovations are singular.
+        If A is not stable, if the data belong to no process, or if the innovations are singular.
 
     Notes
     -----
@@ -109,8 +108,8 @@ def kept_information(data: Any, order: int) -> float:
 
     Parameters
     ----------
-    data : CovarianceModel, StochasticSSM or InnovationsSSM
-        Of spectral radius below 1.
+    data : CovarianceModel, StochasticSSM, InnovationsSSM, ContinuousCovarianceModel or ContinuousStochasticSSM
+        Stable.
     order : int
         r; all of them from n on.
 
@@ -142,8 +141,8 @@ def model_information(data: Any, order: int) -> float:
 
     Parameters
     ----------
-    data : CovarianceModel, StochasticSSM or InnovationsSSM
-        Of spectral radius below 1.
+    data : CovarianceModel, StochasticSSM, InnovationsSSM, ContinuousCovarianceModel or ContinuousStochasticSSM
+        Stable.
     order : int
         Number of states of that model.
 
@@ -201,7 +200,7 @@ def window_information(data: Any, past: int, future: int) -> float:
     [0.0, 0.143841, 0.143841]
     """
     i, j = count("past", past), count("future", future)
-    Lambda = autocovariances(covariances_of(data), i + j)
+    Lambda = autocovariances(data, i + j)
     past_, future_, both = (_log_det(window_covariance(Lambda, k)) for k in (i, j, i + j))
     return (past_ + future_ - both) / 2
 

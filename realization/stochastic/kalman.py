@@ -148,7 +148,7 @@ def kalman_filter(
         "all" also the gains.
     steady : bool or float
         Freeze the gains when a step changes P by less than this tolerance, relative to sqrt(Pii + Qii) of the states;
-        a missing output thaws them.  True: n eps.
+        a missing output thaws them.  True: 2 (n + p) eps.  Without effect where the model varies.
 
     Returns
     -------
@@ -167,7 +167,7 @@ def kalman_filter(
     -----
     With E = P(t+1) - P(t) and Phi(t) = A - K(t) C, the Riccati recursion has P(t+2) - P(t+1) = Phi(t+1) E Phi(t)':
     changes shrink by the square of the spectral radius of Phi, and what follows changes P by no more than
-    |E| |1 + Phi Phi' + Phi^2 Phi^2' + ...|.  With |E| below n eps |P| that is what the roundings of the products
+    |E| |1 + Phi Phi' + Phi^2 Phi^2' + ...|.  With |E| at 2 (n + p) eps |P| that is what the roundings of the products
     would change as well, so the default costs no digits that were there.  See `steady_state` for the limit.
 
     The likelihood with a diffuse start is that of Durbin and Koopman (2012): k^(d/2) times the likelihood, for k to
@@ -196,7 +196,7 @@ def kalman_filter(
     if isinstance(model, TimeVaryingStochasticSSM):
         matrices = _from(matrices, state.time, y.shape[-2], isinstance(initial, KalmanState))
         steady = False
-    tolerance = -1.0 if steady is False else n * EPS if steady is True else at_least(0.0, "steady", steady)
+    tolerance = _tolerance(steady, n + p)
     batch = _batch(y, state)
     c, d = (_offset(*x, y, batch) for x in (("state_offset", state_offset, n), ("output_offset", output_offset, p)))
     return _run(matrices, y, state, batch, c, d, store, tolerance)
@@ -295,6 +295,13 @@ def _stationary(model: Any) -> np.ndarray:
         raise StructureError(f"no stationary state to start from ({error}); {advice}") from None
 
 
+def _tolerance(steady: bool | float, products: int) -> float:
+    """-1 for never."""
+    if isinstance(steady, bool | np.bool_):
+        return 2 * products * EPS if steady else -1.0
+    return at_least(0.0, "steady", steady)
+
+
 def _from(matrices: Turned, time: int, steps: int, going_on: bool) -> Turned:
     """So many steps of a model that varies, from time on; all of them unless a run goes on."""
     left = len(matrices.A) - time
@@ -347,12 +354,14 @@ def _run(
         for X in (state.covariance, state.diffuse)
     )
     groups = [np.array([i]) for i in range(count)] if many else alike(y)
-    found = [
-        recursion(matrices, y[g], a[g], P[g[0] if many else 0], W[g[0] if many else 0],
-                  c[g] if len(c) > 1 else c, d[g] if len(d) > 1 else d, LEVELS[store], tolerance, state.time)
-        for g in groups
-    ]  # fmt: skip
-    each = assembled(found, groups, count, batch, shared=len(groups) == 1 and not many)
+    shared = len(groups) == 1 and not many
+    found = []
+    for g in groups:
+        of = slice(None) if shared else g  # a slice copies nothing
+        c_of, d_of = (x[of] if len(x) > 1 else x for x in (c, d))
+        start = a[of], P[g[0] if many else 0], W[g[0] if many else 0]
+        found.append(recursion(matrices, y[of], *start, c_of, d_of, LEVELS[store], tolerance, state.time))
+    each = assembled(found, groups, count, batch, shared=shared)
     total = each.pop("total")
     first = [f.steady_from for f in found if f.steady_from is not None]
     return KalmanRun(

@@ -27,6 +27,7 @@ from realization.linalg.decision import EPS
 from realization.linalg.dense import two_norm
 from realization.stochastic.window import (
     covariance_window,
+    diagonal_units,
     entries,
     exact,
     factor,
@@ -34,6 +35,7 @@ from realization.stochastic.window import (
     right_divided,
     sign,
     squeezed,
+    stacked,
 )
 
 
@@ -82,7 +84,7 @@ class Positivity:
     order : int
         n: the largest one where T > 0.
     eigenvalue : float
-        The least one of S_n, where Lambda(0) has ones on its diagonal.
+        The least one of S_n and Sbar_n, where Lambda(0) has ones on its diagonal.
     threshold : float
         What rounding of the covariances does to it, (n+1) p eps |A_n|^2; 0 where they are fractions.
     """
@@ -172,7 +174,7 @@ def levinson(covariances: Any) -> Levinson:
     return Levinson(
         tuple(squeezed(s.A, covariances) for s in steps),
         tuple(squeezed(s.B, covariances) for s in steps),
-        **{name: squeezed(_stacked(X, Lambda), covariances) for name, X in blocks.items()},
+        **{name: squeezed(stacked(X, Lambda), covariances) for name, X in blocks.items()},
     )
 
 
@@ -304,10 +306,10 @@ def extended(Lambda: np.ndarray, lattice: Lattice, reflections: Any) -> np.ndarr
     ShapeError
         If the reflections have other axes.
     StructureError
-        If one has a norm of 1 or more.
+        If one has a norm of 1 or more, or the errors have vanished in rounding before it.
     """
     Gamma, p = entries("reflections", reflections), Lambda.shape[-1]
-    if Gamma.ndim == 1 and (p == 1 or not Gamma.size):
+    if Gamma.ndim == 1 and (p == 1 or not Gamma.size):  # a row of none is one for any p
         Gamma = Gamma.reshape(-1, p, p)
     if Gamma.shape[1:] != (p, p):
         needed = f"(N, {p}, {p})" + ", or (N,)," * (p == 1)
@@ -315,8 +317,11 @@ def extended(Lambda: np.ndarray, lattice: Lattice, reflections: Any) -> np.ndarr
     if exact(Lambda) != exact(Gamma) or p > 1:  # a square root, or floats on either side
         Lambda, Gamma = Lambda.astype(np.float64), Gamma.astype(np.float64)
         lattice = Lattice(*(X.astype(np.float64) for X in lattice))
+    units = diagonal_units(Lambda)
     for each in Gamma:
         n = len(Lambda)
+        if p > 1:  # of one output the error is a product of 1 - Gamma^2
+            require_positive(_judge(n - 1, lattice, units))
         if not (size := abs(each[0, 0]) if p == 1 else two_norm(each)) < 1:
             raise StructureError(f"reflection {n} has norm {float(size):.6g}, need < 1: no process has it")
         Delta = each * lattice.S if p == 1 else factor(lattice.S) @ each @ factor(lattice.Sbar).T
@@ -334,23 +339,34 @@ def checked(Lambda: np.ndarray) -> Iterator[Lattice]:
         At the first order whose prediction error is not positive definite.
     """
     for lattice, found in judged(Lambda):
-        if found.verdict == "indefinite":
-            raise StructureError(f"covariances are not those of a process, {found}; estimate them from one record")
-        if found.verdict == "singular":
-            raise StructureError(
-                f"covariances are {found}: the process is predicted without error from {found.order} values; "
-                f"give fewer than {found.order} lags" if found.order else f"Lambda(0) is {found}; drop an output"
-            )  # fmt: skip
+        require_positive(found)
         yield lattice
+
+
+def require_positive(found: Positivity) -> None:
+    """Refuse a window that is not positive definite.
+
+    Raises
+    ------
+    StructureError
+        With the order and the eigenvalue.
+    """
+    if found.verdict == "indefinite":
+        raise StructureError(f"covariances are not those of a process, {found}; estimate them from one record")
+    if found.verdict == "singular" and not found.order:
+        raise StructureError(f"Lambda(0) is {found}; drop an output")
+    if found.verdict == "singular":
+        raise StructureError(
+            f"covariances are {found}: the process is predicted without error from {found.order} values; "
+            f"give fewer than {found.order} lags"
+        )
 
 
 def judged(Lambda: np.ndarray) -> Iterator[tuple[Lattice, Positivity]]:
     """The lattices of all orders with the verdict on each, up to the first that is not positive."""
     I = identity(Lambda)[None]
     lattice = Lattice(I, I, Lambda[0], Lambda[0], I[0], I[0])
-    # the diagonal of Lambda(0) as units; where it is not positive, the verdict is out at order 0
-    units = np.sqrt(np.maximum(np.diag(Lambda[0]).astype(np.float64), 0.0))
-    units[units == 0] = 1.0
+    units = diagonal_units(Lambda)
     for n in range(len(Lambda)):
         found = _judge(n, lattice, units)
         yield lattice, found
@@ -361,14 +377,20 @@ def judged(Lambda: np.ndarray) -> Iterator[tuple[Lattice, Positivity]]:
 
 
 def _judge(n: int, lattice: Lattice, units: np.ndarray) -> Positivity:
-    S = lattice.S.astype(np.float64) / np.outer(units, units)
-    least = float(np.linalg.eigvalsh(S).min(initial=np.inf))
+    """S_n and Sbar_n are positive definite together; in floats the smaller decides."""
+    sides = (_least(lattice.A, lattice.S, units), _least(lattice.B, lattice.Sbar, units))
+    least, threshold = min(sides, key=lambda side: side[0] - side[1])
     if exact(lattice.S):
         return Positivity(_VERDICTS[sign(lattice.S)], n, least, 0.0)
-    rows = np.abs(lattice.A * (units / units[:, None])).sum(axis=(0, 2))
-    threshold = (n + 1) * len(S) * EPS * float(rows.max(initial=0.0)) ** 2
     verdict: Any = "positive" if least > threshold else "indefinite" if least < -threshold else "singular"
     return Positivity(verdict, n, least, threshold)
+
+
+def _least(A: np.ndarray, S: np.ndarray, units: np.ndarray) -> tuple[float, float]:
+    """The least eigenvalue of S_n, and what rounding does to it, in units of the outputs."""
+    least = np.linalg.eigvalsh(S.astype(np.float64) / np.outer(units, units)).min(initial=np.inf)
+    rows = np.abs(A.astype(np.float64) * (units / units[:, None])).sum(axis=(0, 2))
+    return float(least), A.shape[0] * len(S) * EPS * float(rows.max(initial=0.0)) ** 2
 
 
 def reflection(K: np.ndarray, S: np.ndarray, Sbar: np.ndarray) -> np.ndarray:
@@ -376,7 +398,3 @@ def reflection(K: np.ndarray, S: np.ndarray, Sbar: np.ndarray) -> np.ndarray:
     if len(K) == 1:
         return K
     return np.linalg.solve(factor(S), K.astype(np.float64) @ factor(Sbar))
-
-
-def _stacked(X: list[np.ndarray], Lambda: np.ndarray) -> np.ndarray:
-    return np.stack(X) if X else Lambda[:0]

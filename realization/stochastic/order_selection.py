@@ -4,8 +4,8 @@
     SVC        s_{n+1}^2       + d(n) log N / N
     NIC        sum_{k>n} s_k^2 + d(n) log N / N
 
-with d(n) = 2 n p, the number of parameters that n states take with p outputs.  A correlation below about
-sqrt(2 p log N / N) is hidden from the last two whatever it is.
+with d(n) = 2 n p, the number of parameters that n states take with p outputs, n m more with m inputs.
+A correlation below about sqrt(2 p log N / N) is hidden from the last two whatever it is.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def bartlett_of_process(y: Any, past: int, future: int, *, level: float = 0.05) 
     found, windows = sample_canonical_correlations(y, past, future), past_future(y, past, future)
     a, b, N, s = found.J @ windows.past, found.M @ windows.future, found.steps, found.values
     Q, degrees = _bartlett(s, N, len(a), len(b))
-    K = min(past, future)
+    K = max(min(past, future), 1)
     Ga, Gb = (np.array([x[:, k:] @ x[:, : N - k].T / N for k in range(K)]) for x in (a, b))
     # lags -K+1 ... K-1, G(-k) = G(k)'
     Ga, Gb = (np.concatenate([G[:0:-1].swapaxes(1, 2), G]) for G in (Ga, Gb))
@@ -124,8 +124,8 @@ def bartlett_of_process(y: Any, past: int, future: int, *, level: float = 0.05) 
     return _first_accepted("Bartlett, overlapping windows", s, Q / scale, effective, level)
 
 
-def svc(s: Any, N: int, p: int) -> OrderChoice:
-    """SVC(n) = s_{n+1}^2 + 2 n p log N / N, the smallest.
+def svc(s: Any, N: int, p: int, *, inputs: int = 0) -> OrderChoice:
+    """SVC(n) = s_{n+1}^2 + n (2 p + inputs) log N / N, the smallest.
 
     Parameters
     ----------
@@ -135,12 +135,14 @@ def svc(s: Any, N: int, p: int) -> OrderChoice:
         Number of samples.
     p : int
         Number of outputs.
+    inputs : int
+        Number of inputs, where the correlations are those given the inputs to come.
 
     Returns
     -------
     OrderChoice
-        Among 0 ... k.  Decided if the margin is more than twice the standard deviation of the sample
-        correlations in it, 2 s (1 - s^2) / sqrt(N) each.
+        Among 0 ... k.  Decided if the margin is more than the standard deviation of the
+        squared correlations in it, 2 s (1 - s^2) / sqrt(N) each.
 
     Raises
     ------
@@ -157,11 +159,11 @@ def svc(s: Any, N: int, p: int) -> OrderChoice:
     SVC: order 2, then 3 (margin 0.0275)
     """
     s = _correlations(s)
-    return _smallest_with_noise("SVC", np.append(s**2, 0.0), s, N, p)
+    return _smallest_with_noise("SVC", np.append(s**2, 0.0), s, N, 2 * count("p", p) + count("inputs", inputs))
 
 
-def nic(s: Any, N: int, p: int) -> OrderChoice:
-    """NIC(n) = sum_{k>n} s_k^2 + 2 n p log N / N, the smallest.
+def nic(s: Any, N: int, p: int, *, inputs: int = 0) -> OrderChoice:
+    """NIC(n) = sum_{k>n} s_k^2 + n (2 p + inputs) log N / N, the smallest.
 
     Parameters
     ----------
@@ -171,11 +173,13 @@ def nic(s: Any, N: int, p: int) -> OrderChoice:
         Number of samples.
     p : int
         Number of outputs.
+    inputs : int
+        Number of inputs, where the correlations are those given the inputs to come.
 
     Returns
     -------
     OrderChoice
-        Among 0 ... k: the number of s_k^2 above the price 2 p log N / N of a state.  Decided as in `svc`.
+        Among 0 ... k: the number of s_k^2 above the price (2 p + inputs) log N / N of a state.  Decided as in `svc`.
 
     Raises
     ------
@@ -192,7 +196,8 @@ def nic(s: Any, N: int, p: int) -> OrderChoice:
     NIC: order 2, then 3 (margin 0.0275)
     """
     s = _correlations(s)
-    return _smallest_with_noise("NIC", np.append(np.cumsum(s[::-1] ** 2)[::-1], 0.0), s, N, p)
+    left = np.append(np.cumsum(s[::-1] ** 2)[::-1], 0.0)
+    return _smallest_with_noise("NIC", left, s, N, 2 * count("p", p) + count("inputs", inputs))
 
 
 def _bartlett(s: np.ndarray, N: int, q1: int, q2: int) -> tuple[np.ndarray, np.ndarray]:
@@ -228,14 +233,14 @@ def _first_accepted(name: str, s: np.ndarray, Q: np.ndarray, degrees: np.ndarray
     return OrderChoice(name, order, p, runner_up, margin, bool(margin >= np.log10(2)))
 
 
-def _smallest_with_noise(name: str, left: np.ndarray, s: np.ndarray, N: int, p: int) -> OrderChoice:
-    """left(n) + 2 n p log N / N, decided against twice the deviation of the correlations between the best two."""
+def _smallest_with_noise(name: str, left: np.ndarray, s: np.ndarray, N: int, price: int) -> OrderChoice:
+    """left(n) + n price log N / N, decided against the deviation of the squares between the best two."""
     N = samples(N)
-    values = left + 2 * count("p", p) * np.arange(len(left)) * np.log(N) / N
+    values = left + price * np.arange(len(left)) * np.log(N) / N
     first, second = best_two(values)
     between = s[min(first, second) : max(first, second) + 1] if second is not None else s[:0]
     # s^2 varies by 2 s (1 - s^2) / sqrt(N), and where s = 0 by the mean of its square, 1/N
-    noise = 2 * float(np.sqrt(((2 * between * (1 - between**2)) ** 2 / N + 1 / N**2).sum()))
+    noise = float(np.sqrt(((2 * between * (1 - between**2)) ** 2 / N + 1 / N**2).sum()))
     return smallest(name, values, noise)
 
 

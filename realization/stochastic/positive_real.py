@@ -24,12 +24,12 @@ from realization.core.frozen import Sealed
 from realization.linalg.certificate import U, certainly_positive
 from realization.linalg.dense import adjoint, two_norm
 from realization.linalg.lyapunov import discrete_lyapunov
-from realization.linalg.riccati import discrete_riccati
 from realization.stochastic.continuous_covariance import (
     ContinuousCovarianceModel,
     cayley_covariances,
 )
 from realization.stochastic.covariance import CovarianceModel, spectral_density
+from realization.stochastic.faurre_equation import stabilizing
 from realization.stochastic.noise_matrix import at_once, checked, in_units, noise_matrix, noise_rounding, units
 
 Verdict = Literal["positive real", "not positive real", "undecided"]
@@ -90,7 +90,7 @@ def positive_real(data: Any) -> PositiveRealCertificate:
     Raises
     ------
     ShapeError
-        If data are of another kind, or complex.
+        If data are of another kind.
     StructureError
         If A is not stable.
 
@@ -149,9 +149,8 @@ def _proofs(data: Any, discrete: CovarianceModel) -> Iterator[np.ndarray]:
     x, y = units(discrete)
     scaled = in_units(discrete, x, y)
     A, C, G, L0 = scaled.A, scaled.C, scaled.G, scaled.Lambda0
-    zero = np.zeros_like(A)
     try:
-        least = discrete_riccati(A.T, C.T, zero, -L0, -G)
+        least = stabilizing(scaled)
         V, d = -least.weight, np.diag(least.X)
         W = least.X + np.diag(np.where(d > 0, d, 1.0))
         X = discrete_lyapunov(A, W).X
@@ -160,15 +159,18 @@ def _proofs(data: Any, discrete: CovarianceModel) -> Iterator[np.ndarray]:
     for k in range(1, SHARES + 1):
         t = 0.25**k
         try:
-            rest = discrete_riccati(A.T, C.T, zero, -(L0 - t * (C @ X @ C.T + V)), -(G - t * A @ X @ C.T))
+            rest = stabilizing(CovarianceModel(A, C, G - t * A @ X @ C.T, L0 - t * _symmetric(C @ X @ C.T + V)))
         except RealizationError:
             continue
-        P = (rest.X + t * X) * np.outer(x, x)
-        P = (P + P.T) / 2
+        P = _symmetric(rest.X + t * X) * np.outer(x, x)
         if certainly_positive(P, np.zeros_like(P)) and certainly_positive(
             noise_matrix(data, P), noise_rounding(data, P)
         ):
             yield P
+
+
+def _symmetric(X: np.ndarray) -> np.ndarray:
+    return (X + X.T) / 2
 
 
 def density_pencil(data: CovarianceModel, level: float = 0.0) -> tuple[np.ndarray, np.ndarray]:

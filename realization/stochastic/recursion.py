@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from realization.core.errors import ShapeError, StructureError
+from realization.core.errors import StructureError
 from realization.core.frozen import Sealed
 from realization.linalg.decision import EPS
-from realization.stochastic.diffuse import diffuse_step
+from realization.stochastic.diffuse import diffuse_step, moved, unseen
 from realization.systems.base import of_kind, quiet
 from realization.systems.stochastic import InnovationsSSM, StochasticSSM, TimeVaryingStochasticSSM
 
@@ -51,14 +51,12 @@ def turned(model: Any) -> Turned:
     Raises
     ------
     ShapeError
-        If it is of another kind, or complex.
+        If it is of another kind.
     """
     of_kind("Kalman filter", model, StochasticSSM, InnovationsSSM, TimeVaryingStochasticSSM)
     if isinstance(model, InnovationsSSM):
         model = model.as_stochastic()
     A, B, C, D = (X if X.ndim == 3 else X[None] for X in (model.A, model.B, model.C, model.D))
-    if any(X.dtype.kind == "c" for X in (A, B, C, D)):
-        raise ShapeError("the model is complex; the filter is written for real ones")
     p, m = D.shape[-2:]
     if m < p:
         B, D = (np.concatenate([X, np.zeros((*X.shape[:-1], p - m))], axis=-1) for X in (B, D))
@@ -132,13 +130,15 @@ def recursion(
 
     (s, T, p), n = y.shape, P.shape[-1]
     if not s:  # covariances and gains need no data
-        y, a = np.zeros((1, T, p)), np.zeros((1, n))
+        y, a, c, d = np.zeros((1, T, p)), np.zeros((1, n)), np.zeros((1, 1, n)), np.zeros((1, 1, p))
     arrays = _allocated(level, len(y), T, n, p)
     total, infinite, begun = np.zeros(len(y)), [], 0
-    while begun < T and W.shape[1]:
-        infinite.append(W @ W.T)
+    W = np.array(W[:, W.any(axis=0)], order="C")  # others may need more columns
+    while begun < T and W.shape[1] and not (len(m.A) == 1 and unseen(m.A[0], m.C[0], W)):
+        infinite += [W @ W.T] if level >= COVARIANCES else []
         a, P, W = _unknown(m, y, a, P, W, c, d, begun, arrays, level, total, time)
         begun += 1
+    W, unknown = _drifted(m.A, W, T - begun, infinite if level >= COVARIANCES else None)
     a, P, F = np.array(a, order="C"), np.array(P, order="C"), np.zeros((p, p))
     Bt, Dt = m.B.swapaxes(-1, -2), m.D.swapaxes(-1, -2)
     scale = np.diagonal(m.Q[0] + m.B[0] @ Bt[0]) if len(m.Q) else np.zeros(n)
@@ -152,14 +152,14 @@ def recursion(
         arrays["predicted"][:, T] = a
     if level >= COVARIANCES:
         arrays["predicted_covariance"][T] = P
-        arrays["diffuse_covariance"] = np.array(infinite).reshape(begun, n, n)
+        arrays["diffuse_covariance"] = np.array(infinite).reshape(len(infinite), n, n)
     if not all(np.isfinite(x).all() for x in (a, P, W, total)):
         raise StructureError(f"the state leaves the range of float64 within {T} steps; fewer steps are needed")
     if not s:
         arrays |= {name: arrays[name][:0] for name in OF_EACH}
         total, a = total[:0], a[:0]
     kept = {name: x for name, x in arrays.items() if name == "diffuse_covariance" or level >= _needs(name)}
-    return Found(kept, total, a, P, W, begun, first if first >= 0 else None, frozen)
+    return Found(kept, total, a, P, W, begun + unknown, first if first >= 0 else None, frozen)
 
 
 def _needs(name: str) -> int:
@@ -208,6 +208,21 @@ def _unknown(
         arrays["filter_gain"][t][:, rows] = done.filter_gain
     after = _times(A, a) + _times(done.predictor_gain, v) + c[:, min(t, c.shape[1] - 1)]
     return after, done.covariance, done.diffuse
+
+
+def _drifted(A: np.ndarray, W: np.ndarray, steps: int, infinite: list[np.ndarray] | None) -> tuple[np.ndarray, int]:
+    """W after so many steps in which no output tells of it, and in how many it was not zero; W W' before each."""
+    for t in range(steps):
+        if not W.shape[1]:
+            return W, t
+        new = moved(A[0], W)
+        still = np.array_equal(new, W)
+        if infinite is not None:
+            infinite += [W @ W.T] * (steps - t if still else 1)
+        if still:
+            break
+        W = new
+    return W, steps
 
 
 def _times(X: np.ndarray, x: np.ndarray) -> np.ndarray:

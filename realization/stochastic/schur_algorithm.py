@@ -25,7 +25,17 @@ from realization.core.errors import ShapeError, StructureError
 from realization.core.frozen import Sealed
 from realization.linalg.decision import EPS
 from realization.stochastic.levinson import reflection
-from realization.stochastic.window import covariance_window, entries, exact, factor, right_divided, sign, squeezed
+from realization.stochastic.window import (
+    covariance_window,
+    diagonal_units,
+    entries,
+    exact,
+    factor,
+    right_divided,
+    sign,
+    squeezed,
+    stacked,
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -101,8 +111,7 @@ def schur(covariances: Any) -> Schur:
     """
     Lambda = covariance_window(covariances)
     N, p = len(Lambda) - 1, Lambda.shape[-1]
-    units = np.sqrt(np.maximum(np.diag(Lambda[0]).astype(np.float64), 0.0))
-    units[units == 0] = 1.0
+    units = diagonal_units(Lambda)
     U = V = Lambda  # U_n(n), ..., U_n(N) and V_n(n), ..., V_n(N); V_n(n) is not used
     S, Sbar, K, Kbar, Gamma, columns = [Lambda[0]], [Lambda[0]], [], [], [], [Lambda]
     _require_positive(0, S[0], units, Lambda[:0])
@@ -115,10 +124,11 @@ def schur(covariances: Any) -> Schur:
         U, V = U - V @ K[n].T, V - U @ Kbar[n].T
         S.append(_symmetric(U[0]))
         _require_positive(n + 1, S[-1], units, Gamma[n])
+        _require_positive(n + 1, Sbar[-1], units, Gamma[n])
         columns.append(np.concatenate([Lambda[: n + 1] * 0, U]))
     blocks = (S, Sbar, K, Kbar, Gamma)
-    stacked = (squeezed(np.stack(X) if X else Lambda[:0], covariances) for X in blocks)
-    return Schur(np.stack(columns).transpose(1, 2, 0, 3).reshape((N + 1) * p, (N + 1) * p), *stacked)
+    triangle = np.stack(columns).transpose(1, 2, 0, 3).reshape((N + 1) * p, (N + 1) * p)
+    return Schur(triangle, *(squeezed(stacked(X, Lambda), covariances) for X in blocks))
 
 
 def schur_parameters(numerator: Any, denominator: Any = None) -> np.ndarray:

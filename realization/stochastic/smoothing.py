@@ -5,15 +5,19 @@
     r(t-1) = C' inv(F) v + (A - K C)' r(t),    N(t-1) = C' inv(F) C + (A - K C)' N(t) (A - K C)
 
 r and N are what the outputs from t on say of x(t).  This is the Rauch-Tung-Striebel smoother without its
-inverse of P(t+1), which may be singular.  While some of the state is unknown P(t) is infinite, and the
-smoother runs on the model reversed in time, which is finite: given x(t+1), the outputs up to t determine x(t):
+inverse of P(t+1), which may be singular.  While some of the state is unknown P(t) is infinite, and the smoother runs in
+coordinates c = (e, d) in which everything is finite,
 
-    (x(t), w(t)) = (x(t|t), w(t|t)) + J (x(t+1) - x(t+1|t)) + noise
+    x(t) = x(t|t-1) + L e + U d,    e ~ N(0, I),    d unknown,
+
+on the model reversed in time: an orthogonal matrix takes what y(t) has left of (e(t), w(t)) to e(t+1) and to a noise
+that no later output sees, so that (c(t), w(t)) = gain v(t) + J c(t+1) + noise, and A is not inverted.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -22,18 +26,26 @@ import numpy as np
 from realization.core.errors import ShapeError, StructureError
 from realization.core.frozen import Sealed, describe
 from realization.linalg.psd import covariance_factor
-from realization.stochastic.affine import Affine, condition, essential, remaining, triangle
+from realization.stochastic.affine import Affine, condition, remaining
 from realization.stochastic.kalman import KalmanRun
 from realization.systems.base import of_kind
 from realization.systems.stochastic import InnovationsSSM, StochasticSSM, TimeVaryingStochasticSSM
 
 
 class Backward(NamedTuple):
-    """A step of the reversed model: J (n+m, n), Q (n+m, n+m) the covariance of its noise, w(t|t) = gain v(t)."""
+    """A step of the reversed model: (e, d, w) = gain v + J c(t+1) + noise of covariance Q; basis is [L U], (n, k)."""
 
     J: np.ndarray
     Q: np.ndarray
     gain: np.ndarray
+    basis: np.ndarray
+
+
+class Coordinates(NamedTuple):
+    """c(t) given all outputs: means (S, k), covariance (k, k)."""
+
+    means: np.ndarray
+    covariance: np.ndarray
 
 
 class Group(NamedTuple):
@@ -94,7 +106,7 @@ class SmootherRun(Sealed):
         return describe("SmootherRun", {"n": n, "T": T - 1}, batch)
 
     def cross_covariances(self) -> np.ndarray:
-        """Return Cov(x(t+1), x(t) | y) = (I - P(t+1) N(t)) (A - K C) P(t), or V(t+1) J' while the start is diffuse.
+        """Return Cov(x(t+1), x(t) | y) = (I - P(t+1) N(t)) (A - K C) P(t), while diffuse from the reversed model.
 
         Returns
         -------
@@ -104,9 +116,9 @@ class SmootherRun(Sealed):
         P, N, n = self.run.predicted_covariance, self.information, self.means.shape[-1]
         L = self.model.A - self.run.predictor_gain @ self.model.C
         found = (np.eye(n) - P[..., 1:, :, :] @ N[..., 1:, :, :]) @ L @ P[..., :-1, :, :]
-        for place, V, steps in zip(flat(found, 3), flat(self.covariances, 3), self.backward, strict=True):
-            for t, step in enumerate(steps):
-                place[t] = V[t + 1] @ step.J[:n].T
+        for place, group, steps in zip(flat(found, 3), self._groups(), self.backward, strict=True):
+            for t, (_, _, cross) in zip(reversed(range(len(steps) - 1)), _unrolled(group, steps), strict=True):
+                place[t] = cross
         return found
 
     def disturbances(self) -> tuple[np.ndarray, np.ndarray]:
@@ -119,12 +131,14 @@ class SmootherRun(Sealed):
         covariances : ndarray
             I - D' inv(F) D - (B - K D)' N(t) (B - K D), ([*b], T, m, m).
         """
-        groups = grouped(self.run, self.means, self.scores, self.covariances, self.information)
-        found = [_noise(self.model, group, steps) for group, steps in zip(groups, self.backward, strict=True)]
+        found = [_noise(self.model, *each) for each in zip(self._groups(), self.backward, strict=True)]
         T, m = self.means.shape[-2] - 1, self.model.B.shape[-1]
         means = np.concatenate([mean for mean, _ in found]) if found else np.zeros((0, T, m))
         covariances = np.stack([covariance for _, covariance in found]) if found else np.zeros((0, T, m, m))
         return means.reshape(*self.means.shape[:-2], T, m), covariances.reshape(*self.covariances.shape[:-3], T, m, m)
+
+    def _groups(self) -> list[Group]:
+        return grouped(self.run, self.means, self.scores, self.covariances, self.information)
 
 
 def rts_smoother(model: Any, run: Any) -> SmootherRun:
@@ -229,49 +243,62 @@ def _complete(model: Any, run: Any) -> None:
 
 
 def _reversed(model: Any, group: Group, steps: int) -> tuple[Backward, ...]:
-    """The law of (x(t), w(t)) given x(t+1) and the outputs up to t, while the start is diffuse."""
-    if not steps:
-        return ()
-    n, m = model.B.shape[-2:]
-    x = Affine(np.zeros(n), covariance_factor(group.P[0]), covariance_factor(group.diffuse[0]))
+    """The law of (c(t), w(t)) given c(t+1) and the outputs up to t, while the start is diffuse."""
+    L, U = covariance_factor(group.P[0]), covariance_factor(group.diffuse[0]) if steps else group.P[0]
     found = []
     for t in range(steps):
         A, B, C, D = (X[t] if X.ndim == 3 else X for X in (model.A, model.B, model.C, model.D))
-        past = x.joined(m)
-        output = past.mapped(np.hstack([C, D])[group.seen[t]])
-        scale = float(np.linalg.norm(C) * np.linalg.norm(x.U))
-        now = condition(past, output, output.mean, scale=scale or None)
-        after = now.z.mapped(np.hstack([A, B]))
-        T = essential(after)
-        told = after.mapped(T)
-        given = condition(now.z, told, told.mean, scale=float(np.linalg.norm(told.U)) or None, what="the next state")
-        left = remaining(given.z.U, float(np.linalg.norm(now.z.U)))
-        if left.shape[1]:
+        (n, m), k, r = B.shape, L.shape[1], U.shape[1]
+        all_of_it = Affine(np.zeros(k + r + m), np.delete(np.eye(k + r + m), slice(k, k + r), axis=1),
+                           np.eye(k + r + m)[:, k : k + r])  # fmt: skip
+        seen = group.seen[t]
+        output = all_of_it.mapped(np.hstack([C @ L, C @ U, D])[seen])
+        scale = float(np.linalg.norm(C) * np.linalg.norm(U))
+        now = condition(all_of_it, output, np.zeros(len(output.mean)), scale=scale or None)
+        gain = np.zeros((k + r + m, len(C)))
+        gain[:, seen] = now.gain
+        after = now.z.mapped(np.hstack([A @ L, A @ U, B]))
+        size = float(np.linalg.norm(A) * np.linalg.norm(U @ now.z.U[k : k + r]))
+        if remaining(after.U, size).shape[1] < after.U.shape[1]:
             raise StructureError(
                 f"A forgets at step {t} a direction of which nothing is known: its smoothed covariance is infinite; "
                 "give the initial state a covariance there"
             )
-        gain = np.zeros((n + m, len(C)))
-        gain[:, group.seen[t]] = now.gain
-        found.append(Backward(given.gain @ T, given.z.N @ given.z.N.T, gain[n:]))
-        x = Affine(
-            after.mean, triangle(after.N), remaining(after.U, float(np.linalg.norm(A) * np.linalg.norm(now.z.U)))
-        )
-    return tuple(found)
+        Q, R = np.linalg.qr(after.N.T, mode="complete")
+        ahead, unseen = now.z.N @ Q[:, :n], now.z.N @ Q[:, n:]
+        found.append(Backward(np.hstack([ahead, now.z.U]), unseen @ unseen.T, gain, np.hstack([L, U])))
+        L, U = R[:n].T, after.U
+    none = np.zeros((0, 0))
+    return (*found, Backward(none, none, none, np.hstack([L, U]))) if steps else ()
+
+
+def _unrolled(group: Group, steps: tuple[Backward, ...]) -> Iterator[tuple[Coordinates, Coordinates, np.ndarray]]:
+    """From the last diffuse step down: (e, d, w), c(t), and Cov(x(t+1), x(t))."""
+    if not steps:
+        return
+    d = len(steps) - 1
+    L = steps[d].basis
+    c = Coordinates(group.r[:, d] @ L, np.eye(L.shape[1]) - L.T @ group.N[d] @ L)
+    for t in reversed(range(d)):
+        J, Q, gain, basis = steps[t]
+        both = Coordinates(group.v[:, t] @ gain.T + c.means @ J.T, J @ c.covariance @ J.T + Q)
+        k = basis.shape[1]
+        cross = steps[t + 1].basis @ c.covariance @ J[:k].T @ basis.T
+        c = Coordinates(both.means[:, :k], both.covariance[:k, :k])
+        yield both, c, cross
 
 
 def _back(group: Group, steps: tuple[Backward, ...]) -> None:
-    """x(t|T) = x(t|t) + J (x(t+1|T) - x(t+1|t)),  V(t) = J V(t+1) J' + Q."""
-    n = group.x.shape[-1]
-    for t in reversed(range(len(steps))):
-        J, Q = steps[t].J[:n], steps[t].Q[:n, :n]
-        group.x[:, t] = group.filtered[:, t] + (group.x[:, t + 1] - group.predicted[:, t + 1]) @ J.T
-        group.V[t] = J @ group.V[t + 1] @ J.T + Q
+    """x(t|T) = x(t|t-1) + [L U] c(t|T),  V(t) = [L U] cov c [L U]'."""
+    for t, (_, c, _) in zip(reversed(range(len(steps) - 1)), _unrolled(group, steps), strict=True):
+        basis = steps[t].basis
+        group.x[:, t] = group.predicted[:, t] + c.means @ basis.T
+        group.V[t] = basis @ c.covariance @ basis.T
 
 
 def _noise(model: Any, group: Group, steps: tuple[Backward, ...]) -> tuple[np.ndarray, np.ndarray]:
     """E[w(t) | y] (S, T, m) and its covariance (T, m, m)."""
-    n, m = model.B.shape[-2:]
+    m = model.B.shape[-1]
     D = model.D * group.seen[:, :, None]
     both = group.seen[:, :, None] & group.seen[:, None, :]
     # rows that are missing decouple: those of D are zero, and F there is the identity
@@ -279,8 +306,7 @@ def _noise(model: Any, group: Group, steps: tuple[Backward, ...]) -> tuple[np.nd
     B = model.B - group.K @ D
     means = np.einsum("tpm,stp->stm", white, group.v) + np.einsum("tnm,stn->stm", B, group.r[:, 1:])
     covariances = np.eye(m) - D.swapaxes(-1, -2) @ white - B.swapaxes(-1, -2) @ group.N[1:] @ B
-    for t, step in enumerate(steps):
-        J = step.J[n:]
-        means[:, t] = group.v[:, t] @ step.gain.T + (group.x[:, t + 1] - group.predicted[:, t + 1]) @ J.T
-        covariances[t] = J @ group.V[t + 1] @ J.T + step.Q[n:, n:]
+    for t, (all_of_it, c, _) in zip(reversed(range(len(steps) - 1)), _unrolled(group, steps), strict=True):
+        k = c.means.shape[1]
+        means[:, t], covariances[t] = all_of_it.means[:, k:], all_of_it.covariance[k:, k:]
     return means, covariances

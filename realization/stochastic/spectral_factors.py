@@ -22,9 +22,9 @@ import scipy.linalg
 
 from realization.stochastic.covariance import CovarianceModel, covariance_model
 from realization.stochastic.faurre import FaurreSet, faurre_set
-from realization.stochastic.faurre_equation import inverse, least
 from realization.stochastic.noise_matrix import checked, in_units, units
 from realization.stochastic.positive_real import density_pencil
+from realization.stochastic.smallest import inverse, least
 from realization.systems.base import of_kind
 from realization.systems.stochastic import BackwardSSM, InnovationsSSM, StochasticSSM
 
@@ -45,7 +45,7 @@ def innovations_model(data: Any) -> InnovationsSSM:
     Raises
     ------
     ShapeError
-        If data are of another kind, or complex.
+        If data are of another kind.
     StructureError
         If A is not stable, or the data belong to no process.
 
@@ -81,7 +81,7 @@ def backward_innovations_model(data: Any) -> BackwardSSM:
     Raises
     ------
     ShapeError
-        If data are of another kind, or complex.
+        If data are of another kind.
     StructureError
         If A is not stable, or the data belong to no process.
     """
@@ -106,7 +106,7 @@ def maximum_phase_model(data: Any) -> StochasticSSM:
     Raises
     ------
     ShapeError
-        If data are of another kind, or complex.
+        If data are of another kind.
     StructureError
         If A is not stable, the data belong to no process, or inv(P_+) is singular: a direction of the state is
         not seen in the outputs.
@@ -195,7 +195,7 @@ def mean_log_density(data: Any) -> float:
     Raises
     ------
     ShapeError
-        If data are of another kind, or complex.
+        If data are of another kind.
     StructureError
         If A is not stable.
 

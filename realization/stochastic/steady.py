@@ -3,7 +3,9 @@
     P = A P A' + Q - K F K',    K = (A P C' + S) inv(F),    F = C P C' + R
 
 Of all solutions the one with A - K C stable: the filter goes there from every start of positive covariance, and
-what is not yet forgotten of the start shrinks by the square of the spectral radius of A - K C per step.
+what is not yet forgotten of the start shrinks by the square of the spectral radius of A - K C per step.  Where a mode
+on the unit circle is not driven by noise, or the outputs have a zero there, that radius is 1: the limit exists, and
+is approached like 1/t.
 """
 
 from __future__ import annotations
@@ -43,7 +45,8 @@ class SteadyKalman(Sealed):
     condition : float
         To first order the error of P is at most condition residual |P|.
     error : float
-        Estimate of the relative error of P: the Newton step from there.
+        Estimate of the relative error of P, the Newton step from there; infinite where the radius is 1, P then being
+        known to half the digits.
     """
 
     covariance: np.ndarray
@@ -76,7 +79,7 @@ def steady_state(model: Any) -> SteadyKalman:
     ShapeError
         If it is of another kind.
     StructureError
-        If (A, C) is not detectable, a mode on the unit circle is not driven by noise, or F is not positive definite.
+        If there is none, since a mode that is not stable is not seen in y, or F is not positive definite.
     ConvergenceError
         If no route satisfies the equation.
 
@@ -100,10 +103,7 @@ def steady_state(model: Any) -> SteadyKalman:
     try:
         found = discrete_riccati(A.T, C.T, B @ B.T, D @ D.T, B @ D.T)
     except StructureError as error:
-        raise StructureError(
-            f"no steady state of the filter ({error}); need what is not stable to be seen in y, and what lies on the "
-            "unit circle to be driven by noise"
-        ) from None
+        raise StructureError(f"no steady state of the filter ({error}); what is not stable must be seen in y") from None
     P, K, F = found.X, found.gain.T, found.weight
     smallest = np.linalg.eigvalsh(F).min(initial=np.inf)
     need = (len(A) + len(C)) * EPS * np.abs(F).max(initial=0.0)

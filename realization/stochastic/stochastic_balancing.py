@@ -8,9 +8,10 @@ Leaving out the last coordinates leaves a process.  With P = diag(S1, S2) in the
     M(P) = [P - A P A', G - A P C'; G' - C P A', Lambda0 - C P C']
 
 so that S1 proves that they are positive real: this holds in all coordinates in which some P is block diagonal, and
-in no others by itself.  In discrete time the truncated data are not balanced any more.  They are where the states
-that go are held at rest instead (`stochastic_singular_perturbation`): that is truncation after a Cayley map, which
-keeps all P, and the spectral factor W then errs by
+in no others by itself.  In continuous time M(S1) is a part of M(P), and the truncated data are balanced again; in
+discrete time they are not.  There they are where the states that go are held at rest instead
+(`stochastic_singular_perturbation`): that is truncation after a Cayley map, which keeps all P.  Where the balance is
+kept the spectral factor W errs by
 
     |inv(W) (W - W_r)|  <=  (1 + s_(r+1)) / (1 - s_(r+1)) ... (1 + s_n) / (1 - s_n) - 1     in the H-infinity norm
 
@@ -39,8 +40,11 @@ from realization.stochastic.canonical_correlations import (
     covariances_of,
     phase,
 )
+from realization.stochastic.continuous_covariance import ContinuousCovarianceModel, continuous_spectral_density
 from realization.stochastic.covariance import CovarianceModel, spectral_density
+from realization.stochastic.noise_matrix import at_once, noise_matrix, noise_rounding
 from realization.systems.base import count
+from realization.systems.continuous import ContinuousSSM
 from realization.systems.linear import LinearSSM
 
 
@@ -52,19 +56,21 @@ class StochasticReduction(Sealed):
     ----------
     method : str
         How it was found.
-    system : CovarianceModel
+    system : CovarianceModel or ContinuousCovarianceModel
         With r states.
     L, R : ndarray
         (r, n) and (n, r), with L R = I: z = L x are the canonical variables that are kept.
     P : ndarray
         (r, r), diag(sigma_1, ..., sigma_r): a state covariance of the smaller process.
     margin : float
-        Smallest eigenvalue of M(P), relative to the largest; where it is not below `-noise` the data are positive real.
+        Smallest eigenvalue of M(P), in units in which rounding moves its entries by eps; where it is
+        not below `-noise` the data are positive real.
     noise : float
         What rounding does to the margin.
     residual : float
         Largest relative error of the spectral density, |inv(W) (Phi - Phi_r) inv(W)*| with Phi = W W*, over
-        points of the circle.
+        points of the circle (of the imaginary axis); infinite where Phi has a zero at one of them.
+        Its own rounding is eps times largest over smallest density.
     bound : float
         What the method promises for it, and infinite where it promises nothing.
     correlations : ndarray
@@ -74,7 +80,7 @@ class StochasticReduction(Sealed):
     """
 
     method: str
-    system: CovarianceModel
+    system: Any
     L: np.ndarray
     R: np.ndarray
     P: np.ndarray
@@ -101,20 +107,20 @@ def stochastically_balanced(data: Any) -> Conversion:
 
     Parameters
     ----------
-    data : CovarianceModel, StochasticSSM or InnovationsSSM
-        Of spectral radius below 1, a process of n states and not fewer.
+    data : CovarianceModel, StochasticSSM, InnovationsSSM, ContinuousCovarianceModel or ContinuousStochasticSSM
+        Stable, a process of n states and not fewer.
 
     Returns
     -------
     Conversion
-        Its system is a CovarianceModel; unique up to signs where the correlations differ.
+        Its system is a CovarianceModel, or a continuous one; unique up to signs where the correlations differ.
 
     Raises
     ------
     ShapeError
         If data are of another kind.
     StructureError
-        If the spectral radius is 1 or more, if the data belong to no process or their innovations are singular, or if
+        If A is not stable, if the data belong to no process or their innovations are singular, or if
         a canonical correlation is 0 up to rounding: `stochastic_truncation` leaves those out.
 
     References
@@ -133,9 +139,10 @@ def stochastically_balanced(data: Any) -> Conversion:
            [0.    , 0.2175]])]
     """
     data = covariances_of(data)
-    even = balanced(phase(data).system)
-    found = conversion("stochastically balanced", _positive_real_part(data), even.T, freedom=even.freedom)
-    return replace(found, system=_data(found.system))
+    found = phase(data)
+    even = balanced(found.system)
+    whole = conversion("stochastically balanced", _positive_real_part(data), even.T / found.units, freedom=even.freedom)
+    return replace(whole, system=_data(whole.system))
 
 
 def stochastic_truncation(data: Any, order: int) -> StochasticReduction:
@@ -143,22 +150,23 @@ def stochastic_truncation(data: Any, order: int) -> StochasticReduction:
 
     Parameters
     ----------
-    data : CovarianceModel, StochasticSSM or InnovationsSSM
-        Of spectral radius below 1.
+    data : CovarianceModel, StochasticSSM, InnovationsSSM, ContinuousCovarianceModel or ContinuousStochasticSSM
+        Stable.
     order : int
         Number r of states to keep, at most that of the canonical correlations above rounding.
 
     Returns
     -------
     StochasticReduction
-        The variance Lambda0 of the outputs is kept; `bound` is infinite.
+        In discrete time the variance Lambda0 of the outputs is kept, and `bound` is infinite; in continuous time
+        the noise R of the outputs and the balance are kept, and `bound` is as for `stochastic_singular_perturbation`.
 
     Raises
     ------
     ShapeError
         If data are of another kind, or the order is no whole number >= 0.
     StructureError
-        If the spectral radius is 1 or more, if the data belong to no process or their innovations are singular, or if
+        If A is not stable, if the data belong to no process or their innovations are singular, or if
         the order is beyond what rounding leaves.
 
     References
@@ -173,18 +181,19 @@ def stochastic_truncation(data: Any, order: int) -> StochasticReduction:
     >>> small.positive_real, small.correlations.round(4)
     (True, array([0.5489, 0.2175]))
     """
-    data, _, known, cut = _cut(data, order)
+    data, known, cut, _ = _cut(data, order)
     small = project(_positive_real_part(data), cut.L, cut.R)
-    return _reduction("stochastic truncation", data, small, known, cut, np.inf)
+    bound = _product(known, cut.order) if isinstance(data, ContinuousCovarianceModel) else np.inf
+    return _reduction("stochastic truncation", data, small, known, cut, bound)
 
 
 def stochastic_singular_perturbation(data: Any, order: int) -> StochasticReduction:
-    """Return the stochastically balanced data with the last states of Z(z) = Lambda0 / 2 + C inv(zI - A) G at rest.
+    """Return the stochastically balanced data with the last states of Z = Lambda0 / 2 + C inv(zI - A) G at rest.
 
     Parameters
     ----------
-    data : CovarianceModel, StochasticSSM or InnovationsSSM
-        Of spectral radius below 1.
+    data : CovarianceModel, StochasticSSM, InnovationsSSM, ContinuousCovarianceModel or ContinuousStochasticSSM
+        Stable.
     order : int
         Number r of states to keep, at most that of the canonical correlations above rounding.
 
@@ -199,7 +208,7 @@ def stochastic_singular_perturbation(data: Any, order: int) -> StochasticReducti
     ShapeError
         If data are of another kind, or the order is no whole number >= 0.
     StructureError
-        If the spectral radius is 1 or more, if the data belong to no process or their innovations are singular, or if
+        If A is not stable, if the data belong to no process or their innovations are singular, or if
         the order is beyond what rounding leaves.
 
     Notes
@@ -218,16 +227,13 @@ def stochastic_singular_perturbation(data: Any, order: int) -> StochasticReducti
     >>> small.positive_real, small.residual <= small.bound, phase(small.system).rate < 1
     (True, True, True)
     """
-    data, found, known, cut = _cut(data, order)
-    whole = balanced_truncation(found, _resolved(known))  # what is 0 up to rounding cannot be held at rest
+    data, known, cut, whole = _cut(data, order)
     small = at_rest(project(_positive_real_part(data), whole.L, whole.R), cut.order)
-    dropped = known.values[cut.order :]
-    q = float(np.prod((1 + dropped) / (1 - dropped))) if dropped.max(initial=0.0) < 1 else np.inf
-    return _reduction("stochastic singular perturbation", data, small, known, cut, q * q - 1)
+    return _reduction("stochastic singular perturbation", data, small, known, cut, _product(known, cut.order))
 
 
-def _cut(data: Any, order: int) -> tuple[CovarianceModel, LinearSSM, CanonicalCorrelations, Reduction]:
-    """Data, phase, correlations, and the phase's balanced truncation: its L, R are those of the canonical variables."""
+def _cut(data: Any, order: int) -> tuple[Any, CanonicalCorrelations, Reduction, Reduction]:
+    """Data, correlations, and the maps L, R to so many canonical variables, and to all that are known."""
     data, r = covariances_of(data), count("order", order)
     found = phase(data)
     known = correlations_of(found)
@@ -236,7 +242,10 @@ def _cut(data: Any, order: int) -> tuple[CovarianceModel, LinearSSM, CanonicalCo
             f"order {r}: {_resolved(known)} of {len(known.values)} canonical correlations are above ten times their "
             f"error, {known.error:.1e}; an order of at most {_resolved(known)} is needed"
         )
-    return data, found.system, known, balanced_truncation(found.system, r)
+    cut, whole = (balanced_truncation(found.system, k) for k in (r, _resolved(known)))
+    x = found.units
+    cut, whole = (replace(each, L=each.L / x, R=each.R * x[:, None]) for each in (cut, whole))
+    return data, known, cut, whole
 
 
 def _resolved(known: CanonicalCorrelations) -> int:
@@ -244,41 +253,55 @@ def _resolved(known: CanonicalCorrelations) -> int:
     return int((known.values > 10 * known.error).sum())
 
 
-def _positive_real_part(data: CovarianceModel) -> LinearSSM:
-    """Z(z) = Lambda0 / 2 + C inv(zI - A) G, so that Phi = Z + Z*."""
-    return LinearSSM(data.A, data.G, data.C, data.Lambda0 / 2)
+def _positive_real_part(data: Any) -> LinearSSM | ContinuousSSM:
+    """Z = Lambda0 / 2 + C inv(zI - A) G, or R / 2 + C inv(sI - A) G, so that Phi = Z + Z*."""
+    kind = ContinuousSSM if isinstance(data, ContinuousCovarianceModel) else LinearSSM
+    return kind(data.A, data.G, data.C, at_once(data) / 2)
 
 
-def _data(Z: LinearSSM) -> CovarianceModel:
-    return CovarianceModel(Z.A, Z.C, Z.B, Z.D + Z.D.T)
+def _data(Z: Any) -> CovarianceModel | ContinuousCovarianceModel:
+    kind = ContinuousCovarianceModel if isinstance(Z, ContinuousSSM) else CovarianceModel
+    return kind(Z.A, Z.C, Z.B, Z.D + Z.D.T)
+
+
+def _product(known: CanonicalCorrelations, r: int) -> float:
+    """q^2 - 1, q the product of (1 + sigma_k) / (1 - sigma_k) over k > r."""
+    dropped = known.values[r:]
+    return float(np.prod((1 + dropped) / (1 - dropped)) ** 2 - 1) if known.ones <= r else np.inf
 
 
 def _reduction(
-    method: str, data: CovarianceModel, Z: LinearSSM, known: CanonicalCorrelations, cut: Reduction, bound: float
+    method: str, data: Any, Z: Any, known: CanonicalCorrelations, cut: Reduction, bound: float
 ) -> StochasticReduction:
     small, kept = _data(Z), known.values[: cut.order]
     P, residual = np.diag(kept), _relative_error(data, small)
-    # eigenvalues of M in units of P = I move by what P and the products in M are off by
+    # in its units M moves by its rounding, and by what P is off by
     noise = 10 * (len(kept) + len(small.C)) * EPS + 2 * known.error / float(kept.min(initial=1.0))
     return StochasticReduction(
         method, small, cut.L, cut.R, P, _margin(small, P), noise, residual, bound, known.values, cut.decisions
     )
 
 
-def _margin(data: CovarianceModel, P: np.ndarray) -> float:
-    """Smallest eigenvalue of M(P) in units in which states and outputs have variance 1."""
-    A, C, G, Lambda0 = data.A, data.C, data.G, data.Lambda0
-    S = G - A @ P @ C.T
-    M = np.block([[P - A @ P @ A.T, S], [S.T, Lambda0 - C @ P @ C.T]])
-    units = np.sqrt(np.concatenate([np.diag(P), np.diag(Lambda0)]))
-    return float(np.linalg.eigvalsh(M / np.outer(units, units)).min(initial=np.inf))
+def _margin(data: Any, P: np.ndarray) -> float:
+    """Smallest eigenvalue of M(P) in units in which rounding moves its entries by eps."""
+    units = np.sqrt(np.diag(noise_rounding(data, P)) / EPS)
+    return float(np.linalg.eigvalsh(noise_matrix(data, P) / np.outer(units, units)).min(initial=np.inf))
 
 
-def _relative_error(data: CovarianceModel, small: CovarianceModel) -> float:
-    """Largest |inv(W) (Phi - Phi_r) inv(W)*| over the circle, at the angles of the poles among others."""
-    omega = np.concatenate([np.linspace(0, np.pi, 129), np.abs(np.angle(np.linalg.eigvals(data.A)))])
-    Phi = spectral_density(data, omega)
+def _relative_error(data: Any, small: Any) -> float:
+    """Largest |inv(W) (Phi - Phi_r) inv(W)*| over frequencies, those of the poles among others."""
+    poles = np.linalg.eigvals(data.A)
+    if isinstance(data, ContinuousCovarianceModel):
+        sizes = np.abs(poles)
+        spread = np.geomspace(1e-2 * sizes.min(), 1e2 * sizes.max(), 129) if len(sizes) else np.ones(1)
+        density, omega = continuous_spectral_density, np.concatenate([[0.0], spread, np.abs(poles.imag)])
+    else:
+        density, omega = spectral_density, np.concatenate([np.linspace(0, np.pi, 129), np.abs(np.angle(poles))])
+    Phi = density(data, omega)
+    lowest = np.linalg.eigvalsh(Phi).min(initial=np.inf)
+    if lowest <= len(data.C) * EPS * np.abs(Phi).max(initial=0.0):
+        return np.inf  # a zero at this frequency, relative to which every error is large
     W = np.linalg.cholesky(Phi)
-    E = np.linalg.solve(W, Phi - spectral_density(small, omega))
+    E = np.linalg.solve(W, Phi - density(small, omega))
     E = np.linalg.solve(W, E.conj().swapaxes(-1, -2))
     return float(np.linalg.norm(E, 2, axis=(1, 2)).max()) if E.size else 0.0

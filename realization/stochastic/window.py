@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from realization.core.errors import ShapeError
+from realization.core.errors import ShapeError, StructureError
 from realization.core.shapes import array, numbers
 from realization.linalg.arguments import LARGEST
 from realization.linalg.certificate import exactly_nonnegative
@@ -85,8 +85,22 @@ def right_divided(X: np.ndarray, M: np.ndarray) -> np.ndarray:
 
 
 def factor(M: np.ndarray) -> np.ndarray:
-    """L lower triangular with M = L L', in floats."""
-    return np.linalg.cholesky(M.astype(np.float64))
+    """L lower triangular with M = L L', in floats.
+
+    Raises
+    ------
+    StructureError
+        If M, a covariance of prediction errors, has lost its positivity to rounding.
+    """
+    M = M.astype(np.float64)
+    try:
+        return np.linalg.cholesky(M)
+    except np.linalg.LinAlgError:
+        least, most = np.linalg.eigvalsh(M)[[0, -1]]
+        raise StructureError(
+            f"a covariance of prediction errors has eigenvalues {least:.3g} to {most:.3g}, need > 0: "
+            "some combination of the outputs is predicted without error, up to rounding"
+        ) from None
 
 
 def sign(S: np.ndarray) -> int:
@@ -94,6 +108,17 @@ def sign(S: np.ndarray) -> int:
     if len(S) == 1:
         return int(S[0, 0] > 0) - int(S[0, 0] < 0)
     return int(rank(S) == len(S)) if exactly_nonnegative(S) else -1
+
+
+def diagonal_units(Lambda: np.ndarray) -> np.ndarray:
+    """(p,): units in which Lambda(0) has ones on its diagonal; 1 where that is not positive."""
+    d = np.diag(Lambda[0]).astype(np.float64)
+    return np.sqrt(np.where(d > 0, d, 1.0))
+
+
+def stacked(X: list[np.ndarray], Lambda: np.ndarray) -> np.ndarray:
+    """(len(X), p, p), in the arithmetic of the window where X is empty too."""
+    return np.stack(X) if X else Lambda[:0]
 
 
 def squeezed(X: np.ndarray, like: Any) -> np.ndarray:

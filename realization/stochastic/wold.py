@@ -233,7 +233,7 @@ def _split(data: CovarianceModel) -> tuple[CovarianceModel, CovarianceModel, Dec
     between = (distance[n - 1] + (distance[n] if n < len(moduli) else 0.0)) / 2 if n else 2.0
     if len(moduli) and moduli.max() > 1 + between:
         raise StructureError(f"spectral radius {moduli.max():.6g}, need at most 1: the process is not stationary")
-    A, Q, _ = scipy.linalg.schur(data.A, sort=lambda re, im: np.hypot(re, im) < 1 - between)
+    A, Q, _ = scipy.linalg.schur(data.A, sort=lambda re, im=0.0: abs(complex(re, im)) < 1 - between)
     Y = scipy.linalg.solve_sylvester(A[:n, :n], -A[n:, n:], -A[:n, n:])
     C, G = data.C @ Q, Q.T @ data.G
     inside = CovarianceModel(A[:n, :n], C[:, :n], G[:n] - Y @ G[n:], data.Lambda0)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from realization.core.errors import ShapeError, StructureError
 from realization.stochastic.information_filter import information_filter
-from realization.stochastic.posterior import posterior
+from realization.stochastic.projection import posterior
 from realization.stochastic.square_root import square_root_filter
 from realization.systems.stochastic import InitialState, InnovationsSSM, StochasticSSM, TimeVaryingStochasticSSM
 

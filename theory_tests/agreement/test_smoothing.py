@@ -57,10 +57,10 @@ def projected(model, y, arguments):
 
 @given(cases)
 def test_smoothing_is_the_projection(drawn):
-    """Means, covariances and those of successive states, to 100 N u cond size^2.
+    """Means, covariances and those of successive states, to 100 N u cond size.
 
-    N numbers enter a sum, cond is that of the projection, size the largest predicted standard deviation, whose
-    square V = P - P N P cancels.
+    N numbers enter a sum, cond is that of the projection, size the largest mean or covariance that was predicted or
+    smoothed.
     """
     model, y, arguments = drawn
     law = projected(model, y, arguments)
@@ -69,7 +69,8 @@ def test_smoothing_is_the_projection(drawn):
     T, n = len(y), model.A.shape[-1]
     run = kalman_filter(model, y, **arguments)
     smooth = rts_smoother(model, run)
-    size = max(1.0, np.abs(run.predicted_covariance).max(), np.abs(run.predicted).max())
+    sizes = run.predicted_covariance, run.predicted, law.means, law.covariance
+    size = max(1.0, *(np.abs(X).max() for X in sizes))
     tolerance = 100 * (y.size + n + 1) * U * law.condition * size
     diagonal = np.stack([law.covariance[t, :, t] for t in range(T + 1)])
     assert np.abs(smooth.means - law.means).max() <= tolerance

@@ -151,3 +151,19 @@ def test_a_record_has_positive_covariances():
 def test_what_else_is_refused(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_windows_at_the_edge_get_an_answer_or_a_reason(door):
+    """Two outputs, reflections of norm 1 - 10^-k: nothing but the library's own refusals comes out."""
+    rng, answers = np.random.default_rng(0), []
+    for _ in range(60):
+        U, _, V = np.linalg.svd(rng.standard_normal((2, 2, 2)))
+        sizes = 1 - 10.0 ** -rng.integers(0, 12, (2, 1, 2))
+        try:
+            window = from_reflections(np.diag(10.0 ** rng.integers(-6, 7, 2)), U * sizes @ V)
+            door(window)
+            answers.append("answer")
+        except StructureError:
+            answers.append("reason")
+    assert set(answers) == {"answer", "reason"}

@@ -160,6 +160,8 @@ def drawn_of(k, shape):
         plotting.blocks(np.full((k, k), 0.5)),
         plotting.paths({"one": x}),
         plotting.covariance_sequence(x, {"one": x}),
+        plotting.information_carried(x),
+        plotting.directions({"one": x}),
         *plotting.bode(x, x),
     ]
 

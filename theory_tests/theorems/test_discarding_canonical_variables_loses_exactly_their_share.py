@@ -1,7 +1,7 @@
 """Of the canonical variables of the past the k-th carries -1/2 log(1 - sigma_k^2) of the future, and shares none of it.
 
-Keeping r of n loses -1/2 sum_{k>r} log(1 - sigma_k^2), the least that any r variables of the past can lose (Akaike
-1975; Larimore 1983).
+Keeping r of n loses -1/2 sum_{k>r} log(1 - sigma_k^2), the least that any r linear combinations of the past can lose
+(Akaike 1975; Larimore 1983).
 """
 
 import numpy as np

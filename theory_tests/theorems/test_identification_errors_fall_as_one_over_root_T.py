@@ -80,8 +80,7 @@ def slopes(table):
     return np.polyfit(np.log10(LENGTHS), np.log10(table), 1)[0]
 
 
-@pytest.mark.parametrize("inputs", [0, 1])
-@pytest.mark.parametrize("method", [cva, moesp])
+@pytest.mark.parametrize(("method", "inputs"), [(cva, 0), (cva, 1), (moesp, 1)])
 def test_with_and_without_inputs(method, inputs):
     """A past of 8 steps cuts off rho(A - K C)^8 = 3e-3 of the state, 1e-5 of covariances: below 10^-2.5."""
     table = errors(method, inputs)

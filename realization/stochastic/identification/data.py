@@ -84,7 +84,8 @@ def records(y: Any, u: Any = None) -> Records:
     y = signal("y", y)
     u = np.zeros((*y.shape[:-1], 0)) if u is None else signal("u", u)
     if u.shape[:-1] != y.shape[:-1]:
-        raise ShapeError(f"u has shape {u.shape}, y {y.shape}; as many records and steps are needed, (..., T, m)")
+        hint = "; is it u.T?" if u.swapaxes(-1, -2).shape[:-1] == y.shape[:-1] else ""
+        raise ShapeError(f"u has shape {u.shape}, y {y.shape}; as many records and steps are needed, (..., T, m){hint}")
     (y, scale_y), (u, scale_u) = _in_units("y", stacked(y)), _in_units("u", stacked(u))
     return Records(y, u, scale_y, scale_u)
 

@@ -10,7 +10,7 @@ from realization.linalg.dense import spectral_radius
 from realization.stochastic.covariance import covariance_model
 from realization.stochastic.identification.data import compress, records, signal, stacked
 from realization.stochastic.identification.noise import in_units, innovations_of
-from realization.stochastic.identification.order import chosen_order, given_order
+from realization.stochastic.identification.order import order_choice
 from realization.stochastic.identification.result import Identified, prediction_errors
 from realization.stochastic.identification.subspace import (
     Weights,
@@ -23,6 +23,7 @@ from realization.stochastic.identification.subspace import (
     state_map,
 )
 from realization.stochastic.identification.windows import windows
+from realization.stochastic.positive_real import positive_real
 from realization.stochastic.significance import HypothesisTest
 from realization.stochastic.whiteness import hosking
 from realization.systems.base import count
@@ -41,7 +42,7 @@ def cva(
     y : array_like
         Outputs of mean zero, (*b, T, p); batch axes are records of one system.
     order : int, optional
-        Number n of states.  Default: the one of least SVC.
+        Number n of states.  Default: the one of least BIC.
     past, future : int, optional
         Windows in steps.  Default: twice the order of the autoregression of least AIC, so that what
         the past cuts off is below the error of sampling.
@@ -76,7 +77,7 @@ def cva(
     >>> rng = np.random.default_rng(0)
     >>> y = LinearSSM([[0.8]], [[0.5]], [[1]], [[1]]).simulate(rng.standard_normal((20000, 1))).y
     >>> found = cva(y)
-    >>> found.order.choice, found.innovations.A.round(2), found.innovations.R.round(2)
+    >>> found.order, found.innovations.A.round(2), found.innovations.R.round(2)
     (1, array([[0.8]]), array([[0.99]]))
     """
     return _identify("cva", cva_weights, y, order, past, future, u)
@@ -117,7 +118,7 @@ def n4sid(
     >>> u = rng.standard_normal((5000, 1))
     >>> y = LinearSSM([[0.8]], [[1]], [[0.6]], [[0]]).simulate(u).y + rng.standard_normal((5000, 1))
     >>> found = n4sid(y, u=u)
-    >>> found.order.choice, found.system.A.round(2), (found.system.C @ found.system.B).round(1)
+    >>> found.order, found.system.A.round(2), (found.system.C @ found.system.B).round(1)
     (1, array([[0.79]]), array([[0.6]]))
     """
     return _identify("n4sid", n4sid_weights, y, order, past, future, u)
@@ -155,7 +156,7 @@ def moesp(
     >>> rng = np.random.default_rng(0)
     >>> u = rng.standard_normal((500, 1))
     >>> found = moesp(LinearSSM([[0.8]], [[1]], [[0.6]], [[0]]).simulate(u).y, u=u)
-    >>> found.order.choice, found.system.A.round(9), found.innovations.R
+    >>> found.order, found.system.A.round(9), found.innovations.R
     (1, array([[0.8]]), array([[0.]]))
     """
     return _identify("moesp", moesp_weights, y, order, past, future, u)
@@ -167,20 +168,22 @@ def _identify(method: str, weights: Weights, y: Any, order: Any, past: Any, futu
     order = None if order is None else count("order", order)
     past, future = windows(data, order, past, future)
     d = compress(data, past, future)
-    decision = chosen_order(d, p, m) if order is None else given_order(d, order)
+    choice = order_choice(d, p, m)
     found = project(d, weights)
-    J = state_map(found, decision.choice)
+    J = state_map(found, choice.order if order is None else order)
     plain = regress(d, J, p, m)
     fit = stabilized(d, J, plain)
     model, system = in_units(data, fit, innovations_of(d, fit))
+    covariance = covariance_model(model)
     return Identified(
         method=method,
         innovations=model,
         system=system,
-        covariance=covariance_model(model),
-        whiteness=_whiteness(prediction_errors(model, system, signal("y", y), u), model, past),
+        covariance=covariance,
+        positive_real=positive_real(covariance),
         singular_values=found.singular_values,
-        order=decision,
+        order_choice=choice,
+        whiteness=_whiteness(prediction_errors(model, system, signal("y", y), u), model, past),
         past=past,
         future=future,
         samples=d.samples,
@@ -190,11 +193,11 @@ def _identify(method: str, weights: Weights, y: Any, order: Any, past: Any, futu
 
 
 def _whiteness(e: np.ndarray, model: InnovationsSSM, past: int) -> HypothesisTest | None:
-    """Hosking's test of the errors after the first window; None where there are no errors."""
+    """Hosking's test of the errors after the first window; None where there are none, or too few to tell."""
     n, p = model.K.shape
-    if not model.R.any():
-        return None
     lags = max(10, past) + -(-2 * n // p)  # so many that 2 n p fitted parameters leave p^2 max(10, past) degrees
     e = stacked(e)[:, past:]
+    if not model.R.any() or e.shape[1] <= 2 * lags:
+        return None
     gap = np.full((len(e), lags, p), np.nan)  # missing values between records: no product reaches across
     return hosking(np.concatenate([e, gap], axis=1).reshape(-1, p), lags, fitted=2 * n * p)

@@ -1,28 +1,24 @@
-"""How many states: what the canonical correlations of past and future stand out for, against what states cost.
+"""How many states: as long as the next canonical variate makes the errors of prediction worth its parameters smaller.
 
-    SVC(n) = s(n+1)^2 + n (2 p + m) log N / N
+    BIC(n) = N log det R(n) + n (2 p + m) log N,      R(n) = cov(y(t) | n canonical variates of the past, Uf)
 
-s(n+1) is the largest correlation that n states leave out, n (2 p + m) the number of parameters that they bring
-(Peternell, Scherrer and Deistler 1996; Bauer 2001).
+The correlations themselves could be weighed instead (SVC), but with windows as long as identification takes them
+the largest of hundreds that are noise is well above its price.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from realization.linalg.decision import EPS, Decision
+from realization.linalg.decision import EPS
+from realization.linalg.dense import two_norm
 from realization.stochastic.identification.data import Compressed
 from realization.stochastic.identification.subspace import cva_weights, project
+from realization.stochastic.information_criteria import OrderChoice, bic
 
 
-def correlations(d: Compressed) -> np.ndarray:
-    """Return the canonical correlations of Zp and Yf, given Uf: those that are not rounding, largest first."""
-    s = np.minimum(project(d, cva_weights).singular_values, 1.0)  # a cosine, but for rounding
-    return s[s > 10 * d.Zp.shape[1] * EPS]
-
-
-def chosen_order(d: Compressed, p: int, m: int) -> Decision:
-    """Return the n of least SVC; another one competes if the difference is below the price of one parameter.
+def order_choice(d: Compressed, p: int, m: int) -> OrderChoice:
+    """Return the order of least BIC, a state bringing 2 p + m parameters.
 
     Parameters
     ----------
@@ -33,26 +29,17 @@ def chosen_order(d: Compressed, p: int, m: int) -> Decision:
 
     Returns
     -------
-    Decision
-        With the correlations; its gap is that between the last that counts and the first that does not.
+    OrderChoice
+        Whatever weights are used afterwards: canonical correlations depend on no units.
     """
-    s = correlations(d)
-    price = np.log(d.samples) / d.samples
-    n = np.arange(len(s) + 1)
-    cost = np.append(s, 0.0)[n] ** 2 + n * (2 * p + m) * price
-    best, second = np.append(np.argsort(cost, kind="stable"), -1)[:2]
-    competes = second >= 0 and cost[second] - cost[best] < price
-    return _decision("order by SVC", s, int(best), int(second) if competes else None)
-
-
-def given_order(d: Compressed, order: int) -> Decision:
-    """Return the order that was asked for, with the gap of the correlations there."""
-    return _decision("order, given", correlations(d), order, None)
-
-
-def _decision(what: str, s: np.ndarray, n: int, rival: int | None) -> Decision:
-    def gap(k: int) -> float:
-        last = s[k - 1] if 0 < k <= len(s) else 1.0
-        return float(last / s[k]) if k < len(s) else np.inf
-
-    return Decision(what, n, gap(n), rival, 1.0 if rival is None else gap(rival), rival is None, s)
+    variates = project(d, cva_weights)
+    k, future = d.Yf.shape[1], d.Yf[:, len(d.Uf) :]
+    # k eps is the error of the data; weighing multiplies what it does to a variate by the condition of the future
+    level = k * EPS * max(two_norm(variates.W1) * two_norm(future), 100.0)
+    rank = int((variates.singular_values > 100 * k * EPS).sum())
+    E, log_det = future[:p], []
+    for v in (np.zeros(E.shape[1]), *variates.V[:rank]):
+        E = E - np.outer(E @ v, v)
+        log_det.append(2 * np.log(np.maximum(np.linalg.svd(E, compute_uv=False), level)).sum())
+    n = np.arange(len(log_det))
+    return bic(-d.samples / 2 * np.array(log_det), n * (2 * p + m), d.samples)

@@ -10,8 +10,11 @@ import numpy as np
 from realization.core.errors import ShapeError
 from realization.core.frozen import Sealed
 from realization.core.shapes import numbers
-from realization.linalg.decision import Decision
+from realization.linalg.dense import spectral_radius
 from realization.stochastic.covariance import CovarianceModel
+from realization.stochastic.identification.subspace import LARGEST
+from realization.stochastic.information_criteria import OrderChoice
+from realization.stochastic.positive_real import PositiveRealCertificate
 from realization.stochastic.significance import HypothesisTest
 from realization.systems.linear import LinearSSM
 from realization.systems.stochastic import InnovationsSSM
@@ -24,23 +27,26 @@ class Identified(Sealed):
     Parameters
     ----------
     method : str
-        Its weighting.
+        Its weights: "cva", "n4sid" or "moesp".
     innovations : InnovationsSSM
         A, K, C, R: stable, with a stable predictor A - K C.
     system : LinearSSM or None
         A, B, C, D, where there are inputs.
     covariance : CovarianceModel
-        Of what the inputs do not explain.  It belongs to a process because it is that of a model with noise.
+        Of what the inputs do not explain.
+    positive_real : PositiveRealCertificate
+        Proof that it belongs to a process.  It does by construction, for the noise has the covariance of the
+        residuals; where the spectral density touches 0, up to rounding, the proof stays open.
     singular_values : ndarray
         Of the weighted projection; canonical correlations for CVA.
+    order_choice : OrderChoice
+        What BIC says of the order, whether it was followed or an order was given.
     whiteness : HypothesisTest or None
-        Hosking's test of the errors of prediction; None where there are none.
-    order : Decision
-        How the order was chosen.
+        Hosking's test of the errors of prediction; None where there are none, or too few for its lags.
     past, future, samples : int
         Windows and the number of moments at which both fit.
     radius : float
-        Spectral radius of A as the regression gave it; 1 or more has been damped, see `damped`.
+        Spectral radius of A as the regression gave it; see `damped`.
     cut_off : float
         rho(A - K C)^past: the share of the state that the window of the past does not see.
     """
@@ -49,9 +55,10 @@ class Identified(Sealed):
     innovations: InnovationsSSM
     system: LinearSSM | None
     covariance: CovarianceModel
+    positive_real: PositiveRealCertificate
     singular_values: np.ndarray
+    order_choice: OrderChoice
     whiteness: HypothesisTest | None
-    order: Decision
     past: int
     future: int
     samples: int
@@ -59,9 +66,25 @@ class Identified(Sealed):
     cut_off: float
 
     @property
+    def order(self) -> int:
+        """Number of states."""
+        return len(self.innovations.A)
+
+    def __str__(self) -> str:
+        rho = spectral_radius(self.innovations.A)
+        damped = f", damped from {self.radius:.6g}" * self.damped
+        white = "" if self.whiteness is None else f"\nresiduals        {self.whiteness}"
+        return (
+            f"{self.method}, order {self.order} ({self.order_choice}), past {self.past}, future {self.future}, "
+            f"{self.samples} moments\n"
+            f"spectral radius  {rho:.6g}{damped}; the past cuts off {self.cut_off:.1e}\n"
+            f"noise            {self.positive_real}{white}"
+        )
+
+    @property
     def damped(self) -> bool:
-        """Whether A was not stable, and has been damped to the spectral radius 1 - 1/samples."""
-        return self.radius >= 1
+        """Whether A was not stable, by more than half the digits, and has got the spectral radius 1 / radius."""
+        return self.radius > LARGEST
 
     def prediction_errors(self, y: Any, u: Any = None) -> np.ndarray:
         """e(t) = y(t) - C x(t) - D u(t), with x(t+1) = A x(t) + B u(t) + K e(t) from x(0) = 0.

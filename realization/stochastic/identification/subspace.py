@@ -29,11 +29,13 @@ from realization.stochastic.identification.data import Compressed
 # The estimate of a unit root errs by some 1/N, above 1 by more than 3/N once in 1000 (Dickey and Fuller 1979);
 # the rest is room for several of them
 SLACK = 5.0
+# Beyond it a pair of poles that is nearly double is not known to be inside the circle
+LARGEST = 1 - float(np.sqrt(EPS))
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Projected(Sealed):
-    """W1 O W2 = U S V' by its left half.
+    """W1 O W2 = U S V.
 
     Parameters
     ----------
@@ -41,14 +43,15 @@ class Projected(Sealed):
         (f p, i (m+p)).
     W1 : ndarray
         (r, f p), r = f p but for data without noise.
-    U, singular_values : ndarray
-        (r, r') and (r',).
+    U, singular_values, V : ndarray
+        (r, r'), (r',) and (r', k') with W1 O W2 = U diag(singular_values) V.
     """
 
     Theta: np.ndarray
     W1: np.ndarray
     U: np.ndarray
     singular_values: np.ndarray
+    V: np.ndarray
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -116,8 +119,7 @@ def project(d: Compressed, weights: Weights) -> Projected:
     k1 = len(d.Uf)
     Theta = solved(d.Yf[:, k1:], d.Zp[:, k1:])
     W1, OW2 = weights(d, Theta @ d.Zp)
-    U, s, _ = np.linalg.svd(W1 @ OW2, full_matrices=False)
-    return Projected(Theta, W1, U, s)
+    return Projected(Theta, W1, *np.linalg.svd(W1 @ OW2, full_matrices=False))
 
 
 def state_map(found: Projected, n: int) -> np.ndarray:
@@ -150,10 +152,10 @@ def regress(d: Compressed, J: np.ndarray, p: int, m: int) -> Regression:
 
 
 def stabilized(d: Compressed, J: np.ndarray, found: Regression) -> Regression:
-    """Return the regression, or, where A is not stable, that with so much data added that its radius is 1 - 1/N.
+    """Return the regression, or, where A is not stable, that with so much data added that its radius r becomes 1/r.
 
-    To the N pairs (x(t), x(t+1)) come c N pairs (x, 0), x of the covariance that u leaves unexplained, with
-    u = 0: least squares then has A / (1 + c).  A mode slower than 1 - 1/N does not decay within the data.
+    To the N pairs (x(t), x(t+1)) come (r^2 - 1) N pairs (x, 0), x of the covariance that u leaves unexplained,
+    with u = 0: least squares then has A / r^2.  The slowest mode ends as far inside the circle as it was outside.
 
     Raises
     ------
@@ -164,7 +166,7 @@ def stabilized(d: Compressed, J: np.ndarray, found: Regression) -> Regression:
     ----------
     Chui and Maciejowski 1996; Van Gestel, Suykens, Van Dooren and De Moor 2001.
     """
-    if found.radius < 1:
+    if found.radius <= LARGEST:
         return found
     N, (p, m) = d.samples, found.D.shape
     if N * np.log(found.radius) > SLACK:
@@ -174,7 +176,7 @@ def stabilized(d: Compressed, J: np.ndarray, found: Regression) -> Regression:
             "process is behind it; take differences, or a lower order"
         )
     X, X1, Y, U = J @ d.Zp, J @ d.Zp_next, d.Yf[:p], d.Uf[:m]
-    A = found.A * ((1 - 1 / N) / found.radius)
+    A = found.A * (min(1 / found.radius, LARGEST) / found.radius)
     B = solved(X1 - A @ X, U)
     left = np.concatenate([X1 - A @ X - B @ U, Y - found.C @ X - found.D @ U])
     return replace(found, A=A, B=B, noise=left @ left.T)
