@@ -22,7 +22,7 @@ from realization.stochastic.covariance import (
     spectral_density,
     state_covariance,
 )
-from realization.stochastic.data import SampleCorrelations, Windows, past_future, sample_canonical_correlations
+from realization.stochastic.data import Windows, past_future
 from realization.stochastic.diagnosis import Diagnosis, diagnose, diagnose_run
 from realization.stochastic.drift import Cusum, average_run_length, cusum, cusum_threshold, false_alarm_probability
 from realization.stochastic.extension import (
@@ -74,6 +74,7 @@ from realization.stochastic.posterior_sampling import sample_posterior
 from realization.stochastic.prescribed_zeros import RationalExtension, rational_extension
 from realization.stochastic.projection import Posterior, posterior
 from realization.stochastic.reverse import ReversedStep, VaryingReversal, reverse, reverse_varying, reversed_step
+from realization.stochastic.sample_correlations import SampleCorrelations, sample_canonical_correlations
 from realization.stochastic.sampling import sample
 from realization.stochastic.schur_algorithm import Schur, schur, schur_parameters
 from realization.stochastic.significance import HypothesisTest
@@ -115,6 +116,8 @@ from realization.stochastic.window import block_toeplitz
 from realization.stochastic.wold import Innovations, Wold, innovations_algorithm, stationary, wold
 
 __all__ = [
+    "FREE",
+    "NATS_PER_BIT",
     "CanonicalCorrelations",
     "ContinuousCovarianceModel",
     "CovarianceModel",
@@ -122,7 +125,6 @@ __all__ = [
     "Cusum",
     "Diagnosis",
     "Extremal",
-    "FREE",
     "FaurreSet",
     "Fit",
     "Frame",
@@ -138,7 +140,6 @@ __all__ = [
     "MaximumEntropy",
     "Membership",
     "Moment",
-    "NATS_PER_BIT",
     "OrderChoice",
     "PartialRealization",
     "Phase",
