@@ -24,6 +24,7 @@ from realization.core.shapes import array, numbers
 from realization.systems.base import count
 
 CHUNK = 4096  # moments that are added to the factor at once: memory stays small, and QR is blocked
+LARGEST = 1e100  # of such numbers and of their reciprocals squares are float64, and so are ratios of squares
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

@@ -16,10 +16,11 @@ import numpy as np
 from realization.canonical.ho_kalman import era, ho_kalman
 from realization.core.errors import ShapeError, StructureError
 from realization.core.frozen import Sealed
+from realization.core.shapes import numbers
 from realization.linalg.decision import Decision, require_decided
 from realization.linalg.dense import spectral_radius, two_norm
 from realization.stochastic.covariance import CovarianceModel
-from realization.stochastic.data import signal, stacked
+from realization.stochastic.data import LARGEST, signal, stacked
 from realization.stochastic.positive_real import PositiveRealCertificate, positive_real
 from realization.stochastic.spectral_factors import innovations_model
 from realization.systems.base import count
@@ -86,8 +87,10 @@ def sample_covariances(y: Any, lags: int) -> np.ndarray:
     """
     y = stacked(signal("y", y))
     b, T, _ = y.shape
-    if count("lags", lags) >= T:
-        raise ShapeError(f"lags is {lags}, but T = {T} steps have at most {T - 1}")
+    if not b or count("lags", lags) >= T:
+        raise ShapeError(f"lags is {lags}, but {b} record(s) of T = {T} steps have at most {T - 1 if b else -1}")
+    if np.abs(y).max(initial=0.0) > LARGEST:
+        raise ShapeError(f"y has entries up to {np.abs(y).max():.1e}, need <= {LARGEST:.0e}: their squares overflow")
     return np.stack([np.einsum("bti,btj->ij", y[:, k:], y[:, : T - k]) for k in range(lags + 1)]) / (b * T)
 
 
@@ -110,7 +113,7 @@ def covariance_ho_kalman(covariances: Any, order: int | None = None) -> Covarian
     Raises
     ------
     ShapeError
-        If the covariances have other axes, or Lambda(0) is not symmetric.
+        If the covariances have other axes, Lambda(0) is not symmetric, or there are too few lags for the order.
     StructureError
         If the rank is undecided or full, or A is not stable: no stationary process has these covariances.
 
@@ -135,11 +138,7 @@ def covariance_ho_kalman(covariances: Any, order: int | None = None) -> Covarian
     >>> round(found.positive_real.omega, 4), round(found.positive_real.density, 4), round(found.lacking, 4)
     (3.1416, -0.0667, 0.0667)
     """
-    h = np.asarray(covariances)
-    if h.ndim != 3 or h.shape[1] != h.shape[2]:
-        raise ShapeError(
-            f"covariances have shape {h.shape}, but (K+1, p, p) is needed; `sample_covariances` makes them"
-        )
+    h = _checked(covariances, order)
     found = ho_kalman(h) if order is None else era(h, order)
     if order is None:
         require_decided(found.decisions, "covariances of a sample have no rank: give an order")
@@ -158,6 +157,24 @@ def covariance_ho_kalman(covariances: Any, order: int | None = None) -> Covarian
     verdict = positive_real(data)
     model = innovations_model(data) if verdict.verdict == "positive real" else None
     return CovarianceRealization(data, verdict, model, max(-verdict.density, 0.0), found.decisions[0], found.residual)
+
+
+def _checked(covariances: Any, order: int | None) -> np.ndarray:
+    """Lambda(0), ..., Lambda(K), real, Lambda(0) symmetric, and enough of them for the order."""
+    h = numbers("covariances", covariances)
+    if h.ndim != 3 or h.shape[1] != h.shape[2] or not len(h) or h.dtype.kind == "c":
+        raise ShapeError(
+            f"covariances have shape {h.shape} and dtype {h.dtype}, but real (K+1, p, p) are needed; "
+            "`sample_covariances` makes them"
+        )
+    K, p = len(h) - 1, len(h[0])
+    CovarianceModel(np.zeros((0, 0)), np.zeros((p, 0)), np.zeros((0, p)), h[0])  # refuses what is not symmetric
+    if order is not None and count("order", order) > (most := K // 2 * p):
+        raise ShapeError(
+            f"order {order} from K = {K} lags of p = {p} outputs, which have at most {most}, p (K // 2); "
+            f"need K >= {2 * -(-order // max(p, 1))}"
+        )
+    return h
 
 
 def lifted(data: CovarianceModel) -> CovarianceModel:

@@ -17,7 +17,7 @@ import numpy as np
 from realization.core.errors import ShapeError, StructureError
 from realization.core.frozen import Sealed
 from realization.linalg.decision import EPS, fixed_rank
-from realization.stochastic.data import signal, stacked, triangle
+from realization.stochastic.data import LARGEST, signal, stacked, triangle
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -74,7 +74,7 @@ def records(y: Any, u: Any = None) -> Records:
     ShapeError
         If y is not (..., T, p), u not of its length, or an entry is not finite.
     StructureError
-        If a signal is constant: nothing can be learnt from it.
+        If a signal is constant: nothing can be learnt from it; or if its square is no float64.
     """
     y = signal("y", y)
     if not y.shape[-1] or not np.prod(y.shape[:-2]):
@@ -93,6 +93,11 @@ def _in_units(name: str, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return x, np.ones(x.shape[-1])
     peak = np.abs(x).max(axis=(0, 1))
     scale = peak * np.sqrt(np.mean((x / np.where(peak > 0, peak, 1)) ** 2, axis=(0, 1)))  # no square overflows
+    if (odd := np.flatnonzero((scale > LARGEST) | ((scale > 0) & (scale < 1 / LARGEST)))).size:
+        raise StructureError(
+            f"{name}[..., {odd[0]}] has root mean square {scale[odd[0]]:.1e}, need from {1 / LARGEST:.0e} to "
+            f"{LARGEST:.0e}, so that variances are float64; take other units"
+        )
     still = np.flatnonzero(np.ptp(x, axis=(0, 1)) <= 4 * EPS * peak)
     if len(still):
         raise StructureError(

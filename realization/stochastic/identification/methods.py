@@ -10,6 +10,7 @@ from realization.linalg.dense import spectral_radius
 from realization.stochastic.covariance import covariance_model
 from realization.stochastic.identification.data import compress, records
 from realization.stochastic.identification.fitting import Fit, fitted, in_units
+from realization.stochastic.identification.mean import mean_is_zero
 from realization.stochastic.identification.order import best_fit
 from realization.stochastic.identification.result import Identified
 from realization.stochastic.identification.subspace import (
@@ -38,14 +39,16 @@ def cva(
     Parameters
     ----------
     y : array_like
-        Outputs of mean zero, (*b, T, p); batch axes are records of one system.
+        Outputs of mean zero, (*b, T, p); batch axes are records of one system.  Means are not subtracted:
+        one that is left becomes a state with a pole at 1, and `centred` and the printed result say so.
     order : int, optional
         Number n of states.  Default: the one of least BIC.
     past, future : int, optional
         Windows in steps.  Default: twice the order of the autoregression of least AIC, so that what
         the past cuts off is below the error of sampling.
     u : array_like, optional
-        Inputs, (*b, T, m).  Default: none, and the model is driven by noise alone.
+        Inputs, (*b, T, m), with their mean if that of y comes from it.  Default: none, and the model is driven by
+        noise alone.
 
     Returns
     -------
@@ -77,6 +80,12 @@ def cva(
     >>> found = cva(y)
     >>> found.order, found.innovations.A.round(2), found.innovations.R.round(2)
     (1, array([[0.8]]), array([[0.99]]))
+
+    The mean is to be taken off first; here it was not:
+
+    >>> found = cva(y + 10)
+    >>> found.centred.rejected, found.unit_root, found.order
+    (True, True, 2)
     """
     return _identify("cva", cva_weights, y, order, past, future, u)
 
@@ -183,6 +192,7 @@ def _identify(method: str, weights: Weights, y: Any, order: Any, past: Any, futu
         singular_values=found.singular_values,
         order_choice=choice,
         whiteness=_whiteness(fit, past),
+        centred=None if m else mean_is_zero(data.y),  # inputs may have made a mean
         past=past,
         future=future,
         samples=d.samples,

@@ -9,10 +9,10 @@ import numpy as np
 
 from realization.core.errors import ShapeError
 from realization.core.frozen import Sealed
-from realization.core.shapes import numbers
 from realization.linalg.dense import spectral_radius
 from realization.stochastic.covariance import CovarianceModel
-from realization.stochastic.identification.subspace import LARGEST
+from realization.stochastic.data import signal
+from realization.stochastic.identification.subspace import LARGEST, SLACK
 from realization.stochastic.information_criteria import OrderChoice
 from realization.stochastic.positive_real import PositiveRealCertificate
 from realization.stochastic.significance import HypothesisTest
@@ -43,6 +43,9 @@ class Identified(Sealed):
         How the order was chosen; None where it was given.
     whiteness : HypothesisTest or None
         Hosking's test of the errors of prediction; None where there are none, or too few for its lags.
+    centred : HypothesisTest or None
+        Whether the outputs have mean zero, at the level 0.001; None where the record is too short to tell,
+        or there are inputs, which may have made a mean.
     past, future, samples : int
         Windows and the number of moments at which both fit.
     radius : float
@@ -59,6 +62,7 @@ class Identified(Sealed):
     singular_values: np.ndarray
     order_choice: OrderChoice | None
     whiteness: HypothesisTest | None
+    centred: HypothesisTest | None
     past: int
     future: int
     samples: int
@@ -78,8 +82,24 @@ class Identified(Sealed):
             f"{self.method}, order {self.order} ({self.order_choice or 'given'}), "
             f"past {self.past}, future {self.future}, {self.samples} moments\n"
             f"spectral radius  {rho:.6g}{damped}; the past cuts off {self.cut_off:.1e}\n"
-            f"noise            {self.positive_real}{white}"
+            f"noise            {self.positive_real}{white}{self._doubts()}"
         )
+
+    def _doubts(self) -> str:
+        """What speaks against a mean of zero: its test, and a pole at 1."""
+        offset = self.centred is not None and self.centred.rejected
+        mean = f"\nmean             {self.centred}: subtract it, or it is taken for a state" * offset
+        pole = (
+            f"\npole at 1        as far as {self.samples} moments can tell: a mean or trend that was left in the data, "
+            "or a random walk; subtract it, or take differences"
+        )
+        return mean + pole * self.unit_root
+
+    @property
+    def unit_root(self) -> bool:
+        """Whether A has an eigenvalue within 5/N of 1, which N moments cannot tell from 1."""
+        poles = np.linalg.eigvals(self.innovations.A)
+        return bool(np.abs(poles - 1).min(initial=np.inf) <= SLACK / self.samples)
 
     @property
     def damped(self) -> bool:
@@ -108,16 +128,25 @@ class Identified(Sealed):
         """
         if (u is None) != (self.system is None):
             raise ShapeError(f"u is {'missing; the model has' if u is None else 'given; the model has no'} inputs")
+        y, p, m = signal("y", y), len(self.innovations.C), 0 if self.system is None else self.system.B.shape[1]
+        u = np.zeros((*y.shape[:-1], 0)) if u is None else signal("u", u)
+        if y.shape[-1] != p or u.shape != (*y.shape[:-1], m):
+            raise ShapeError(
+                f"y has shape {y.shape}"
+                + f" and u {u.shape}" * bool(m)
+                + f", but (..., T, {p})"
+                + f" and (..., T, {m}) of as many records and steps are needed" * bool(m)
+                + " is needed" * (not m)
+            )
         return prediction_errors(self.innovations, self.system, y, u)
 
 
 def prediction_errors(
-    model: InnovationsSSM, system: LinearSSM | None, y: Any, u: Any, x0: np.ndarray | None = None
+    model: InnovationsSSM, system: LinearSSM | None, y: np.ndarray, u: np.ndarray | None, x0: np.ndarray | None = None
 ) -> np.ndarray:
     """What the predictor x+ = (A - K C) x + (B - K D) u + K y leaves of y."""
-    y = numbers("y", y)
     n, p = model.K.shape
     if system is None:
         return LinearSSM(model.predictor, model.K, -model.C, np.eye(p)).simulate(y, x0).y
     B, D = np.hstack([system.B - model.K @ system.D, model.K]), np.hstack([-system.D, np.eye(p)])
-    return LinearSSM(model.predictor, B, -model.C, D).simulate(np.concatenate([numbers("u", u), y], axis=-1), x0).y
+    return LinearSSM(model.predictor, B, -model.C, D).simulate(np.concatenate([u, y], axis=-1), x0).y
