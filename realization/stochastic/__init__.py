@@ -94,6 +94,7 @@ from realization.stochastic.splitting import (
     splitting,
 )
 from realization.stochastic.square_root import SquareRootRun, square_root_filter
+from realization.stochastic.square_root_smoother import SquareRootSmootherRun, square_root_smoother
 from realization.stochastic.steady import SteadyKalman, steady_state
 from realization.stochastic.steps import in_steps
 from realization.stochastic.stochastic_balancing import (
@@ -115,6 +116,8 @@ from realization.stochastic.window import block_toeplitz
 from realization.stochastic.wold import Innovations, Wold, innovations_algorithm, stationary, wold
 
 __all__ = [
+    "FREE",
+    "NATS_PER_BIT",
     "CanonicalCorrelations",
     "ContinuousCovarianceModel",
     "CovarianceModel",
@@ -122,7 +125,6 @@ __all__ = [
     "Cusum",
     "Diagnosis",
     "Extremal",
-    "FREE",
     "FaurreSet",
     "Fit",
     "Frame",
@@ -138,7 +140,6 @@ __all__ = [
     "MaximumEntropy",
     "Membership",
     "Moment",
-    "NATS_PER_BIT",
     "OrderChoice",
     "PartialRealization",
     "Phase",
@@ -155,6 +156,7 @@ __all__ = [
     "SmootherRun",
     "Splitting",
     "SquareRootRun",
+    "SquareRootSmootherRun",
     "StateErrors",
     "SteadyKalman",
     "StochasticReduction",
@@ -248,6 +250,7 @@ __all__ = [
     "spectral_factor",
     "splitting",
     "square_root_filter",
+    "square_root_smoother",
     "stacked",
     "standardize",
     "state_covariance",
