@@ -33,7 +33,7 @@ from realization.stochastic.extension import (
     next_covariance,
 )
 from realization.stochastic.extremal import Extremal, extremal, extremals, zero_groups
-from realization.stochastic.factors import state_factor
+from realization.stochastic.factors import covariance_condition, state_factor
 from realization.stochastic.faurre import FaurreSet, Membership, StateErrors, faurre_set
 from realization.stochastic.frame import Frame, Moment, frame, moment
 from realization.stochastic.identification import (
@@ -62,7 +62,7 @@ from realization.stochastic.information_criteria import (
     innovations_parameters,
 )
 from realization.stochastic.information_filter import InformationRun, information_filter
-from realization.stochastic.joint import joint_covariance
+from realization.stochastic.joint import in_deviations, joint_covariance
 from realization.stochastic.kalman import KalmanRun, KalmanState, kalman_filter, step
 from realization.stochastic.levinson import Levinson, Positivity, from_reflections, levinson, positivity, step_down
 from realization.stochastic.likelihood import FREE, Fit, Transform, fit, positive, stacked
@@ -181,6 +181,7 @@ __all__ = [
     "continuous_covariance_model",
     "continuous_faurre_set",
     "continuous_spectral_density",
+    "covariance_condition",
     "covariance_ho_kalman",
     "covariance_model",
     "cumulative_periodogram",
@@ -200,6 +201,7 @@ __all__ = [
     "free_ar",
     "from_reflections",
     "hosking",
+    "in_deviations",
     "in_steps",
     "information",
     "information_filter",

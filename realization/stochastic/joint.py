@@ -15,6 +15,7 @@ import numpy as np
 import scipy.linalg
 
 from realization.core.errors import ShapeError
+from realization.linalg.arguments import matrices
 from realization.stochastic.factors import regular_factor, state_factor
 from realization.stochastic.reverse import start_factor
 from realization.systems.base import count, of_kind
@@ -83,6 +84,37 @@ def joint_covariance(model: Any, steps: int | None = None, *, initial: InitialSt
         x = scipy.linalg.cho_solve((regular_factor(model, rtol=0.0), True), x)
     J = np.concatenate([*x[:: order.step], *y[:: order.step]])
     return J @ J.T
+
+
+def in_deviations(found: Any, wanted: Any) -> float:
+    """Return the largest difference of two covariances of (x_1, x_2, ...), entry i, j in units of sd(x_i) sd(x_j).
+
+    Parameters
+    ----------
+    found, wanted : array_like
+        (k, k); the standard deviations are those of `wanted`.
+
+    Returns
+    -------
+    float
+        That of a correlation, whatever the units.
+
+    Raises
+    ------
+    ShapeError
+        If they differ in shape, or an entry is not finite.
+
+    Examples
+    --------
+    A covariance of 0.1 between variables of standard deviation 1 and 100:
+
+    >>> in_deviations([[1, 0], [0, 10**4]], [[1, 0.1], [0.1, 10**4]])
+    0.001
+    """
+    found, wanted = matrices("found: k k; wanted: k k", found=found, wanted=wanted)
+    sd = np.sqrt(np.diag(wanted))
+    sd = np.where(sd > 0, sd, 1.0)
+    return float(np.abs((found - wanted) / sd[:, None] / sd).max(initial=0.0))
 
 
 def _rows(A: Any, B: Any, C: Any, D: Any, L: np.ndarray, order: range) -> tuple[np.ndarray, np.ndarray]:

@@ -21,7 +21,18 @@ from realization.linalg.dense import spectral_radius
 from realization.linalg.psd import covariance_factor, positive_factor
 
 
-class Noisy:
+class Process:
+    """A model of a process says in a notebook what its equations are, and in which direction its state runs."""
+
+    __slots__ = ()
+
+    def _repr_latex_(self) -> str:
+        from realization.systems.latex import process_equations
+
+        return process_equations(self)
+
+
+class Noisy(Process):
     """What models with noise of unit covariance share: its covariance Q, S, R as it enters state and output."""
 
     __slots__ = ()
@@ -127,7 +138,7 @@ class BackwardSSM(Noisy):
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class InnovationsSSM:
+class InnovationsSSM(Process):
     """x(t+1) = A x(t) + K e(t),  y(t) = C x(t) + e(t),  E e e' = R.
 
     Parameters

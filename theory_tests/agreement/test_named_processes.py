@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from realization.systems import NAMED_CONTINUOUS_STOCHASTIC, NAMED_STOCHASTIC
+from realization.stochastic import innovations_model, reverse, reverse_varying
+from realization.systems import NAMED_CONTINUOUS_STOCHASTIC, NAMED_STOCHASTIC, InitialState, TimeVaryingStochasticSSM
 from realization.systems.named import TRAITS
 from realization.systems.stochastic import ContinuousStochasticSSM, StochasticSSM
 from realization.systems.stochastic_families import random_innovations, random_process
@@ -38,6 +39,28 @@ def test_entry_is_complete(name):
     assert entry.traits <= set(TRAITS)
     assert entry.make.__doc__.count("Good for") == 1
     assert isinstance(MODELS[name], StochasticSSM if name in NAMED_STOCHASTIC else ContinuousStochasticSSM)
+
+
+@every
+def test_a_notebook_shows_its_equations_and_its_matrices(name):
+    text = MODELS[name]._repr_latex_()
+    assert text.startswith("$$")
+    assert text.count("{") == text.count("}")
+    assert text.count(r"\begin{array}") == (sum(MODELS[name].B.shape) <= 8)
+
+
+def test_a_notebook_shows_in_which_direction_the_state_runs():
+    forward = MODELS["follower"]
+    walk = TimeVaryingStochasticSSM(*np.ones((4, 3, 1, 1)))
+    for model, step in (
+        (forward, "x(t+1) &= A x(t) + B w(t)"),
+        (reverse(forward), "z(t-1) &= A z(t) + B v(t)"),
+        (innovations_model(forward), "y(t) &= C x(t) + e(t)"),
+        (reverse(MODELS["chase"]), r"dz &= -A z\,dt + B\,dv"),
+        (walk, "x(t+1) &= A(t) x(t) + B(t) w(t)"),
+        (reverse_varying(walk, InitialState.known([0])).model, "x(t) &= A(t) x(t+1) + B(t) v(t)"),
+    ):
+        assert step in model._repr_latex_()
 
 
 @every
