@@ -4,10 +4,10 @@ Of outputs y = C x + D w, x(t+1) = A x + B w + (noise of covariance Q), one comp
 
     y_i = h' s,    s = (x, w),    h = (C_i, D_i)
 
-so that no covariance of noise is left, correlated or not, and each says one of two things.  If g = W'h is not zero,
-y_i tells a direction of which nothing was known: the gain is W g / |g|^2 and W loses a column.  Else it tells what an
-output tells a state that is known, with the gain P h / h'P h.  After as many of the first kind as W had columns, or
-when A has made the rest of W zero, all is known.
+so that no covariance of noise is left, correlated or not.  The clearest comes first, and each says one of two things.
+If g = W'h is not zero, y_i tells a direction of which nothing was known: the gain is W g / |g|^2 and W loses a column.
+Else it tells what an output tells a state that is known, with the gain P h / h'P h.  After as many of the first kind as
+W had columns, or when A has made the rest of W zero, all is known.
 
 References
 ----------
@@ -56,7 +56,7 @@ class DiffuseStep(Sealed):
 
     def log_likelihood(self, v: np.ndarray) -> np.ndarray:
         """-1/2 sum log 2 pi f_i + (u_i^2 / f_i where y_i is not diffuse), (...) for innovations (..., q)."""
-        u = v @ self.whitening.T
+        u = (v[..., None, :] * self.whitening).sum(-1)  # one order of summation, for one sequence and for many
         return -0.5 * (np.log(2 * np.pi * self.variances) + np.where(self.tells, 0.0, u * u / self.variances)).sum(-1)
 
 
@@ -75,7 +75,10 @@ def diffuse_step(
     W = np.concatenate([W, np.zeros((r, W.shape[1]))])
     G, Z = np.zeros((n + r, q)), np.zeros((q, q))
     variances, tells = np.ones(q), np.zeros(q, bool)
-    for i, h in enumerate(np.concatenate([C, D], axis=1)):
+    H, left = np.concatenate([C, D], axis=1), list(range(q))
+    while left:
+        i = left.pop(_clearest(H[left], P, W))
+        h = H[i]
         Z[i] = np.eye(q)[i] - h @ G
         g, m = W.T @ h, P @ h
         # a sum of n products is known to n eps times the sum of their magnitudes
@@ -105,6 +108,12 @@ def diffuse_step(
         variances,
         tells,
     )
+
+
+def _clearest(H: np.ndarray, P: np.ndarray, W: np.ndarray) -> int:
+    """The output that tells most of what is unknown, in units of its noise: a faint one first would magnify noise."""
+    told, noise = np.linalg.norm(H @ W, axis=1), np.sqrt(np.einsum("ij,jk,ik->i", H, P, H).clip(0))
+    return int(np.argmax(np.where(noise > 0, told / np.where(noise > 0, noise, 1.0), np.where(told > 0, np.inf, 0.0))))
 
 
 def joseph(N: np.ndarray, P: np.ndarray) -> np.ndarray:
