@@ -21,6 +21,7 @@ from realization.stochastic.covariance import (
     covariance_model,
     spectral_density,
     state_covariance,
+    stationary,
 )
 from realization.stochastic.data import SampleCorrelations, Windows, past_future, sample_canonical_correlations
 from realization.stochastic.diagnosis import Diagnosis, diagnose, diagnose_run
@@ -64,12 +65,13 @@ from realization.stochastic.information_criteria import (
 from realization.stochastic.information_filter import InformationRun, information_filter
 from realization.stochastic.joint import joint_covariance
 from realization.stochastic.kalman import KalmanRun, KalmanState, kalman_filter, step
-from realization.stochastic.levinson import Levinson, Positivity, from_reflections, levinson, positivity, step_down
+from realization.stochastic.levinson import Levinson, from_reflections, levinson, positivity, step_down
 from realization.stochastic.likelihood import FREE, Fit, Transform, fit, positive, stacked
 from realization.stochastic.normalized import nis, normalized_squares, standardize
 from realization.stochastic.order_selection import bartlett, bartlett_of_process, nic, svc
 from realization.stochastic.partial import PartialRealization, Recursion, partial_realization, shortest_recursion
 from realization.stochastic.positive_real import PositiveRealCertificate, positive_real
+from realization.stochastic.positivity import Positivity
 from realization.stochastic.posterior_sampling import sample_posterior
 from realization.stochastic.prescribed_zeros import RationalExtension, rational_extension
 from realization.stochastic.projection import Posterior, posterior
@@ -112,7 +114,7 @@ from realization.stochastic.whiteness import (
     ljung_box,
 )
 from realization.stochastic.window import block_toeplitz
-from realization.stochastic.wold import Innovations, Wold, innovations_algorithm, stationary, wold
+from realization.stochastic.wold import Wold, wold
 
 __all__ = [
     "FREE",
@@ -130,7 +132,6 @@ __all__ = [
     "HypothesisTest",
     "Identified",
     "InformationRun",
-    "Innovations",
     "Integrated",
     "KalmanRun",
     "KalmanState",
@@ -200,7 +201,6 @@ __all__ = [
     "in_steps",
     "information",
     "information_filter",
-    "innovations_algorithm",
     "innovations_model",
     "innovations_parameters",
     "joint_covariance",

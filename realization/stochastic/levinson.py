@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from realization.core.errors import ShapeError, StructureError
 from realization.core.frozen import Sealed
 from realization.linalg.decision import EPS
 from realization.linalg.dense import two_norm
+from realization.stochastic.positivity import Positivity, judge, require_positive
 from realization.stochastic.window import (
     covariance_window,
     diagonal_units,
@@ -33,7 +34,6 @@ from realization.stochastic.window import (
     factor,
     identity,
     right_divided,
-    sign,
     squeezed,
     stacked,
 )
@@ -70,38 +70,6 @@ class Levinson(Sealed):
     def predictor(self) -> np.ndarray:
         """a_1, ..., a_N of the best prediction a_1 y(t-1) + ... + a_N y(t-N), (N, p, p)."""
         return -self.forward[-1][1:]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Positivity:
-    """Whether a window of covariances belongs to a process, and the order at which this is seen.
-
-    Parameters
-    ----------
-    verdict : {"positive", "singular", "indefinite"}
-        T > 0; T singular, up to rounding, at this order first: y(t) is predicted without error from n values; T has a
-        negative eigenvalue at this order first.
-    order : int
-        n: the largest one where T > 0.
-    eigenvalue : float
-        The least one of S_n and Sbar_n, where Lambda(0) has ones on its diagonal.
-    threshold : float
-        What rounding of the covariances does to it, (n+1) p eps |A_n|^2; 0 where they are fractions.
-    """
-
-    verdict: Literal["positive", "singular", "indefinite"]
-    order: int
-    eigenvalue: float
-    threshold: float
-
-    def __str__(self) -> str:
-        needed = f"need > {self.threshold:.1e}"
-        return (
-            f"{self.verdict}: at order {self.order} the prediction error has eigenvalue {self.eigenvalue:.3g}, {needed}"
-        )
-
-
-_VERDICTS: dict[int, Any] = {1: "positive", 0: "singular", -1: "indefinite"}
 
 
 class Lattice(NamedTuple):
@@ -343,25 +311,6 @@ def checked(Lambda: np.ndarray) -> Iterator[Lattice]:
         yield lattice
 
 
-def require_positive(found: Positivity) -> None:
-    """Refuse a window that is not positive definite.
-
-    Raises
-    ------
-    StructureError
-        With the order and the eigenvalue.
-    """
-    if found.verdict == "indefinite":
-        raise StructureError(f"covariances are not those of a process, {found}; estimate them from one record")
-    if found.verdict == "singular" and not found.order:
-        raise StructureError(f"Lambda(0) is {found}; drop an output")
-    if found.verdict == "singular":
-        raise StructureError(
-            f"covariances are {found}: the process is predicted without error from {found.order} values; "
-            f"give fewer than {found.order} lags"
-        )
-
-
 def judged(Lambda: np.ndarray) -> Iterator[tuple[Lattice, Positivity]]:
     """The lattices of all orders with the verdict on each, up to the first that is not positive."""
     I = identity(Lambda)[None]
@@ -378,19 +327,17 @@ def judged(Lambda: np.ndarray) -> Iterator[tuple[Lattice, Positivity]]:
 
 def _judge(n: int, lattice: Lattice, units: np.ndarray) -> Positivity:
     """S_n and Sbar_n are positive definite together; in floats the smaller decides."""
-    sides = (_least(lattice.A, lattice.S, units), _least(lattice.B, lattice.Sbar, units))
-    least, threshold = min(sides, key=lambda side: side[0] - side[1])
+    forward = judge(n, lattice.S, units, _rounding(lattice.A, units))
     if exact(lattice.S):
-        return Positivity(_VERDICTS[sign(lattice.S)], n, least, 0.0)
-    verdict: Any = "positive" if least > threshold else "indefinite" if least < -threshold else "singular"
-    return Positivity(verdict, n, least, threshold)
+        return forward
+    backward = judge(n, lattice.Sbar, units, _rounding(lattice.B, units))
+    return min(forward, backward, key=lambda side: side.eigenvalue - side.threshold)
 
 
-def _least(A: np.ndarray, S: np.ndarray, units: np.ndarray) -> tuple[float, float]:
-    """The least eigenvalue of S_n, and what rounding does to it, in units of the outputs."""
-    least = np.linalg.eigvalsh(S.astype(np.float64) / np.outer(units, units)).min(initial=np.inf)
+def _rounding(A: np.ndarray, units: np.ndarray) -> float:
+    """What rounding of the covariances does to S_n = A_n T A_n', in units of the outputs."""
     rows = np.abs(A.astype(np.float64) * (units / units[:, None])).sum(axis=(0, 2))
-    return float(least), A.shape[0] * len(S) * EPS * float(rows.max(initial=0.0)) ** 2
+    return A.shape[0] * len(units) * EPS * float(rows.max(initial=0.0)) ** 2
 
 
 def reflection(K: np.ndarray, S: np.ndarray, Sbar: np.ndarray) -> np.ndarray:
