@@ -255,15 +255,12 @@ def from_reflections(Lambda0: Any, reflections: Any) -> np.ndarray:
     >>> [str(x) for x in from_reflections("1", ["1/2", "1/3"])]
     ['1', '1/2', '1/2']
     """
-    start = array_of_one(Lambda0)
-    Lambda = covariance_window(start, name="Lambda0")
+    start = entries("Lambda0", Lambda0)
+    if start.ndim not in (0, 2):
+        raise ShapeError(f"Lambda0 has shape {start.shape}, but (p, p), or a number where p = 1, is needed")
+    Lambda = covariance_window(start[None], name="Lambda0")
     *_, lattice = checked(Lambda)
-    return squeezed(extended(Lambda, lattice, reflections), start)
-
-
-def array_of_one(Lambda0: Any) -> np.ndarray:
-    """Lambda(0) as a window of itself."""
-    return entries("Lambda0", Lambda0)[None]
+    return squeezed(extended(Lambda, lattice, reflections), start[None])
 
 
 def extended(Lambda: np.ndarray, lattice: Lattice, reflections: Any) -> np.ndarray:
@@ -278,7 +275,7 @@ def extended(Lambda: np.ndarray, lattice: Lattice, reflections: Any) -> np.ndarr
     """
     Gamma, p = entries("reflections", reflections), Lambda.shape[-1]
     if Gamma.ndim == 1 and (p == 1 or not Gamma.size):  # a row of none is one for any p
-        Gamma = Gamma.reshape(-1, p, p)
+        Gamma = Gamma.reshape(len(Gamma), p, p)
     if Gamma.shape[1:] != (p, p):
         needed = f"(N, {p}, {p})" + ", or (N,)," * (p == 1)
         raise ShapeError(f"reflections has shape {Gamma.shape}, but {needed} is needed; p={p} (from Lambda(0))")

@@ -57,7 +57,7 @@ def entries(name: str, x: Any) -> np.ndarray:
     x = numbers(name, x)
     if x.dtype.kind == "c":
         raise ShapeError(
-            f"{name} is complex, but a real process is needed; take real and imaginary part as two outputs"
+            f"{name} is complex, but real numbers are needed; of a process take real and imaginary part as two outputs"
         )
     if (size := np.abs(x).max(initial=0.0)) > np.sqrt(LARGEST):
         raise ShapeError(

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from realization.canonical.ho_kalman import ho_kalman
 from realization.core.errors import StructureError
 from realization.linalg.decision import EPS
 from realization.linalg.hankel import block_hankel
@@ -103,8 +104,24 @@ def test_no_shorter_recursion_fits(c):
     assert found.unique == (solutions(n) == 1)
 
 
+def test_the_units_of_the_outputs_do_not_matter():
+    """10^8 and 10^-8 in place of 1: the same order and the same process, each output to its own digits."""
+    system = random_stable(3, inputs=5, outputs=2, radius=0.8, rng=1)
+    data = covariance_model(StochasticSSM(system.A, system.B, system.C, system.D))
+    window, u = autocovariances(data, 8), np.array([1e8, 1e-8])
+    found = partial_realization(window * np.outer(u, u))
+    assert (found.decision.choice, found.verdict) == (3, "positive real")
+    lags = autocovariances(data, 12)
+    off = autocovariances(found.data, 12) / np.outer(u, u) - lags
+    s = np.linalg.svd(block_hankel(window[1:], 4, 4))[1]
+    assert np.abs(off).max() <= 1e3 * EPS * (s[0] / s[2]) ** 2 * np.abs(data.Lambda0).max()
+    control = ho_kalman(window * np.outer(u, u)).system  # the same factorization in the units that came
+    small = control.C[1] @ np.linalg.matrix_power(control.A, 11) @ control.B[:, 1] / u[1] ** 2
+    assert abs(small - lags[12, 1, 1]) > 1e-3 * data.Lambda0[1, 1]
+
+
 def test_too_few_lags_are_counted():
-    with pytest.raises(StructureError, match=r"3 lags do not determine .* has rank 1"):
+    with pytest.raises(StructureError, match=r"lags up to 3 do not determine .* has rank 1"):
         partial_realization([1, 0.1, 0.3, 0.2])
     open_order = partial_realization(["1", "0", "1/2"])  # two states, and a choice among them
     assert (open_order.decision.choice, open_order.decision.decided) == (2, False)

@@ -109,6 +109,22 @@ def test_zeros_that_floats_cannot_tell_from_the_circle():
         rational_extension([1, 0.3, -0.2, 0.4], np.poly([1 - 1e-12, 1e-12 - 1, 0]))
 
 
+def test_what_is_known_to_less_than_half_of_the_digits_is_refused():
+    """Reflections of 1 - 1e-4 and zeros as near the circle: covariances off by 10^-2, and no bound on a."""
+    rng, answers = np.random.default_rng(0), {True: 0, False: 0}
+    for _ in range(40):
+        c = from_reflections(1.0, rng.choice([-1, 1], 3) * (1 - 10.0 ** -rng.uniform(1, 4, 3)))
+        zeros = (1 - 10.0 ** -rng.uniform(3, 6)) * np.array([np.exp(1j), np.exp(-1j), 1])
+        try:
+            found = rational_extension(c, np.poly(zeros).real)
+        except ConvergenceError:
+            answers[False] += 1
+        else:
+            assert min(found.residual, found.error) <= EPS**0.5
+            answers[True] += 1
+    assert min(answers.values()) > 2
+
+
 def test_degree_twenty_in_units_of_its_own():
     rng = np.random.default_rng(0)
     c = from_reflections(1e60, rng.uniform(-0.4, 0.4, 20))
@@ -124,7 +140,7 @@ def test_degree_twenty_in_units_of_its_own():
         ([1, 0.5], [1, -1.0], StructureError, "root of modulus 1, need < 1"),
         ([1, 0.5], [1, 0.5, 0.1], ShapeError, "1 to 2 real coefficients are needed"),
         ([1, 0.5], [0, 1], ShapeError, "the first not 0"),
-        ([1, 0.5], [1, 0.5j], ShapeError, "real coefficients"),
+        ([1, 0.5], [1, 0.5j], ShapeError, "sigma is complex"),
         ([1, 0.5], [1, np.nan], ShapeError, "NaN"),
         ([1, 2], [1], StructureError, "at order 1"),
         (np.eye(2)[None], [1], ShapeError, "of one output"),
