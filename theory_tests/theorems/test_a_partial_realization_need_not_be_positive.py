@@ -6,7 +6,7 @@ degree of a positive continuation; Byrnes and Lindquist 1997).
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from realization.canonical.ho_kalman import ho_kalman
@@ -28,6 +28,7 @@ from realization.systems import StochasticSSM
 from realization.systems.families import random_stable
 
 seeds = st.integers(0, 2**32 - 1)
+quarter = settings(max_examples=max(10, settings().max_examples // 4))
 
 
 def test_three_lags_whose_realization_is_stable_and_not_positive():
@@ -54,6 +55,7 @@ def test_two_lags_whose_realization_is_unstable():
     assert autocovariances(found.data, 4).ravel().tolist() == [1, 0.25, 0.5, 1, 2]
 
 
+@quarter
 @given(seeds, st.integers(2, 6))
 def test_maximum_entropy_always_is_positive(seed, N):
     """For windows at random; the minimal realizations of the same windows fail in most draws (counted below)."""
@@ -71,6 +73,7 @@ def test_how_often_the_minimal_one_is_not_positive():
     assert verdicts.count("not positive real") > 20
 
 
+@quarter
 @given(seeds, st.integers(1, 4), st.integers(1, 2))
 def test_the_control_a_long_window_of_a_process(seed, n, p):
     """2n lags of a process of order n: the realization is that process, so it is positive."""
@@ -86,6 +89,7 @@ def test_the_control_a_long_window_of_a_process(seed, n, p):
     assert np.abs(autocovariances(found.data, 12) - autocovariances(data, 12)).max() <= bound
 
 
+@quarter
 @given(st.lists(st.integers(-2, 2), max_size=7))
 def test_no_shorter_recursion_fits(c):
     """Against the solvability of the linear equations for the coefficients, length by length."""

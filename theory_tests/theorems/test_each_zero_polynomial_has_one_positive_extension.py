@@ -6,7 +6,7 @@ other: from any stable a, through its covariances, and back; and different zeros
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import freqz
 
@@ -22,6 +22,7 @@ from realization.stochastic import (
 )
 
 seeds, degrees = st.integers(0, 2**32 - 1), st.integers(0, 6)
+quarter = settings(max_examples=max(10, settings().max_examples // 4))
 
 
 def schur_polynomial(rng, n, size=0.8):
@@ -55,6 +56,7 @@ def test_there_is_one(seed, n):
     assert np.abs(Phi / promised - 1).max() <= 1e4 * EPS * sensitivity * (promised.max() / promised.min())
 
 
+@quarter
 @given(seeds, degrees)
 def test_it_is_the_only_one(seed, n):
     """From a to its covariances, computed on the circle, and back to the same a."""
@@ -69,6 +71,7 @@ def test_it_is_the_only_one(seed, n):
         assert abs(found.R - 1) <= bound * 100
 
 
+@quarter
 @given(seeds, st.integers(1, 5))
 def test_the_window_can_be_continued(seed, n):
     """The covariances of the model are those of a process on every window: the reflections stay below 1."""

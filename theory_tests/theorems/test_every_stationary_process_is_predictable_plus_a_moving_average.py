@@ -99,6 +99,7 @@ def test_the_control_lines_that_floats_cannot_tell_apart():
     assert len(wold(mixture(0, 2, 1, [1.0, 1.0])[1]).frequencies) == 1
 
 
+@quarter
 @given(seeds, st.integers(1, 2), st.integers(0, 3))
 def test_the_moving_average_is_what_the_innovations_algorithm_tends_to(seed, p, n):
     """The second route, of 40 values and without a Riccati equation; its rate is the radius of the predictor."""
@@ -113,6 +114,7 @@ def test_the_moving_average_is_what_the_innovations_algorithm_tends_to(seed, p, 
         assert np.abs(finite.errors[-1] - found.innovations.R).max() <= (1e4 * EPS + 100 * radius ** (2 * N)) * size
 
 
+@quarter
 @given(seeds, widths, st.integers(0, 3), lines)
 def test_szego(seed, p, n, angles):
     """log det R is the mean of log det Phi of the regular part alone."""

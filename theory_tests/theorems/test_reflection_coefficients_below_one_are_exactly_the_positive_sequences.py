@@ -9,7 +9,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realization.core.errors import StructureError
@@ -21,8 +21,10 @@ from realization.testing import covariance_windows
 
 seeds = st.integers(0, 2**32 - 1)
 fractions = st.integers(2, 12).flatmap(lambda q: st.integers(1 - q, q - 1).map(lambda k: Fraction(k, q)))
+quarter = settings(max_examples=max(10, settings().max_examples // 4))
 
 
+@quarter
 @given(st.lists(fractions, max_size=7))
 def test_there_and_back_in_fractions(reflections):
     c = from_reflections(Fraction(3), np.array(reflections, dtype=object))
@@ -51,6 +53,7 @@ def test_and_back_and_there(Lambda):
     assert np.abs(back - Lambda).max() <= bound
 
 
+@quarter
 @given(st.lists(fractions, min_size=1, max_size=6), st.integers(0, 5), fractions.filter(bool), st.booleans())
 def test_the_control_one_that_is_not_below_one(reflections, place, small, on_the_edge):
     """At the edge T is singular there, and beyond it indefinite; the window is built without asking."""
@@ -78,6 +81,7 @@ def test_floats_and_fractions_say_the_same(Lambda, share):
         assert (floats.verdict, floats.order) == (exact.verdict, exact.order)
 
 
+@quarter
 @given(st.lists(fractions, max_size=7))
 def test_the_same_reflections_are_read_off_the_predictor(reflections):
     """Step down, which is the test of Schur and Cohn for roots inside the circle."""
