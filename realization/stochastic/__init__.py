@@ -30,6 +30,7 @@ from realization.stochastic.extension import (
     MatrixBall,
     MaximumEntropy,
     extend,
+    from_reflections,
     maximum_entropy_extension,
     next_covariance,
 )
@@ -65,7 +66,7 @@ from realization.stochastic.information_criteria import (
 from realization.stochastic.information_filter import InformationRun, information_filter
 from realization.stochastic.joint import joint_covariance
 from realization.stochastic.kalman import KalmanRun, KalmanState, kalman_filter, step
-from realization.stochastic.levinson import Levinson, from_reflections, levinson, positivity, step_down
+from realization.stochastic.levinson import Levinson, levinson, positivity, step_down
 from realization.stochastic.likelihood import FREE, Fit, Transform, fit, positive, stacked
 from realization.stochastic.normalized import nis, normalized_squares, standardize
 from realization.stochastic.order_selection import bartlett, bartlett_of_process, nic, svc

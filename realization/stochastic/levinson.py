@@ -24,7 +24,6 @@ import numpy as np
 from realization.core.errors import ShapeError, StructureError
 from realization.core.frozen import Sealed
 from realization.linalg.decision import EPS
-from realization.linalg.dense import two_norm
 from realization.stochastic.positivity import Positivity, judge, require_positive
 from realization.stochastic.window import (
     covariance_window,
@@ -36,6 +35,7 @@ from realization.stochastic.window import (
     right_divided,
     squeezed,
     stacked,
+    symmetric,
 )
 
 
@@ -87,9 +87,7 @@ class Lattice(NamedTuple):
         K, Kbar = right_divided(Delta, self.Sbar), right_divided(Delta.T, self.S)
         zero = self.A[:1] * 0
         A, B = np.concatenate([self.A, zero]), np.concatenate([zero, self.B])
-        S, Sbar = self.S - K @ Delta.T, self.Sbar - Kbar @ Delta
-        if not exact(S):
-            S, Sbar = (S + S.T) / 2, (Sbar + Sbar.T) / 2
+        S, Sbar = symmetric(self.S - K @ Delta.T), symmetric(self.Sbar - Kbar @ Delta)
         return Lattice(A - K @ B, B - Kbar @ A, S, Sbar, K, Kbar)
 
     def predicted(self, Lambda: np.ndarray) -> np.ndarray:
@@ -205,6 +203,11 @@ def step_down(predictor: Any) -> np.ndarray:
     StructureError
         If a reflection is not below 1 in modulus: the polynomial has a root on or outside the unit circle.
 
+    Notes
+    -----
+    Each step divides by 1 - K^2: roots that crowd near the circle, such as ten at 0.99, cost floats all their digits.
+    Fractions are decided.
+
     Examples
     --------
     >>> [str(x) for x in step_down(["1/2", "1/4"])]
@@ -224,75 +227,6 @@ def step_down(predictor: Any) -> np.ndarray:
         found.insert(0, K)
         a = (a[:-1] + K * a[-2::-1]) / (1 - K * K) if n > 1 else a[:0]
     return np.array(found, dtype=a.dtype)
-
-
-def from_reflections(Lambda0: Any, reflections: Any) -> np.ndarray:
-    """Return the covariances with given reflections: the inverse of `levinson`.
-
-    Lambda(n+1) = L Gamma Lbar' - sum_{i>0} A_n(i) Lambda(n+1-i).
-
-    Parameters
-    ----------
-    Lambda0 : array_like
-        (p, p), or a number where p = 1.
-    reflections : array_like
-        (N, p, p), or (N,) where p = 1; each of norm below 1.
-
-    Returns
-    -------
-    ndarray
-        Lambda(0), ..., Lambda(N), (N+1, p, p), or (N+1,); of Fraction where p = 1 and Fractions came.
-
-    Raises
-    ------
-    ShapeError
-        If the shapes do not fit, or an entry is no finite real number.
-    StructureError
-        If Lambda0 is not positive definite, or a reflection has a norm of 1 or more; with its order.
-
-    Examples
-    --------
-    >>> [str(x) for x in from_reflections("1", ["1/2", "1/3"])]
-    ['1', '1/2', '1/2']
-    """
-    start = entries("Lambda0", Lambda0)
-    if start.ndim not in (0, 2):
-        raise ShapeError(f"Lambda0 has shape {start.shape}, but (p, p), or a number where p = 1, is needed")
-    Lambda = covariance_window(start[None], name="Lambda0")
-    *_, lattice = checked(Lambda)
-    return squeezed(extended(Lambda, lattice, reflections), start[None])
-
-
-def extended(Lambda: np.ndarray, lattice: Lattice, reflections: Any) -> np.ndarray:
-    """Lambda with one more covariance for each reflection.
-
-    Raises
-    ------
-    ShapeError
-        If the reflections have other axes.
-    StructureError
-        If one has a norm of 1 or more, or the errors have vanished in rounding before it.
-    """
-    Gamma, p = entries("reflections", reflections), Lambda.shape[-1]
-    if Gamma.ndim == 1 and (p == 1 or not Gamma.size):  # a row of none is one for any p
-        Gamma = Gamma.reshape(len(Gamma), p, p)
-    if Gamma.shape[1:] != (p, p):
-        needed = f"(N, {p}, {p})" + ", or (N,)," * (p == 1)
-        raise ShapeError(f"reflections has shape {Gamma.shape}, but {needed} is needed; p={p} (from Lambda(0))")
-    if exact(Lambda) != exact(Gamma) or p > 1:  # a square root, or floats on either side
-        Lambda, Gamma = Lambda.astype(np.float64), Gamma.astype(np.float64)
-        lattice = Lattice(*(X.astype(np.float64) for X in lattice))
-    units = diagonal_units(Lambda)
-    for each in Gamma:
-        n = len(Lambda)
-        if p > 1:  # of one output the error is a product of 1 - Gamma^2
-            require_positive(_judge(n - 1, lattice, units))
-        if not (size := abs(each[0, 0]) if p == 1 else two_norm(each)) < 1:
-            raise StructureError(f"reflection {n} has norm {float(size):.6g}, need < 1: no process has it")
-        Delta = each * lattice.S if p == 1 else factor(lattice.S) @ each @ factor(lattice.Sbar).T
-        Lambda = np.concatenate([Lambda, (lattice.predicted(Lambda) + Delta)[None]])
-        lattice = lattice.step(Delta)
-    return Lambda
 
 
 def checked(Lambda: np.ndarray) -> Iterator[Lattice]:

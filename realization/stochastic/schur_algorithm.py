@@ -37,6 +37,7 @@ from realization.stochastic.window import (
     right_divided,
     squeezed,
     stacked,
+    symmetric,
 )
 
 
@@ -76,6 +77,12 @@ class Schur(Sealed):
         """L lower triangular, T = L L', ((N+1) p, (N+1) p) floats: block column n is U_n inv(L_n)', S_n = L_n L_n'."""
         L = [np.linalg.solve(factor(S), U.T.astype(np.float64)).T for U, S in self._columns()]
         return np.concatenate(L, axis=1)
+
+    @property
+    def last_row(self) -> np.ndarray:
+        """E y(N) e_n(n)' for n = 0 ... N, (N+1, p, p)."""
+        N, p = len(self.errors), len(self.U) // len(self.errors)
+        return self.U[len(self.U) - p :].reshape(p, N, p).swapaxes(0, 1)
 
     def _columns(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """U_n and S_n, also where the axes p are left out."""
@@ -138,9 +145,9 @@ def schur(covariances: Any) -> Schur:
         K.append(right_divided(V[0], Sbar[n]))
         Kbar.append(right_divided(V[0].T, S[n]))
         Gamma.append(reflection(K[n], S[n], Sbar[n]))
-        Sbar.append(_symmetric(Sbar[n] - Kbar[n] @ V[0]))
+        Sbar.append(symmetric(Sbar[n] - Kbar[n] @ V[0]))
         U, V = U - V @ K[n].T, V - U @ Kbar[n].T
-        S.append(_symmetric(U[0]))
+        S.append(symmetric(U[0]))
         _require_positive(n + 1, units, S[-1], Sbar[-1])
         columns.append(np.concatenate([Lambda[: n + 1] * 0, U]))
     blocks = (S, Sbar, K, Kbar, Gamma)
@@ -210,10 +217,6 @@ or it is a Blaschke product of degree 1
 def _one(v: np.ndarray) -> Any:
     """The series 1."""
     return np.concatenate([v[:1] * 0 + 1, v[1:] * 0])
-
-
-def _symmetric(S: np.ndarray) -> np.ndarray:
-    return S if exact(S) else (S + S.T) / 2
 
 
 def _require_positive(n: int, units: np.ndarray, *errors: np.ndarray) -> None:

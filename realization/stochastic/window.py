@@ -103,6 +103,11 @@ def factor(M: np.ndarray) -> np.ndarray:
         ) from None
 
 
+def symmetric(S: np.ndarray) -> np.ndarray:
+    """(S + S') / 2, which differs from S by rounding only."""
+    return S if exact(S) else (S + S.T) / 2
+
+
 def sign(S: np.ndarray) -> int:
     """1, 0 or -1: a matrix of fractions is positive definite, positive semidefinite and singular, or neither."""
     if len(S) == 1:

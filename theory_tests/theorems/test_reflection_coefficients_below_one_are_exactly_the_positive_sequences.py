@@ -46,6 +46,23 @@ def test_there_and_back_with_several_outputs(seed, p, N):
     assert np.abs(levinson(Lambda).reflections - drawn).max(initial=0.0) <= bound
 
 
+@pytest.mark.parametrize("row", [[0.5] * 60, [0.875, -0.875] * 15, [-0.5, 0.5, 0.25] * 15])
+def test_many_reflections_cost_no_digits(row):
+    """Against fractions; the control predicts each covariance with Levinson's coefficients, which grow to 10^10."""
+    exact = from_reflections(Fraction(1), [Fraction(x) for x in row])
+    assert np.abs(from_reflections(1.0, row) - exact.astype(float)).max() <= 2 * EPS
+    c, a, error = np.ones(1), np.zeros(0), 1.0
+    for gamma in row:
+        c = np.append(c, a @ c[:0:-1] + gamma * error)
+        a, error = np.append(a - gamma * a[::-1], gamma), error * (1 - gamma**2)
+    assert np.abs(c - exact.astype(float)).max() > 1e3 * EPS
+
+
+def test_what_vanishes_in_rounding_is_refused():
+    with pytest.raises(StructureError, match="predicted without error from 28 values"):
+        from_reflections(1.0, [1 - 1e-12] * 40)
+
+
 @given(covariance_windows(max_lags=5, max_outputs=2))
 def test_and_back_and_there(Lambda):
     back = from_reflections(Lambda[0], levinson(Lambda).reflections)
