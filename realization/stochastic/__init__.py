@@ -115,6 +115,8 @@ from realization.stochastic.window import block_toeplitz
 from realization.stochastic.wold import Innovations, Wold, innovations_algorithm, stationary, wold
 
 __all__ = [
+    "FREE",
+    "NATS_PER_BIT",
     "CanonicalCorrelations",
     "ContinuousCovarianceModel",
     "CovarianceModel",
@@ -122,7 +124,6 @@ __all__ = [
     "Cusum",
     "Diagnosis",
     "Extremal",
-    "FREE",
     "FaurreSet",
     "Fit",
     "Frame",
@@ -138,7 +139,6 @@ __all__ = [
     "MaximumEntropy",
     "Membership",
     "Moment",
-    "NATS_PER_BIT",
     "OrderChoice",
     "PartialRealization",
     "Phase",

@@ -68,6 +68,7 @@ def sample(
     varying, backward = (TimeVaryingStochasticSSM, TimeVaryingBackwardSSM), (BackwardSSM, TimeVaryingBackwardSSM)
     of_kind("sample", model, StochasticSSM, InnovationsSSM, BackwardSSM, *varying)
     T, rng = count("steps", steps), np.random.default_rng(rng)
+    batch = tuple(count("batch", k) for k in np.atleast_1d(np.asarray(batch)).tolist())
     model = model.as_stochastic() if isinstance(model, InnovationsSSM) else model
     system = _system(model, T, initial)
     L = state_factor(model) if initial is None else start_factor(initial, system.A.shape[-1])
