@@ -198,6 +198,7 @@ def test_a_path_obeys_its_equation():
 
 
 EMPTY = StochasticSSM(np.zeros((0, 0)), np.zeros((0, 2)), np.zeros((1, 0)), [[1, 2]])
+BRIDGE = reverse_varying(walk, InitialState.known([0]))
 NO_OUTPUT = StochasticSSM([[0.5]], [[1]], np.zeros((0, 1)), np.zeros((0, 1)))
 
 
@@ -260,6 +261,16 @@ def test_a_condition_beyond_the_limit_is_a_choice():
         (lambda: reverse_varying(walk, np.eye(1)), ShapeError, "the state at the start of a ndarray"),
         (lambda: joint_covariance(walk, 3), ShapeError, "3 steps from None; at most 3, and the state at the start"),
         (lambda: joint_covariance(walk, 4, initial=InitialState.known([0])), ShapeError, "4 steps from .*at most 3"),
+        (
+            lambda: joint_covariance(BRIDGE.model, 2, initial=BRIDGE.start),
+            ShapeError,
+            r"2 steps of a model that starts at x\(3\); 3 are needed",
+        ),
+        (
+            lambda: sample(BRIDGE.model, 2, rng=0, initial=BRIDGE.start),
+            ShapeError,
+            r"x\(3\); 3 are needed, or a model of the first 2",
+        ),
         (lambda: joint_covariance(oscillator, -1), ShapeError, "steps is -1"),
         (lambda: joint_covariance(oscillator), ShapeError, "steps is None"),
         (lambda: sample(walk, 3, rng=0), ShapeError, "3 steps from None"),
