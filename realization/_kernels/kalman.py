@@ -185,6 +185,66 @@ def selected(rows: Any, q: int, C: Any, D: Any, S: Any, R: Any, Co: Any, Cto: An
             Ro[r, s] = R[row, rows[s]]
 
 
+@small
+def innovation(
+    v: Any, z: Any, y: Any, d: Any, Co: Any, L: Any, a: Any, rows: Any, n: int, q: int, g: int, t: int
+) -> float:
+    """v = y - C a - d of sequence g; returns v' inv(F) v = |z|^2 with L z = v."""
+    i, j = 0 if d.shape[0] == 1 else g, 0 if d.shape[1] == 1 else t
+    for r in range(q):
+        e = y[g, t, rows[r]] - d[i, j, rows[r]]
+        for k in range(n):
+            e -= Co[r, k] * a[g, k]
+        v[r] = e
+    square = 0.0
+    for r in range(q):
+        e = v[r]
+        for s in range(r):
+            e -= L[r, s] * z[s]
+        z[r] = e * L[r, r]
+        square += z[r] * z[r]
+    return square
+
+
+@small
+def updated_mean(
+    filtered: Any, innovations: Any, v: Any, K: Any, a: Any, rows: Any, n: int, q: int, g: int, t: int
+) -> None:
+    """x(t|t) = a + Kf v."""
+    for k in range(n):
+        filtered[g, t, k] = a[g, k]
+    for r in range(q):
+        innovations[g, t, rows[r]] = v[r]
+        for k in range(n):
+            filtered[g, t, k] += v[r] * K[r, k]
+
+
+@small
+def predicted_mean(a: Any, x: Any, v: Any, At: Any, G: Any, c: Any, n: int, q: int, g: int, t: int) -> None:
+    """a <- A a + K v + c; x is room for it."""
+    i, j = 0 if c.shape[0] == 1 else g, 0 if c.shape[1] == 1 else t
+    for k in range(n):
+        x[k] = c[i, j, k]
+    for s in range(n):
+        e = a[g, s]
+        for k in range(n):
+            x[k] += At[s, k] * e
+    for r in range(q):
+        e = v[r]
+        for k in range(n):
+            x[k] += G[r, k] * e
+    for k in range(n):
+        a[g, k] = x[k]
+
+
+@small
+def accumulate(total: Any, lost: Any, g: int, value: float) -> None:
+    """total += value, what rounding takes kept in lost (Neumaier)."""
+    s = total[g] + value
+    lost[g] += (total[g] - s) + value if abs(total[g]) >= abs(value) else (value - s) + total[g]
+    total[g] = s
+
+
 @jit
 def run(
     Ats: Any, Cs: Any, Cts: Any, Bts: Any, Ds: Any, Ss: Any, Rs: Any, Qs: Any, y: Any, c: Any, d: Any,
@@ -213,7 +273,7 @@ def run(
     both, work, new, updated = np.empty((n + p, n)), np.empty((n + p, n)), np.empty((n, n)), np.empty((n, n))
     Phi, Gamma = both[:n], both[n:]
     v, z, x, rows = np.empty(p), np.empty(p), np.empty(n), np.empty(p, np.int64)
-    lost = np.zeros(count)  # what rounding takes from the sums of the likelihood, after Neumaier
+    lost = np.zeros(count)
     Mt, last, P = M.T, P, np.copy(P)
     varying = Ats.shape[0] != 1
     frozen, first, many, logdet, q = False, -1, 0, 0.0, 0
@@ -222,9 +282,7 @@ def run(
             m = t if varying else 0
             At, C, Ct, Bt, D, S, R, Q = Ats[m], Cs[m], Cts[m], Bts[m], Ds[m], Ss[m], Rs[m], Qs[m]
         if keep >= MEANS:
-            for g in range(count):
-                for k in range(n):
-                    predicted[g, t, k] = a[g, k]
+            copied(predicted[:, t], a)
         if keep >= COVARIANCES:
             copied(Ps[t], P)
         now = seen(y, t, rows)
@@ -282,48 +340,12 @@ def run(
                     Kp[t, k, rows[r]] = G[r, k]
                     Kf[t, k, rows[r]] = K[r, k]
         for g in range(count):
-            i, j = 0 if c.shape[0] == 1 else g, 0 if c.shape[1] == 1 else t
-            h, l = 0 if d.shape[0] == 1 else g, 0 if d.shape[1] == 1 else t
-            value = -(q * half + logdet)
-            for r in range(q):
-                e = y[g, t, rows[r]] - d[h, l, rows[r]]
-                for k in range(n):
-                    e -= Co[r, k] * a[g, k]
-                v[r] = e
-            for r in range(q):
-                e = v[r]
-                for s in range(r):
-                    e -= L[r, s] * z[s]
-                z[r] = e * L[r, r]
-                value -= 0.5 * z[r] * z[r]
+            value = -(q * half + logdet) - 0.5 * innovation(v, z, y, d, Co, L, a, rows, n, q, g, t)
             if keep >= MEANS:
                 steps[g, t] = value
-                for r in range(q):
-                    innovations[g, t, rows[r]] = v[r]
-                for k in range(n):
-                    filtered[g, t, k] = a[g, k]
-                for r in range(q):
-                    e = v[r]
-                    for k in range(n):
-                        filtered[g, t, k] += e * K[r, k]
-            for k in range(n):
-                x[k] = c[i, j, k]
-            for s in range(n):
-                e = a[g, s]
-                for k in range(n):
-                    x[k] += At[s, k] * e
-            for r in range(q):
-                e = v[r]
-                for k in range(n):
-                    x[k] += G[r, k] * e
-            for k in range(n):
-                a[g, k] = x[k]
-            summed = total[g] + value
-            if abs(total[g]) >= abs(value):
-                lost[g] += (total[g] - summed) + value
-            else:
-                lost[g] += (value - summed) + total[g]
-            total[g] = summed
+                updated_mean(filtered, innovations, v, K, a, rows, n, q, g, t)
+            predicted_mean(a, x, v, At, G, c, n, q, g, t)
+            accumulate(total, lost, g, value)
     copied(last, P)
     for g in range(count):
         total[g] += lost[g]

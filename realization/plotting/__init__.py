@@ -31,9 +31,12 @@ Of innovations, from them and the covariance that is claimed for them:
     cusum_path           cumulative sums, which a drifting mean drives over their threshold
     innovations_of       all five, for several models side by side
     order_choice         a criterion against the order, with what was chosen and what came next
+
+    estimate             what a filter or a smoother says over time, how sure it is, and what it has seen
 """
 
 from realization.plotting.correlations import directions, information_carried
+from realization.plotting.estimates import estimate
 from realization.plotting.extensions import continuations, densities
 from realization.plotting.frame import COLOURS, SIZE
 from realization.plotting.identified import identified_spectra
@@ -67,6 +70,7 @@ __all__ = [
     "cusum_path",
     "densities",
     "directions",
+    "estimate",
     "identified_spectra",
     "impulse",
     "information_carried",

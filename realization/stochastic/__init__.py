@@ -35,8 +35,8 @@ from realization.stochastic.extension import (
     next_covariance,
 )
 from realization.stochastic.extremal import Extremal, extremal, extremals, zero_groups
-from realization.stochastic.factors import state_factor
-from realization.stochastic.faurre import FaurreSet, Membership, faurre_set
+from realization.stochastic.factors import covariance_condition, state_factor
+from realization.stochastic.faurre import FaurreSet, Membership, StateErrors, faurre_set
 from realization.stochastic.frame import Frame, Moment, frame, moment
 from realization.stochastic.identification import (
     CovarianceRealization,
@@ -64,7 +64,7 @@ from realization.stochastic.information_criteria import (
     innovations_parameters,
 )
 from realization.stochastic.information_filter import InformationRun, information_filter
-from realization.stochastic.joint import joint_covariance
+from realization.stochastic.joint import in_deviations, joint_covariance
 from realization.stochastic.kalman import KalmanRun, KalmanState, kalman_filter, step
 from realization.stochastic.levinson import Levinson, levinson, positivity, step_down
 from realization.stochastic.likelihood import FREE, Fit, Transform, fit, positive, stacked
@@ -97,6 +97,7 @@ from realization.stochastic.splitting import (
     splitting,
 )
 from realization.stochastic.square_root import SquareRootRun, square_root_filter
+from realization.stochastic.square_root_smoother import SquareRootSmootherRun, square_root_smoother
 from realization.stochastic.steady import SteadyKalman, steady_state
 from realization.stochastic.steps import in_steps
 from realization.stochastic.stochastic_balancing import (
@@ -157,6 +158,8 @@ __all__ = [
     "SmootherRun",
     "Splitting",
     "SquareRootRun",
+    "SquareRootSmootherRun",
+    "StateErrors",
     "SteadyKalman",
     "StochasticReduction",
     "Transform",
@@ -180,6 +183,7 @@ __all__ = [
     "continuous_covariance_model",
     "continuous_faurre_set",
     "continuous_spectral_density",
+    "covariance_condition",
     "covariance_ho_kalman",
     "covariance_model",
     "cumulative_periodogram",
@@ -199,6 +203,7 @@ __all__ = [
     "free_ar",
     "from_reflections",
     "hosking",
+    "in_deviations",
     "in_steps",
     "information",
     "information_filter",
@@ -248,6 +253,7 @@ __all__ = [
     "spectral_factor",
     "splitting",
     "square_root_filter",
+    "square_root_smoother",
     "stacked",
     "standardize",
     "state_covariance",

@@ -63,9 +63,9 @@ def triangle(N: np.ndarray) -> np.ndarray:
 
 def affine(mean: np.ndarray, covariance: np.ndarray, diffuse: np.ndarray) -> Affine:
     """The vector with this mean, covariance and diffuse covariance."""
-    from realization.linalg.psd import positive_factor
+    from realization.linalg.psd import covariance_factor
 
-    return Affine(mean, positive_factor(covariance).F, positive_factor(diffuse).F)
+    return Affine(mean, covariance_factor(covariance), covariance_factor(diffuse))
 
 
 def condition(

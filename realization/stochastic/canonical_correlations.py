@@ -220,7 +220,7 @@ def window_correlations(covariances: Any, past: int, future: int) -> np.ndarray:
     ShapeError
         If the covariances are of another shape, too few, or the windows too long.
     StructureError
-        If a window has a covariance that is not positive semidefinite.
+        If past, future, or both together have a covariance that is not positive semidefinite.
 
     Examples
     --------
@@ -238,8 +238,15 @@ def window_correlations(covariances: Any, past: int, future: int) -> np.ndarray:
         )
     H = _joined(Lambda[np.add.outer(np.arange(j), np.arange(i)) + 1])
     # the past is listed backward in time, and so has the covariances of the reversed process
-    W_f, W_p = _whitening(window_covariance(Lambda, j)), _whitening(window_covariance(Lambda.swapaxes(1, 2), i))
-    return np.minimum(np.linalg.svd(W_f.T @ H @ W_p, compute_uv=False), 1.0)
+    W_f, error_f = _whitening(window_covariance(Lambda, j))
+    W_p, error_p = _whitening(window_covariance(Lambda.swapaxes(1, 2), i))
+    values = np.linalg.svd(W_f.T @ H @ W_p, compute_uv=False)
+    if (excess := values.max(initial=0.0) - 1) > error_f + error_p:
+        raise StructureError(
+            f"past and future have the correlation 1 + {excess:.2g}, need <= 1 (rounding is {error_f + error_p:.1e}): "
+            "the covariances belong to no process"
+        )
+    return np.minimum(values, 1.0)
 
 
 def window_length(data: Any, *, atol: float = 1e-12) -> int:
@@ -306,7 +313,9 @@ def _joined(blocks: np.ndarray) -> np.ndarray:
     return blocks.swapaxes(1, 2).reshape(j * p, i * q)
 
 
-def _whitening(T: np.ndarray) -> np.ndarray:
-    """W with W' T W = I, on the range of T."""
-    F = positive_factor(T, what="the covariance of a window").F
-    return F / (F**2).sum(axis=0)
+def _whitening(T: np.ndarray) -> tuple[np.ndarray, float]:
+    """W with W' T W = I on the range of T, and what rounding of T does to it: the condition of T, times its size."""
+    found = positive_factor(T, what="the covariance of a window")
+    kept = found.eigenvalues[: found.F.shape[1]]
+    error = 10 * len(T) * EPS * float(kept[0] / kept[-1]) if len(kept) else 0.0
+    return found.F / kept, error

@@ -36,10 +36,12 @@ def continuous_faurre_set(data: Any) -> FaurreSet:
     Raises
     ------
     ShapeError
-        If data are of another kind, or complex.
+        If data are of another kind.
     StructureError
         If A is not stable, R is not positive definite, or the data belong to no process: the message gives
         the frequency and the eigenvalue of the spectral density.
+    ConvergenceError
+        If the data are proved to be those of a process, and yet the equation was not solved.
 
     References
     ----------

@@ -18,6 +18,7 @@ import numpy as np
 
 from realization.core.errors import ShapeError, StructureError
 from realization.core.frozen import describe
+from realization.core.shapes import numbers
 from realization.linalg.arguments import matrices
 from realization.linalg.decision import EPS
 from realization.linalg.dense import powers_of_two
@@ -102,13 +103,14 @@ def covariance_model(model: Any) -> CovarianceModel:
 
     Parameters
     ----------
-    model : StochasticSSM or InnovationsSSM
+    model : StochasticSSM, InnovationsSSM or BackwardSSM
         Stable.
 
     Returns
     -------
     CovarianceModel
-        What all models of the same process share.
+        What all models of the same process share; a backward model, whose equations are those of the dual, has
+        A', C P A' + D B' and C' for A, C and G.
 
     Raises
     ------
@@ -123,7 +125,7 @@ def covariance_model(model: Any) -> CovarianceModel:
     >>> float(data.G[0, 0].round(6)), float(data.Lambda0[0, 0].round(6))
     (0.666667, 2.333333)
     """
-    of_kind("covariance data", model, StochasticSSM, InnovationsSSM)
+    of_kind("covariance data", model, StochasticSSM, InnovationsSSM, BackwardSSM)
     P = state_covariance(model)
     A, C = model.A, model.C
     if isinstance(model, InnovationsSSM):
@@ -183,7 +185,8 @@ def stationary(model: StochasticSSM, P: Any) -> CovarianceModel:
 def _read(A: np.ndarray, C: np.ndarray, P: np.ndarray, S: np.ndarray, R: np.ndarray) -> CovarianceModel:
     """The covariances of the output of a state with covariance P, Q S R those of the noise."""
     Lambda0 = C @ P @ C.T + R
-    return CovarianceModel(A, C, A @ P @ C.T + S, (Lambda0 + Lambda0.T) / 2)
+    data = CovarianceModel(A, C, A @ P @ C.T + S, (Lambda0 + Lambda0.T) / 2)
+    return data.dual if isinstance(model, BackwardSSM) else data
 
 
 def autocovariances(data: Any, lags: int) -> np.ndarray:
@@ -191,7 +194,7 @@ def autocovariances(data: Any, lags: int) -> np.ndarray:
 
     Parameters
     ----------
-    data : CovarianceModel, StochasticSSM or InnovationsSSM
+    data : CovarianceModel, StochasticSSM, InnovationsSSM or BackwardSSM
         A model is stable.
     lags : int
         Largest k.
@@ -226,7 +229,7 @@ def spectral_density(data: Any, omega: Any) -> np.ndarray:
 
     Parameters
     ----------
-    data : CovarianceModel, StochasticSSM or InnovationsSSM
+    data : CovarianceModel, StochasticSSM, InnovationsSSM or BackwardSSM
         A model is stable.
     omega : array_like
         (k,) frequencies in radians per step.
@@ -239,7 +242,7 @@ def spectral_density(data: Any, omega: Any) -> np.ndarray:
     Raises
     ------
     ShapeError
-        If data are of another kind.
+        If data are of another kind, or omega is no row of finite real numbers.
     StructureError
         If the spectral radius of a model is 1 or more.
 
@@ -252,7 +255,10 @@ def spectral_density(data: Any, omega: Any) -> np.ndarray:
     array([0., 4.])
     """
     data = data if isinstance(data, CovarianceModel) else covariance_model(data)
-    z = np.exp(1j * np.atleast_1d(np.asarray(omega, dtype=np.float64)))[:, None, None]
+    omega = np.atleast_1d(numbers("omega", omega))
+    if omega.ndim > 1 or omega.dtype.kind == "c":
+        raise ShapeError(f"omega has shape {omega.shape}, {omega.dtype}; real frequencies (k,) are needed")
+    z = np.exp(1j * omega)[:, None, None]
     G = np.broadcast_to(data.G.astype(complex), (len(z), *data.G.shape))
     Z = data.C @ np.linalg.solve(z * np.eye(len(data.A)) - data.A, G)
     return data.Lambda0 + Z + Z.conj().swapaxes(-1, -2)

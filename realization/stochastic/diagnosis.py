@@ -21,6 +21,7 @@ from realization.stochastic.kalman import KalmanRun
 from realization.stochastic.normalized import nis, standardize
 from realization.stochastic.significance import HypothesisTest, probability
 from realization.stochastic.whiteness import autocorrelations, cumulative_periodogram, hosking, ljung_box
+from realization.systems.base import of_kind
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -188,7 +189,7 @@ def diagnose_run(run: KalmanRun, *, lags: int | None = None, fitted: int = 0, le
     Raises
     ------
     ShapeError
-        If the run has batch axes or did not store the covariances.
+        If it is no run of the filter, has batch axes or did not store the covariances.
     StructureError
         If there are too few steps.
 
@@ -205,6 +206,7 @@ def diagnose_run(run: KalmanRun, *, lags: int | None = None, fitted: int = 0, le
     >>> [diagnose_run(kalman_filter(model, y, initial=start)).sound for model in (level, stiff)]
     [True, False]
     """
+    of_kind("diagnosis", run, KalmanRun)
     e, R = run.innovations, run.innovation_covariance
     if e is None or R is None:
         raise ShapeError(

@@ -131,12 +131,9 @@ def moved(A: np.ndarray, W: np.ndarray) -> np.ndarray:
 
     A W and A W U have the same square for orthogonal U: where columns depend on each other, U makes some zero.
     """
-    if not W.size:
-        return W[:, :0]
-    new = A @ W
-    new[np.abs(new) <= SLACK * len(A) * EPS * (np.abs(A) @ np.abs(W))] = 0.0
+    new = cleaned(A, W)
     new = new[:, new.any(axis=0)]
-    if not new.size:
+    if new.shape[1] < 2:
         return new
     values = np.linalg.svd(new / np.linalg.norm(new, axis=0), compute_uv=False)
     rank = int((values > SLACK * len(A) * EPS).sum())
@@ -144,3 +141,19 @@ def moved(A: np.ndarray, W: np.ndarray) -> np.ndarray:
         return new
     U, s, _ = np.linalg.svd(new, full_matrices=False)
     return (U * s)[:, :rank]
+
+
+def cleaned(X: np.ndarray, W: np.ndarray) -> np.ndarray:
+    """X W with zeros for what is rounding: a sum of n products is known to n eps times the sum of their magnitudes."""
+    new = X @ W
+    new[np.abs(new) <= SLACK * len(W) * EPS * (np.abs(X) @ np.abs(W))] = 0.0
+    return new
+
+
+def unseen(A: np.ndarray, C: np.ndarray, W: np.ndarray) -> bool:
+    """Whether C A^k W = 0 for k < n, hence for all k: no output ever tells of what is unknown."""
+    for _ in range(len(A)):
+        if cleaned(C, W).any():
+            return False
+        W = cleaned(A, W)
+    return True

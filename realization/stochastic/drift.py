@@ -188,6 +188,8 @@ def false_alarm_probability(k: float, h: float, steps: int) -> float:
     ------
     ShapeError
         If k or h is negative.
+    StructureError
+        If h > 100.
 
     Examples
     --------

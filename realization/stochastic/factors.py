@@ -83,8 +83,8 @@ def regular_factor(model: Any, *, rtol: float | None = None) -> np.ndarray:
     model : StochasticSSM, BackwardSSM, ...
         As there.
     rtol : float, optional
-        Smallest eigenvalue that P may have, in units in which its diagonal is 1.  Default: n eps, where
-        an error of n eps / eigenvalue leaves no digit.
+        Smallest eigenvalue that P may have, in units in which its diagonal is 1.  Default: n eps / gap, below
+        which the error of n eps / (gap eigenvalue) may leave no digit; see `gap`.
 
     Returns
     -------
@@ -106,20 +106,80 @@ def regular_factor(model: Any, *, rtol: float | None = None) -> np.ndarray:
     Traceback (most recent call last):
     ...
     realization.core.errors.StructureError: the state covariance has smallest eigenvalue 0 (in units in which its
-    diagonal is 1), need > 4.4e-16: states that no noise reaches; remove them, or reverse in x with `reverse_varying`
+    diagonal is 1), need > 8.9e-16: states that noise hardly reaches, or for rounding to hide; remove them, reverse in
+    x with `reverse_varying`, or choose rtol
     """
     L = state_factor(model)
     n, r = L.shape
     size = np.linalg.norm(L, axis=1, keepdims=True)
     s = np.linalg.svd(L / np.where(size > 0, size, 1.0), compute_uv=False)
     least = float(s[-1] ** 2) if r == n and n else float(n == 0)
-    need = n * EPS if rtol is None else at_least(0.0, "rtol", rtol)
+    need = n * EPS / gap(model) if rtol is None else at_least(0.0, "rtol", rtol)
     if not least > need:
         raise StructureError(
             f"the state covariance has smallest eigenvalue {least:.3g} (in units in which its diagonal is 1), "
-            f"need > {need:.2g}: states that no noise reaches; remove them, or reverse in x with `reverse_varying`"
+            f"need > {need:.2g}: states that noise hardly reaches, or for rounding to hide; remove them, reverse in "
+            "x with `reverse_varying`, or choose rtol"
         )
     return L
+
+
+def covariance_condition(model: Any) -> float:
+    """Return the condition of the state covariance in units in which its diagonal is 1.
+
+    Parameters
+    ----------
+    model : StochasticSSM, BackwardSSM, ContinuousStochasticSSM, ...
+        Stable.
+
+    Returns
+    -------
+    float
+        From a factor of P, so that it is known up to 1e30; 1 for n = 0.
+
+    Raises
+    ------
+    ShapeError
+        If it is of another kind.
+    StructureError
+        If it is not stable.
+
+    Examples
+    --------
+    States of variance 4/3 and 1e20 that are nearly uncorrelated:
+
+    >>> model = StochasticSSM(A=[[0.5, 0], [0, 0]], B=[[1, 0], [0, 1e10]], C=[[1, 1]], D=[[0, 0]])
+    >>> round(covariance_condition(model), 12)
+    1.0
+    """
+    L = state_factor(model)
+    size = np.linalg.norm(L, axis=1, keepdims=True)
+    return float(np.linalg.cond(L / np.where(size > 0, size, 1.0)) ** 2) if L.size else 1.0
+
+
+def gap(model: Any) -> float:
+    """How far the slowest mode is from not being stationary; P is right to n eps over it.
+
+    Parameters
+    ----------
+    model : StochasticSSM, ContinuousStochasticSSM, ...
+        Stable.
+
+    Returns
+    -------
+    float
+        1 - max |eigenvalue|; in continuous time min -Re(eigenvalue) over max |eigenvalue|; 1 for n = 0.
+
+    Examples
+    --------
+    >>> gap(ContinuousStochasticSSM(A=[[-1, 0], [0, -100]], B=[[1], [1]], C=[[1, 1]], D=[[1]]))
+    0.01
+    """
+    values = np.linalg.eigvals(model.A)
+    size = float(np.abs(values).max(initial=0.0))
+    if isinstance(model, ContinuousStochasticSSM | ContinuousBackwardSSM):
+        return float(-values.real.max()) / size if len(values) else 1.0
+    return 1 - size
 
 
 def triangular(L: np.ndarray) -> np.ndarray:

@@ -23,7 +23,7 @@ state from past outputs, Q - Q O Q is its error given all outputs, past and futu
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -61,6 +61,24 @@ class Membership:
 
     def __bool__(self) -> bool:
         return self.verdict != "outside"
+
+
+class StateErrors(NamedTuple):
+    """Covariance of what outputs leave unknown of a state: past ones, present and future ones, all of them.
+
+    Parameters
+    ----------
+    past : ndarray
+        P - P_-, (n, n): that of the Kalman predictor; zero where the model is that of the innovations.
+    future : ndarray
+        P - P Pb P, (n, n), Pb = inv(P_+): zero where P = P_+.
+    both : ndarray
+        Q - Q O Q, (n, n), Q = P - P_-: that of the smoother; zero where the model has as few noises as outputs.
+    """
+
+    past: np.ndarray
+    future: np.ndarray
+    both: np.ndarray
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -267,6 +285,29 @@ class FaurreSet(Sealed):
         Q = self._symmetric("P", P) - self.P_minus
         return Q - Q @ self.weight @ Q
 
+    def state_errors(self, P: Any) -> StateErrors:
+        """What past, future and all outputs leave unknown of the state in a model with covariance P.
+
+        Parameters
+        ----------
+        P : array_like
+            (n, n), symmetric, in the set.
+
+        Returns
+        -------
+        StateErrors
+            Three covariances, by increasing knowledge: `both` is at most either of the others.
+
+        Raises
+        ------
+        ShapeError
+            If P has another shape or is not symmetric.
+        StructureError
+            If there are zeros on the boundary.
+        """
+        P = self._symmetric("P", P)
+        return StateErrors(P - self.P_minus, P - P @ self.Pbar_minus @ P, self.smoothing_error(P))
+
     def noise_factor(self, P: Any, *, atol: float | None = None) -> PositiveFactor:
         """M(P) = [B; D] [B; D]' with as many columns as M(P) has rank, and how the rank was decided.
 
@@ -387,10 +428,12 @@ def faurre_set(data: Any) -> FaurreSet:
     Raises
     ------
     ShapeError
-        If data are of another kind, or complex.
+        If data are of another kind.
     StructureError
         If A is not stable, or the data belong to no process: the message gives the frequency and the
         eigenvalue of the spectral density.
+    ConvergenceError
+        If the data are proved to be those of a process, and yet the equation was not solved.
 
     References
     ----------

@@ -22,9 +22,9 @@ from realization.core.errors import ShapeError, StructureError
 from realization.core.frozen import Sealed, describe
 from realization.core.shapes import array, numbers
 from realization.linalg.decision import EPS, at_least
-from realization.linalg.psd import positive_factor
+from realization.linalg.psd import covariance_factor
 from realization.stochastic.covariance import state_covariance
-from realization.stochastic.recursion import LEVELS, Turned, alike, assembled, recursion, turned
+from realization.stochastic.recursion import LEVELS, Task, Turned, alike, assembled, recursion, turned
 from realization.systems.base import of_kind
 from realization.systems.stochastic import InitialState, TimeVaryingStochasticSSM
 
@@ -148,7 +148,7 @@ def kalman_filter(
         "all" also the gains.
     steady : bool or float
         Freeze the gains when a step changes P by less than this tolerance, relative to sqrt(Pii + Qii) of the states;
-        a missing output thaws them.  True: 2 (n + p) eps.
+        a missing output thaws them.  True: 2 (n + p) eps.  Without effect where the model varies.
 
     Returns
     -------
@@ -196,7 +196,7 @@ def kalman_filter(
     if isinstance(model, TimeVaryingStochasticSSM):
         matrices = _from(matrices, state.time, y.shape[-2], isinstance(initial, KalmanState))
         steady = False
-    tolerance = -1.0 if steady is False else 2 * (n + p) * EPS if steady is True else at_least(0.0, "steady", steady)
+    tolerance = _tolerance(steady, n + p)
     batch = _batch(y, state)
     c, d = (_offset(*x, y, batch) for x in (("state_offset", state_offset, n), ("output_offset", output_offset, p)))
     return _run(matrices, y, state, batch, c, d, store, tolerance)
@@ -281,7 +281,7 @@ def _state(initial: Any) -> KalmanState:
     of_kind("start", initial, InitialState, KalmanState)
     if isinstance(initial, KalmanState):
         return initial
-    W = positive_factor(initial.diffuse, what="diffuse covariance of the initial state").F
+    W = covariance_factor(initial.diffuse, what="diffuse covariance of the initial state")
     return KalmanState(initial.mean, initial.covariance, W)
 
 
@@ -295,12 +295,19 @@ def _stationary(model: Any) -> np.ndarray:
         raise StructureError(f"no stationary state to start from ({error}); {advice}") from None
 
 
+def _tolerance(steady: bool | float, products: int) -> float:
+    """-1 for never."""
+    if isinstance(steady, bool | np.bool_):
+        return 2 * products * EPS if steady else -1.0
+    return at_least(0.0, "steady", steady)
+
+
 def _from(matrices: Turned, time: int, steps: int, going_on: bool) -> Turned:
     """So many steps of a model that varies, from time on; all of them unless a run goes on."""
     left = len(matrices.A) - time
     if steps > left or (steps < left and not going_on):
         raise ShapeError(f"y has {steps} steps, the model {left} from time {time} on; they must be equal")
-    return matrices.at(slice(time, time + steps))
+    return matrices.between(time, time + steps)
 
 
 def _batch(y: np.ndarray, state: KalmanState) -> tuple[int, ...]:
@@ -352,8 +359,8 @@ def _run(
     for g in groups:
         of = slice(None) if shared else g  # a slice copies nothing
         c_of, d_of = (x[of] if len(x) > 1 else x for x in (c, d))
-        start = a[of], P[g[0] if many else 0], W[g[0] if many else 0]
-        found.append(recursion(matrices, y[of], *start, c_of, d_of, LEVELS[store], tolerance, state.time))
+        task = Task(matrices, y[of], c_of, d_of, LEVELS[store], tolerance, state.time)
+        found.append(recursion(task, a[of], P[g[0] if many else 0], W[g[0] if many else 0]))
     each = assembled(found, groups, count, batch, shared=shared)
     total = each.pop("total")
     first = [f.steady_from for f in found if f.steady_from is not None]

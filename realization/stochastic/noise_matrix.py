@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from realization.core.errors import ShapeError
 from realization.linalg.certificate import U
 from realization.linalg.dense import powers_of_two
 from realization.stochastic.continuous_covariance import ContinuousCovarianceModel, decaying
@@ -23,20 +22,17 @@ LITTLE = 2.0**10  # three digits are left to rounding anyway
 
 
 def checked(what: str, data: Any) -> None:
-    """Refuse data of another kind, complex ones, and those without a stationary state.
+    """Refuse data of another kind, and those without a stationary state.
 
     Raises
     ------
     ShapeError
-        With the kind or the dtype that came.
+        With the kind that came.
     StructureError
         With the spectral radius or abscissa.
     """
     of_kind(what, data, CovarianceModel, ContinuousCovarianceModel)
-    continuous = isinstance(data, ContinuousCovarianceModel)
-    if any(X.dtype.kind == "c" for X in (data.A, data.C, data.G, at_once(data))):
-        raise ShapeError(f"{what} of complex data: a real process is needed")
-    if continuous:
+    if isinstance(data, ContinuousCovarianceModel):
         decaying(data.A)
     else:
         stable(data.A)

@@ -90,7 +90,7 @@ def positive_real(data: Any) -> PositiveRealCertificate:
     Raises
     ------
     ShapeError
-        If data are of another kind, or complex.
+        If data are of another kind.
     StructureError
         If A is not stable.
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from realization.core.errors import ShapeError
-from realization.linalg.psd import positive_factor
+from realization.linalg.psd import covariance_factor
 from realization.stochastic.kalman import KalmanState, kalman_filter
 from realization.stochastic.smoothing import rts_smoother, white
 from realization.systems.base import count
@@ -83,7 +83,7 @@ def sample_posterior(
     start = _centred(run, initial, n)
     w = rng.standard_normal((*batch, T, model.B.shape[-1]))
     x = np.empty((*batch, T + 1, n))
-    L = positive_factor(start.covariance).F
+    L = covariance_factor(start.covariance)
     x[..., 0, :] = rng.standard_normal((*batch, L.shape[1])) @ L.T
     A, B, C, D = (np.broadcast_to(X, (T, *X.shape[-2:])).swapaxes(-1, -2) for X in (model.A, model.B, model.C, model.D))
     for t in range(T):

@@ -90,7 +90,8 @@ def reverse(model: Any, *, rtol: float | None = None) -> Any:
     model : StochasticSSM, InnovationsSSM, BackwardSSM, ContinuousStochasticSSM or ContinuousBackwardSSM
         Stable with P > 0, i.e. (A, B) reachable.
     rtol : float, optional
-        Smallest eigenvalue that P may have, in units in which its diagonal is 1.  Default: n eps.
+        Smallest eigenvalue that P may have, in units in which its diagonal is 1.  Default: n eps / gap, where
+        gap = 1 - |eigenvalue of A| of the slowest mode: below it not a digit may be left.
 
     Returns
     -------
@@ -111,7 +112,8 @@ def reverse(model: Any, *, rtol: float | None = None) -> Any:
     -----
     Reversing twice gives back the model up to an orthogonal change of the noise basis.  Covariances of
     both agree to c n u cond(P), with P in units in which its diagonal is 1; where A is close to normal,
-    to c n u sqrt(cond(P)).
+    to c n u sqrt(cond(P)).  Near a unit root P itself is known to n u / gap only, and they agree to
+    c n u cond(P) / gap.
 
     References
     ----------

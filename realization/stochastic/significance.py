@@ -37,7 +37,7 @@ class HypothesisTest(Sealed):
     @property
     def p_value(self) -> float:
         """min(1, k min p): the bound of Bonferroni on the probability of any of the k; exact for k = 1."""
-        return float(min(1.0, len(self.p_values) * self.p_values.min(initial=1.0)))
+        return float(min(1.0, len(self.p_values) * self.p_values.min())) if len(self.p_values) else 1.0
 
     @property
     def rejected(self) -> bool:

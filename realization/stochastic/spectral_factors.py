@@ -45,7 +45,7 @@ def innovations_model(data: Any) -> InnovationsSSM:
     Raises
     ------
     ShapeError
-        If data are of another kind, or complex.
+        If data are of another kind.
     StructureError
         If A is not stable, or the data belong to no process.
 
@@ -81,7 +81,7 @@ def backward_innovations_model(data: Any) -> BackwardSSM:
     Raises
     ------
     ShapeError
-        If data are of another kind, or complex.
+        If data are of another kind.
     StructureError
         If A is not stable, or the data belong to no process.
     """
@@ -106,7 +106,7 @@ def maximum_phase_model(data: Any) -> StochasticSSM:
     Raises
     ------
     ShapeError
-        If data are of another kind, or complex.
+        If data are of another kind.
     StructureError
         If A is not stable, the data belong to no process, or inv(P_+) is singular: a direction of the state is
         not seen in the outputs.
@@ -195,7 +195,7 @@ def mean_log_density(data: Any) -> float:
     Raises
     ------
     ShapeError
-        If data are of another kind, or complex.
+        If data are of another kind.
     StructureError
         If A is not stable.
 

@@ -25,12 +25,14 @@ from typing import Any
 
 import numpy as np
 
-from realization.core.errors import ShapeError
+from realization.core.errors import ShapeError, StructureError
 from realization.core.frozen import Sealed
 from realization.linalg.arguments import matrices
 from realization.linalg.decision import EPS, Decision, decide_rank
 from realization.linalg.dense import two_norm
 from realization.linalg.psd import positive_factor
+
+UNKNOWN = 0.01  # an angle that is off by more says nothing about 0 or pi/2
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -65,9 +67,14 @@ class PrincipalAngles(Sealed):
         return len(self.angles) - self.related.choice
 
     @property
+    def decided(self) -> bool:
+        """Whether no dimension and no angle of 0 or pi/2 was a close call."""
+        return all(decision.decided for decision in (*self.dimensions, self.apart, self.related))
+
+    @property
     def perpendicular(self) -> bool:
-        """Whether the subspaces intersect perpendicularly: all angles are 0 or pi/2."""
-        return self.shared + self.right == len(self.angles)
+        """Whether the subspaces intersect perpendicularly: all angles are 0 or pi/2, and clearly so."""
+        return self.decided and self.shared + self.right == len(self.angles)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -96,10 +103,15 @@ class Splitting(Sealed):
         return self.defect <= self.noise
 
     @property
+    def decided(self) -> bool:
+        """Whether none of the three dimensions was a close call."""
+        return self.dimension.decided and self.observable.decided and self.constructible.decided
+
+    @property
     def minimal(self) -> bool:
-        """Whether X splits, is observable and is constructible: no proper subspace of such an X splits."""
+        """Whether X splits, is observable and constructible, and clearly so: no proper subspace of such an X splits."""
         n = self.dimension.choice
-        return self.splits and self.observable.choice == n and self.constructible.choice == n
+        return self.splits and self.decided and self.observable.choice == n and self.constructible.choice == n
 
 
 def principal_angles(joint: Any, a: Any, b: Any, *, noise: float | None = None) -> PrincipalAngles:
@@ -124,7 +136,7 @@ def principal_angles(joint: Any, a: Any, b: Any, *, noise: float | None = None) 
     ShapeError
         If joint is not symmetric, or an index is out of range.
     StructureError
-        If joint is not positive semidefinite.
+        If joint is not positive semidefinite, or so close to a singular one that angles are not known to 0.01.
 
     References
     ----------
@@ -132,11 +144,17 @@ def principal_angles(joint: Any, a: Any, b: Any, *, noise: float | None = None) 
 
     Examples
     --------
-    An angle of 1e-9 has the cosine 1 in double precision; the sine knows it:
+    An angle of 1e-9 has the cosine 1 in double precision; the sine knows it, through a third variable:
 
-    >>> J = [[1, 1, 0], [1, 1 + 1e-6, 1e-6], [0, 1e-6, 1]]
-    >>> principal_angles(J, [0], [1]).angles.round(9), principal_angles(J, [0, 1], [1, 2]).shared
-    (array([0.001]), 1)
+    >>> J = [[1, 1, 0], [1, 1, 1e-9], [0, 1e-9, 1]]
+    >>> found = principal_angles(J, [0], [1])
+    >>> found.cosines, found.angles.round(15)
+    (array([1.]), array([1.e-09]))
+
+    Spaces of two of three variables share one dimension:
+
+    >>> principal_angles(np.eye(3), [0, 1], [1, 2]).shared
+    1
     """
     space = _Space.of(joint, noise)
     (Qa, da), (Qb, db) = space.basis("a", a), space.basis("b", b)
@@ -175,7 +193,7 @@ def conditional_covariance(joint: Any, a: Any, given: Any, *, noise: float | Non
     ShapeError
         If joint is not symmetric, or an index is out of range.
     StructureError
-        If joint is not positive semidefinite.
+        If joint is not positive semidefinite, or so close to a singular one that angles are not known to 0.01.
 
     Examples
     --------
@@ -214,7 +232,7 @@ def splitting(joint: Any, x: Any, past: Any, future: Any, *, noise: float | None
     ShapeError
         If joint is not symmetric, or an index is out of range.
     StructureError
-        If joint is not positive semidefinite.
+        If joint is not positive semidefinite, or so close to a singular one that angles are not known to 0.01.
 
     References
     ----------
@@ -257,7 +275,13 @@ class _Space:
         kept = found.eigenvalues[: found.F.shape[1]]
         level = max(10 * len(J) * EPS * float(kept.max(initial=1.0)), noise or 0.0)
         # angles do not change with the basis: they see dJ as inv(sqrt(J)) dJ inv(sqrt(J)), on the range of J
-        return cls(found.F, units, level / float(kept.min(initial=1.0)))
+        blur = level / float(kept.min(initial=1.0))
+        if blur > UNKNOWN:
+            raise StructureError(
+                f"the joint covariance has eigenvalues from {kept[0]:.1e} down to {kept[-1]:.1e} and an error of "
+                f"{level:.1e}: angles are known to {blur:.1e}, need <= {UNKNOWN:g}; take fewer variables"
+            )
+        return cls(found.F, units, blur)
 
     def rows(self, name: str, chosen: Any) -> np.ndarray:
         return self.F[_indices(name, chosen, len(self.F))]

@@ -70,6 +70,7 @@ class StochasticReduction(Sealed):
     residual : float
         Largest relative error of the spectral density, |inv(W) (Phi - Phi_r) inv(W)*| with Phi = W W*, over
         points of the circle (of the imaginary axis); infinite where Phi has a zero at one of them.
+        Its own rounding is eps times largest over smallest density.
     bound : float
         What the method promises for it, and infinite where it promises nothing.
     correlations : ndarray

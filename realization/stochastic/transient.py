@@ -36,7 +36,7 @@ def transient_covariances(data: Any, steps: int) -> np.ndarray:
     Raises
     ------
     ShapeError
-        If data are of another kind or complex, or steps is no whole number.
+        If data are of another kind, or steps is no whole number.
     StructureError
         If A is not stable, or the covariances of so many outputs are not positive definite.
 

@@ -263,7 +263,7 @@ def _lags(lags: Any, T: int, fitted: Any, each: int = 1) -> int:
 
 
 def _centred(e: np.ndarray) -> np.ndarray:
-    """e less the mean of what is there, 0 where it is missing; refused where an output does not vary."""
+    """e less the mean of what is there, over its largest entry, 0 where it is missing; refused where it is constant."""
     seen = ~np.isnan(e)
     N = np.maximum(seen.sum(axis=0), 1)
     x = np.where(seen, e, 0.0)
@@ -277,7 +277,7 @@ def _centred(e: np.ndarray) -> np.ndarray:
             f"output {k + 1} varies by {np.abs(x[:, k]).max(initial=0):.1e} about its mean, "
             f"need > {N[k] * EPS * size[k]:.1e}: a constant has no colour"
         )
-    return x
+    return x / np.abs(x).max(axis=0, initial=0.0)  # colour has no units, and squares of 1e200 no place in float64
 
 
 def _products(x: np.ndarray, lags: int) -> np.ndarray:

@@ -9,16 +9,18 @@ from realization.core.errors import ShapeError, StructureError
 from realization.stochastic import (
     ContinuousCovarianceModel,
     CovarianceModel,
+    autocovariances,
     canonical_correlations,
     continuous_covariance_model,
     covariance_model,
     frame,
     information,
     kept_information,
-    model_information,
     mutual_information,
     phase,
     principal_angles,
+    sample,
+    sample_canonical_correlations,
     stochastic_singular_perturbation,
     stochastic_truncation,
     stochastically_balanced,
@@ -68,21 +70,18 @@ def test_the_stochastic_hankel_singular_values_of_slicot():
 @few
 @given(seeds, st.integers(1, 4))
 def test_in_continuous_time_as_after_a_cayley_map(seed, n):
-    """The map keeps all covariances of the state; and truncation keeps the balance, to the error of the values."""
+    """The map keeps all covariances of the state."""
+    data = continuous_process(seed, n)
+    known, mapped = canonical_correlations(data), canonical_correlations(cayley_covariances(data)[0])
+    assert np.abs(known.values - mapped.values).max() <= 10 * (known.error + mapped.error)
+
+
+def continuous_process(seed, n):
     rng = np.random.default_rng(seed)
     A = rng.standard_normal((n, n))
     A -= (np.linalg.eigvals(A).real.max() + 0.2) * np.eye(n)
-    model = ContinuousStochasticSSM(A, rng.standard_normal((n, 3)), rng.standard_normal((2, n)), np.eye(2, 3))
-    data = continuous_covariance_model(model)
-    known, mapped = canonical_correlations(model), canonical_correlations(cayley_covariances(data)[0])
-    assert np.abs(known.values - mapped.values).max() <= 10 * (known.error + mapped.error)
-    for r in range(int((known.values > 1e3 * known.error).sum())):
-        small = stochastic_truncation(data, r)
-        assert small.positive_real
-        assert small.residual <= small.bound * (1 + 1e-9)
-        own = canonical_correlations(small.system).values
-        assert np.abs(own - known.values[:r]).max(initial=0) <= 10 * known.error / known.values[:r].min(initial=1)
-        assert model_information(data, r) == pytest.approx(kept_information(data, r), abs=1e-6)
+    B, C, D = rng.standard_normal((n, 3)), rng.standard_normal((2, n)), np.eye(2, 3)
+    return continuous_covariance_model(ContinuousStochasticSSM(A, B, C, D))
 
 
 def test_what_is_kept_of_a_continuous_process():
@@ -124,6 +123,22 @@ def test_a_correlation_that_is_not_there_is_left_out():
         small = reduce(data, 1)
         assert small.residual < 1e-13
         assert small.correlations.shape == (2,)
+
+
+def test_covariances_of_a_sample():
+    """Sums of T - k products over T are covariances of a process, whatever the data; over T - k they may be none."""
+    model, T = random_process(2, 1, 2, radius=0.7, rng=4), 20_000
+    y = sample(model, T, rng=1).y
+    products = [y[k:].T @ y[: T - k] for k in range(8)]
+    found = window_correlations([X / T for X in products], 4, 4)
+    exact = window_correlations(autocovariances(model, 7), 4, 4)
+    assert np.abs(found - exact).max() <= 5 / np.sqrt(T), "five standard deviations"
+    assert np.abs(found - sample_canonical_correlations(y, 4, 4).values).max() <= 20 / T, "but for the ends"
+    few = np.array([1.0, 1.0, -1.0, 1.0])
+    sums = [few[k:] @ few[: 4 - k] for k in range(4)]
+    assert window_correlations([x / 4 for x in sums], 2, 2).max() <= 1
+    with pytest.raises(StructureError, match="past and future have the correlation 1 \\+ "):
+        window_correlations([x / (4 - k) for k, x in enumerate(sums)], 2, 2)
 
 
 def test_a_window_that_is_degenerate_has_the_correlation_one():

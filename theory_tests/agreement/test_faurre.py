@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from realization.core.errors import ShapeError, StructureError
+from realization.linalg import discrete_riccati
 from realization.stochastic import (
     ContinuousCovarianceModel,
     CovarianceModel,
@@ -223,7 +224,8 @@ def test_outputs_that_are_functions_of_each_other_are_refused():
             "Lambda0 differs from its transpose",
         ),
         (lambda: CovarianceModel([[0.5]], [[1]], [[np.nan]], [[2]]), "G has 1 entries that are NaN"),
-        (lambda: faurre_set(CovarianceModel([[0.5j]], [[1]], [[0.5]], [[2]])), "Faurre's set of complex data"),
+        (lambda: CovarianceModel([[0.5j]], [[1]], [[0.5]], [[2]]), "A is complex"),
+        (lambda: ContinuousCovarianceModel([[-1]], [[1]], [[0.5j]], [[2]]), "G is complex"),
         (lambda: positive_real("data"), "the positive-real test of a str"),
         (lambda: faurre_set(HALF).contains(np.eye(2)), r"P has shape \(2, 2\).*real \(1, 1\) is needed"),
         (
@@ -254,3 +256,17 @@ def test_wrong_arguments(ask, message):
 def test_hypotheses_that_fail(ask, message):
     with pytest.raises(StructureError, match=message):
         ask()
+
+
+def test_a_solution_alone_is_no_proof():
+    """Minus a process: the equation has its stabilizing solution, and innovations of negative variance."""
+    data = CovarianceModel(HALF.A, HALF.C, -HALF.G, -HALF.Lambda0)
+    found = discrete_riccati(data.A.T, data.C.T, [[0]], -data.Lambda0, -data.G)
+    assert abs(found.closed_loop.item()) < 1
+    assert found.residual < 1e-15
+    assert -found.weight.item() < -1
+    certificate = positive_real(data)
+    assert certificate.verdict == "not positive real"
+    assert certificate.density == pytest.approx(-4, rel=1e-14)
+    with pytest.raises(StructureError, match=r"eigenvalue -4 .* no process"):
+        faurre_set(data)

@@ -170,6 +170,7 @@ def test_an_autoregression_of_two_steps_is_found():
         (ShapeError, lambda: bartlett([0.5], 100, 2, 2), "1 correlations of 2 and 2 variables; 2 are needed"),
         (StructureError, lambda: bartlett([0.5], 2, 1, 1), r"2 samples of 1 \+ 1 variables, need at least 3"),
         (StructureError, lambda: bartlett_of_process(np.ones((9, 1)), 4, 4), "2 windows of 4"),
+        (StructureError, lambda: bartlett_of_process(np.zeros((9, 1)), 1, 1), "windows of the past are linearly"),
         (ShapeError, lambda: aic([1.0, 2.0], [1]), r"log_likelihoods \(2,\) and parameters \(1,\)"),
         (ShapeError, lambda: bic([], [], 5), "two rows of the same length"),
         (StructureError, lambda: autoregressive_likelihoods(np.ones((5, 1)), 5), "5 samples for 6 parameters"),

@@ -6,7 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realization.core.errors import ShapeError
-from realization.stochastic import autocorrelations, diagnose, diagnose_run, hosking, kalman_filter, ljung_box
+from realization.stochastic import (
+    autocorrelations,
+    cumulative_periodogram,
+    diagnose,
+    diagnose_run,
+    hosking,
+    kalman_filter,
+    ljung_box,
+)
 from realization.systems import InitialState, StochasticSSM
 
 
@@ -93,5 +101,26 @@ def test_runs_that_cannot_be_diagnosed_are_named():
         diagnose_run(kalman_filter(LEVEL, y, initial=InitialState.unknown(1), store="means"))
     with pytest.raises(ShapeError, match=r"innovations have shape \(3, 40, 1\), but those of one sequence"):
         diagnose_run(kalman_filter(LEVEL, np.ones((3, 40, 1)), initial=InitialState.unknown(1)))
+    with pytest.raises(ShapeError, match="diagnosis of a int: a KalmanRun is needed"):
+        diagnose_run(3)
     with pytest.raises(ValueError, match="9 steps of 1 outputs, need at least 10"):
         diagnose(np.ones((9, 1)), [[1]])
+
+
+@pytest.mark.parametrize(
+    "test", [ljung_box, hosking, lambda e, _: cumulative_periodogram(e)], ids=["Ljung-Box", "Hosking", "periodogram"]
+)
+def test_colour_has_no_units(test):
+    """Squares of 1e200 and of 1e-200 are not in float64; what is tested does not depend on them."""
+    e = np.random.default_rng(0).standard_normal((50, 2))
+    want = test(e, 3).statistic
+    for unit in (1e-200, 1e200, [1e-9, 1e9]):
+        np.testing.assert_allclose(test(e * unit, 3).statistic, want, rtol=1e-11)
+    assert np.abs(test(e * [[1.0, 1.0]] * np.arange(50)[:, None], 3).statistic - want).max() > 1e-3, "the control"
+
+
+def test_no_outputs_are_not_rejected():
+    none = np.zeros((50, 0))
+    found = [ljung_box(none, 3), hosking(none, 3), cumulative_periodogram(none)]
+    assert [test.p_value for test in found] == [1.0] * 3
+    assert ljung_box(np.arange(50.0)[:, None], 3).rejected, "the control"

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from realization.core.errors import ShapeError, StructureError
 from realization.linalg import covariance_factor, positive_factor
-from realization.systems import InnovationsSSM, StochasticSSM
+from realization.stochastic import sample_posterior
+from realization.systems import InitialState, InnovationsSSM, StochasticSSM
 from realization.systems.families import conditioned
 from realization.testing import in_deviations, seeds
 
@@ -61,7 +62,7 @@ def test_entries_that_are_right_to_the_largest_only_are_allowed_for():
     assert np.abs(covariance_factor(M) @ covariance_factor(M).T - M).max() < 1e-16
     M = np.array([[1e-40, 1e-17], [1e-17, 1.0]])
     assert np.abs(covariance_factor(M) @ covariance_factor(M).T - M).max() < 1e-16
-    with pytest.raises(StructureError, match="M has eigenvalue -0.0099"):
+    with pytest.raises(StructureError, match=r"M has eigenvalue -0\.0099"):
         covariance_factor([[1e-40, 0.1], [0.1, 1.0]])
 
 
@@ -94,3 +95,31 @@ def test_an_error_that_is_known_decides_the_rank():
     assert positive_factor(M).F.shape == (2, 2)
     assert positive_factor(M, noise=1e-6).F.shape == (2, 1)
     assert positive_factor(np.diag([1.0, -1e-9]), noise=1e-6).F.shape == (2, 1)
+
+
+def test_a_start_of_small_variance_is_not_taken_for_known():
+    """P(0) = diag(1, 1e-20): samples and smoothed states of the second entry vary by 1e-10, and not by 0."""
+    model = StochasticSSM.from_noise(np.eye(2), [[1, 1e10]], np.diag([1, 1e-20]), [[1]])
+    start, y = InitialState([0, 0], np.diag([1, 1e-20])), [[1.0], [2.0], [0.5]]
+    in_units = StochasticSSM.from_noise(np.eye(2), [[1, 1]], np.eye(2), [[1]])
+    wanted = sample_posterior(in_units, y, initial=InitialState([0, 0], np.eye(2)), draws=50, rng=0)
+    found = sample_posterior(model, y, initial=start, draws=50, rng=0)
+    assert np.std(wanted[:, 0, 1]) > 0.3
+    assert 0.5 < np.std(found[:, 0, 1]) / (1e-10 * np.std(wanted[:, 0, 1])) < 2
+
+
+@pytest.mark.parametrize(
+    "Q, R, S, message",
+    [
+        (1, [[1]], None, r"Q has shape \(\), but \(1, 1\) is needed"),
+        (np.eye(3), [[1]], None, r"Q has shape \(3, 3\), but \(1, 1\) is needed for axes \(n, n\); n=1 \(from A\)"),
+        ([[1]], np.eye(2), None, r"R has shape \(2, 2\), but \(1, 1\) is needed for axes \(p, p\)"),
+        ([[1]], [[1]], [[1, 2]], r"S has shape \(1, 2\), but \(1, 1\) is needed for axes \(n, p\)"),
+        ([[np.nan]], [[1]], None, "Q has 1 entries that are NaN"),
+        ([[1]], [[1]], [[1j]], "S is complex"),
+        ([["a"]], [[1]], None, "Q has dtype"),
+    ],
+)
+def test_noise_of_the_wrong_shape_is_refused_by_name(Q, R, S, message):
+    with pytest.raises(ShapeError, match=message):
+        StochasticSSM.from_noise([[0.5]], [[1]], Q, R, S)

@@ -16,6 +16,7 @@ SABOTAGE = {
     "adding_a_form": ("np.linalg.matrix_power(system.A, k)", "np.linalg.matrix_power(system.A.T, k)"),
     "delay_line": ("A=np.eye(w, k=1)", "A=np.diag(np.full(w - 1, 1 - 1e-15), k=1)"),
     "diagnose_a_filter": ("kalman_filter(model, y,", "kalman_filter(model, 1.2 * y,"),
+    "identified_plant": ("frequency_response(COLOUR, omega)) ** 2", "frequency_response(COLOUR, omega))"),
     "mamba_channel": ("np.exp(steps[:, None] * A)", "np.exp(1.0001 * steps[:, None] * A)"),
     "two_realizations": ("[[2.0, 1.0], [-1.0, 3.0]]", "[[2.0, 1.0], [-1.0, 3.1]]"),
     "window": ("window=WINDOW, g", "window=WINDOW + 1, g"),

@@ -72,8 +72,8 @@ def test_models():
         steady_state(BackwardSSM([[0]], [[1]], [[1]], [[0]]))
     with pytest.raises(ShapeError, match=r"A has 1 entries that are NaN or infinite, the first at \(0, 0\)"):
         StochasticSSM([[np.nan]], [[1]], [[1]], [[1]])
-    with pytest.raises(ShapeError, match="the model is complex"):
-        kalman_filter(StochasticSSM([[0.5j]], [[1]], [[1]], [[1]]), [[0]])
+    with pytest.raises(ShapeError, match="A is complex"):
+        StochasticSSM([[0.5j]], [[1]], [[1]], [[1]])
     with pytest.raises(StructureError, match=r"spectral radius 1, need < 1.*give initial=InitialState.unknown\(n\)"):
         kalman_filter(WALK, [[0]])
     assert np.isfinite(kalman_filter(WALK, [[0]], initial=InitialState.unknown(1)).log_likelihood)

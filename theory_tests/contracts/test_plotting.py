@@ -30,6 +30,11 @@ DRAWN = {
     "memory_decay": ([1, 0.5, 0.3], lambda x, **k: plotting.memory_decay({"x": x}, **k), lambda line: line.get_ydata()),
     "paths": ([1, 0.3, -0.5], lambda x, **k: plotting.paths({"x": x}, **k), lambda line: line.get_ydata()),
     "covariance_sequence": ([0.1, 1, 0.3], plotting.covariance_sequence, lambda line: line.get_ydata()),
+    "identified_spectra": (
+        [1, 0.3, 0.5],
+        lambda x, **k: plotting.identified_spectra([0.5, 1, 2], {"x": x}, **k),
+        lambda line: line.get_ydata(),
+    ),
     "size_against_error": (
         [1, 0.5, 0.3],
         lambda x, **k: plotting.size_against_error({"x": ([1, 10, 100], x)}, **k),

@@ -14,21 +14,21 @@ quarter = settings(max_examples=max(10, settings().max_examples // 4))
 REACH = 40  # outputs on either side
 
 
-def projected(data, P):
-    """E (x - xhat)(.)', xhat the projection of x(0) on y(-REACH ... REACH - 1), by the covariance of the window."""
-    L = autocovariances(data, 2 * REACH)
-    p, n = data.C.shape
-    blocks = [[L[i - j] if i >= j else L[j - i].T for j in range(2 * REACH)] for i in range(2 * REACH)]
-    T = np.block(blocks)
+def projected(data, P, which=slice(None)):
+    """E (x - xhat)(.)', xhat the projection of x(0) on y(-REACH ... REACH - 1) or some of it, by their covariance."""
+    L, p, t = autocovariances(data, 2 * REACH), len(data.C), np.arange(2 * REACH)
+    both = np.concatenate([L[:0:-1].swapaxes(1, 2), L])  # Lambda(-k) = Lambda(k)'
+    T = both[t[:, None] - t + 2 * REACH].swapaxes(1, 2).reshape(2 * REACH * p, -1)
     ahead = [P @ np.linalg.matrix_power(data.A, k).T @ data.C.T for k in range(REACH)]
     behind = [np.linalg.matrix_power(data.A, k - 1) @ data.G for k in range(REACH, 0, -1)]
-    X = np.hstack(behind + ahead)
-    return P - X @ np.linalg.solve(T, X.T)
+    kept = np.arange(2 * REACH * p).reshape(2 * REACH, p)[which].ravel()
+    X = np.hstack(behind + ahead)[:, kept]
+    return P - X @ np.linalg.solve(T[np.ix_(kept, kept)], X.T)
 
 
 @quarter
 @given(covariance_data(min_states=1, max_states=4), st.integers(0, 2**32 - 1), st.integers(0, 4))
-def test_the_error_given_all_outputs_is_q_less_qoq(drawn, seed, rank):
+def test_what_past_future_and_all_outputs_leave_unknown(drawn, seed, rank):
     """A window of 80 outputs misses what F^40 leaves."""
     full, n = faurre_set(drawn.system), len(drawn.system.A)
     radius = np.abs(full.zeros).max()
@@ -37,9 +37,11 @@ def test_the_error_given_all_outputs_is_q_less_qoq(drawn, seed, rank):
     L = np.random.default_rng(seed).standard_normal((n, min(rank, n)))
     O = full.weight
     P = full.beyond(np.linalg.norm(O, 2) * L @ L.T)
-    found = full.smoothing_error(P)
+    found = full.state_errors(P)
     level = 1e-13 * np.linalg.cond(O) * drawn.condition * np.linalg.norm(P) + full.error
-    assert np.abs(projected(drawn.system, P) - found).max() <= level
+    level += full.error_bar * np.linalg.norm(P) ** 2
+    for error, which in ((found.past, slice(REACH)), (found.future, slice(REACH, None)), (found.both, slice(None))):
+        assert np.abs(projected(drawn.system, P, which) - error).max() <= level
 
 
 @quarter
@@ -61,6 +63,15 @@ def test_something_is_left_between_them(drawn):
     step = np.linalg.inv(full.weight)
     left = full.smoothing_error(full.P_minus + (step + step.T) / 4)
     assert np.abs(left - step / 4).max() <= 1e-13 * np.linalg.cond(full.weight) * np.linalg.norm(step)
+
+
+def test_the_ends_are_known_from_one_side():
+    """P_- from the past, P_+ from the future, and neither from the other side: lambda = 2, 1/2, ..."""
+    full = faurre_set(CovarianceModel(A=[[0.5]], C=[[1]], G=[[0.5]], Lambda0=[[2]]))
+    for P, known, unknown in ((full.P_minus, "past", "future"), (full.P_plus, "future", "past")):
+        found = full.state_errors(P)
+        assert abs(getattr(found, known).item()) < 1e-14
+        assert getattr(found, unknown).item() > 0.1
 
 
 def test_by_hand():

@@ -27,7 +27,7 @@ def level(drawn, full):
     P = np.linalg.norm(full.P_minus, 2) if len(full.P_minus) else 0.0
     kept = 1 - np.abs(full.zeros).max(initial=0.0) ** 2
     size = (P + np.linalg.norm(drawn.system.Lambda0)) * (1 + np.linalg.norm(full.K)) ** 2
-    return 1000 * (1 + len(full.P_minus)) * 2.0**-53 * drawn.condition * size / kept + full.error
+    return 20 * (1 + len(full.P_minus)) * 2.0**-53 * drawn.condition * size / kept + full.error
 
 
 @quarter

@@ -2,23 +2,29 @@
 
 This subsumes the rest: two Gaussian models with one joint covariance are one process.  Each side is built by its
 own recursion from its own stationary state; they share no number.  Differences are measured in standard deviations
-and bounded by 100 n u cond(P), with P in units in which its diagonal is 1.
+and bounded by 100 n u cond(P), with P in units in which its diagonal is 1; with slow modes by that over the gap
+1 - |pole|, for P itself is known to n u / gap only.
 
 Lindquist and Picci, "On the stochastic realization problem", SIAM J. Control Optim. 17 (1979), 365-389.
 """
+
+import re
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from realization.core.errors import StructureError
 from realization.stochastic import in_steps, joint_covariance, reverse, state_covariance
+from realization.stochastic.factors import gap
 from realization.systems import (
     NAMED_CONTINUOUS_STOCHASTIC,
     NAMED_STOCHASTIC,
     BackwardSSM,
     StochasticSSM,
 )
+from realization.systems.families import conditioned
 from realization.systems.stochastic_library import hardly_reached
 from realization.testing import covariance_condition, in_deviations, seeds, stochastic_systems
 
@@ -67,6 +73,36 @@ def test_conditions_up_to_1e12_cost_half_of_their_digits(seed, n, k):
     """The square root of the condition, since P is never formed: 1e-8 at 1e12."""
     model = hardly_reached(10.0 ** (-k / 2), n, rng=seed)
     assert compared(model, reverse(model))[0] < 100 * n * u * np.sqrt(covariance_condition(model))
+
+
+@st.composite
+def with_slow_modes(draw):
+    """Poles up to 1 - 1e-13 in a basis of condition up to 1e3, all noises but perhaps the last few."""
+    n, m, rng = draw(st.integers(1, 6)), draw(st.integers(1, 4)), np.random.default_rng(draw(seeds))
+    T = conditioned(n, 10.0 ** draw(st.integers(0, 3)), rng=rng)
+    poles = 1 - 10 ** rng.uniform(-draw(st.integers(1, 13)), -0.5, n)
+    A = np.linalg.solve(T.T, (T * poles).T).T
+    B, C, D = (rng.standard_normal(shape) for shape in ((n, m), (2, n), (2, m)))
+    return StochasticSSM(A, B, C, D)
+
+
+@given(with_slow_modes())
+def test_near_a_unit_root_rounding_counts_over_the_gap(model):
+    """c n u cond(P) / gap, for P is known to n u / gap only; where that may leave no digit it is refused."""
+    try:
+        back = reverse(model)
+    except StructureError as error:
+        assert re.search("smallest eigenvalue|rank|spectral radius", str(error))
+        return
+    assert compared(model, back)[1] * gap(model) < 100
+
+
+def test_fails_to_count_without_the_gap():
+    """The control: one pole at 1 - 1e-10, P = I, and an error of far more than 100 n u."""
+    Q, poles = conditioned(4, 1.0, rng=3), np.array([1 - 1e-10, 0.5, 0.2, 0.1])
+    model = StochasticSSM(Q * poles @ Q.T, Q * np.sqrt(1 - poles**2), np.ones((1, 4)), np.zeros((1, 4)))
+    assert covariance_condition(model) < 1 + 1e-4
+    assert compared(model, reverse(model))[1] > 1000
 
 
 def formed_plainly(model):

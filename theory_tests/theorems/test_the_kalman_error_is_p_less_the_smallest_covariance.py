@@ -33,7 +33,7 @@ def level(drawn, full):
     P = state_covariance(drawn.structure[0])
     kept = 1 - np.abs(full.zeros).max(initial=0.0) ** 2
     size = (np.linalg.norm(P) + np.linalg.norm(drawn.system.Lambda0)) * (1 + np.linalg.norm(full.K)) ** 2
-    return 1000 * (1 + len(P)) * 2.0**-53 * drawn.condition * size / kept + full.error
+    return 20 * (1 + len(P)) * 2.0**-53 * drawn.condition * size / kept + full.error
 
 
 @quarter

@@ -29,7 +29,7 @@ def log_det(X):
 def rounding(data, R):
     """Relative error of R, of which log det takes p times: R is a difference from numbers of the size of Lambda0."""
     n, p = data.G.shape
-    return 1000 * (n + p) * p * 2.0**-53 * np.linalg.norm(data.Lambda0) * np.linalg.norm(np.linalg.inv(R))
+    return 20 * (n + p) * p * 2.0**-53 * np.linalg.norm(data.Lambda0) * np.linalg.norm(np.linalg.inv(R))
 
 
 @quarter
