@@ -132,7 +132,8 @@ def covariance_model(model: Any) -> CovarianceModel:
         S, R = model.K @ model.R, model.R
     else:
         S, R = model.B @ model.D.T, model.D @ model.D.T
-    return _read(A, C, P, S, R)
+    data = _read(A, C, P, S, R)
+    return data.dual if isinstance(model, BackwardSSM) else data
 
 
 def stationary(model: StochasticSSM, P: Any) -> CovarianceModel:
@@ -185,8 +186,7 @@ def stationary(model: StochasticSSM, P: Any) -> CovarianceModel:
 def _read(A: np.ndarray, C: np.ndarray, P: np.ndarray, S: np.ndarray, R: np.ndarray) -> CovarianceModel:
     """The covariances of the output of a state with covariance P, Q S R those of the noise."""
     Lambda0 = C @ P @ C.T + R
-    data = CovarianceModel(A, C, A @ P @ C.T + S, (Lambda0 + Lambda0.T) / 2)
-    return data.dual if isinstance(model, BackwardSSM) else data
+    return CovarianceModel(A, C, A @ P @ C.T + S, (Lambda0 + Lambda0.T) / 2)
 
 
 def autocovariances(data: Any, lags: int) -> np.ndarray:
