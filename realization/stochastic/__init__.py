@@ -34,7 +34,7 @@ from realization.stochastic.extension import (
 )
 from realization.stochastic.extremal import Extremal, extremal, extremals, zero_groups
 from realization.stochastic.factors import state_factor
-from realization.stochastic.faurre import FaurreSet, Membership, StateErrors, faurre_set
+from realization.stochastic.faurre import FaurreSet, Internality, Membership, StateErrors, faurre_set
 from realization.stochastic.frame import Frame, Moment, frame, moment
 from realization.stochastic.identification import (
     CovarianceRealization,
@@ -115,6 +115,8 @@ from realization.stochastic.window import block_toeplitz
 from realization.stochastic.wold import Innovations, Wold, innovations_algorithm, stationary, wold
 
 __all__ = [
+    "FREE",
+    "NATS_PER_BIT",
     "CanonicalCorrelations",
     "ContinuousCovarianceModel",
     "CovarianceModel",
@@ -122,7 +124,6 @@ __all__ = [
     "Cusum",
     "Diagnosis",
     "Extremal",
-    "FREE",
     "FaurreSet",
     "Fit",
     "Frame",
@@ -131,6 +132,7 @@ __all__ = [
     "InformationRun",
     "Innovations",
     "Integrated",
+    "Internality",
     "KalmanRun",
     "KalmanState",
     "Levinson",
@@ -138,7 +140,6 @@ __all__ = [
     "MaximumEntropy",
     "Membership",
     "Moment",
-    "NATS_PER_BIT",
     "OrderChoice",
     "PartialRealization",
     "Phase",

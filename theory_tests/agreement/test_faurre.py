@@ -70,14 +70,17 @@ def test_named_processes(name):
 
 @pytest.mark.parametrize("name", COERCIVE)
 def test_named_processes_are_where_their_traits_say(name):
-    """P_- where the past determines the state, P_+ where the future does, neither elsewhere."""
+    """P_- where the past determines the state, P_+ where the future does; internal where both together do."""
     model, traits = NAMED_STOCHASTIC[name].make(), NAMED_STOCHASTIC[name].traits
     full, P = faurre_set(model), state_covariance(model)
     if not len(P):
         return
     size = np.linalg.norm(P)
-    assert (np.linalg.norm(P - full.P_minus) < 1e-10 * size) == ("internal" in traits)
-    assert (np.linalg.norm(P @ full.Pbar_minus - np.eye(len(P))) < 1e-10) == ("external" in traits)
+    assert (np.linalg.norm(P - full.P_minus) < 1e-10 * size) == ("smallest" in traits)
+    assert (np.linalg.norm(P @ full.Pbar_minus - np.eye(len(P))) < 1e-10) == ("largest" in traits)
+    found = full.internal(P, atol=1e-14 * np.linalg.norm(P / np.outer(full.units, full.units)[: len(P), : len(P)]))
+    assert found.verdict in ("undecided", "internal" if "internal" in traits else "external")
+    assert found.verdict != "undecided" or "hard" in traits
 
 
 @pytest.mark.parametrize("power", [3, 12, 20])
