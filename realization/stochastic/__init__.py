@@ -36,7 +36,7 @@ from realization.stochastic.extension import (
 )
 from realization.stochastic.extremal import Extremal, extremal, extremals, zero_groups
 from realization.stochastic.factors import covariance_condition, state_factor
-from realization.stochastic.faurre import FaurreSet, Membership, StateErrors, faurre_set
+from realization.stochastic.faurre import FaurreSet, Internality, Membership, StateErrors, faurre_set
 from realization.stochastic.frame import Frame, Moment, frame, moment
 from realization.stochastic.identification import (
     CovarianceRealization,
@@ -135,6 +135,7 @@ __all__ = [
     "Identified",
     "InformationRun",
     "Integrated",
+    "Internality",
     "KalmanRun",
     "KalmanState",
     "Levinson",
