@@ -6,7 +6,7 @@ one column for each t at which both fit.  The most recent comes first in the pas
 
     E future(t) past(t)' = [C; C A; ...; C A^(j-1)] [G, A G, ..., A^(i-1) G]
 
-Data have mean zero: what they have of a mean is to be subtracted first.
+Data have mean zero: a mean is to be subtracted first, else it counts as a state, one that never moves.
 """
 
 from __future__ import annotations

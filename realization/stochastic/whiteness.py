@@ -166,7 +166,7 @@ def cumulative_periodogram(e: Any, *, level: float = 0.05) -> HypothesisTest:
     ShapeError
         If e has another shape or an infinite entry.
     StructureError
-        If an output is constant or has fewer than 5 values.
+        If an output is constant, alternates between two values or has fewer than 5 values.
 
     References
     ----------
@@ -204,7 +204,7 @@ def cumulative_power(e: Any) -> list[np.ndarray]:
     ShapeError
         If e has another shape or an infinite entry.
     StructureError
-        If an output is constant or has fewer than 5 values.
+        If an output is constant, alternates between two values or has fewer than 5 values.
 
     Examples
     --------
@@ -217,6 +217,13 @@ def cumulative_power(e: Any) -> list[np.ndarray]:
         raise StructureError(f"output {np.argmin(N) + 1} has {N.min()} values, need at least 5 for two frequencies")
     x = [column[seen] for column, seen in zip(_centred(e).T, ~np.isnan(e).T, strict=True)]
     powers = [np.abs(np.fft.rfft(each)[1 : (len(each) - 1) // 2 + 1]) ** 2 for each in x]
+    for k, (power, each) in enumerate(zip(powers, x, strict=True)):
+        # each has N entries of size 1 at most, and so an error of eps N in each ordinate, before it is squared
+        if power.max() <= (len(each) * EPS) ** 2:
+            raise StructureError(
+                f"output {k + 1} has power {power.max():.1e} between frequency 0 and the highest, "
+                f"need > {(len(each) * EPS) ** 2:.1e}: it alternates between two values"
+            )
     return [np.cumsum(power) / power.sum() for power in powers]
 
 
@@ -265,7 +272,9 @@ def _lags(lags: Any, T: int, fitted: Any, each: int = 1) -> int:
 def _centred(e: np.ndarray) -> np.ndarray:
     """e less the mean of what is there, over its largest entry, 0 where it is missing; refused where it is constant."""
     seen = ~np.isnan(e)
-    N = np.maximum(seen.sum(axis=0), 1)
+    N = seen.sum(axis=0)
+    if (N == 0).any():
+        raise StructureError(f"output {np.argmin(N) + 1} has no value that is there; at least one is needed")
     x = np.where(seen, e, 0.0)
     x = np.where(seen, x - x.sum(axis=0) / N, 0.0)
     size = np.abs(np.where(seen, e, 0.0)).max(axis=0, initial=0.0)
