@@ -21,6 +21,7 @@ from realization.stochastic.covariance import (
     covariance_model,
     spectral_density,
     state_covariance,
+    stationary,
 )
 from realization.stochastic.data import SampleCorrelations, Windows, past_future, sample_canonical_correlations
 from realization.stochastic.diagnosis import Diagnosis, diagnose, diagnose_run
@@ -29,11 +30,12 @@ from realization.stochastic.extension import (
     MatrixBall,
     MaximumEntropy,
     extend,
+    from_reflections,
     maximum_entropy_extension,
     next_covariance,
 )
 from realization.stochastic.extremal import Extremal, extremal, extremals, zero_groups
-from realization.stochastic.factors import state_factor
+from realization.stochastic.factors import covariance_condition, state_factor
 from realization.stochastic.faurre import FaurreSet, Membership, StateErrors, faurre_set
 from realization.stochastic.frame import Frame, Moment, frame, moment
 from realization.stochastic.identification import (
@@ -62,14 +64,15 @@ from realization.stochastic.information_criteria import (
     innovations_parameters,
 )
 from realization.stochastic.information_filter import InformationRun, information_filter
-from realization.stochastic.joint import joint_covariance
+from realization.stochastic.joint import in_deviations, joint_covariance
 from realization.stochastic.kalman import KalmanRun, KalmanState, kalman_filter, step
-from realization.stochastic.levinson import Levinson, Positivity, from_reflections, levinson, positivity, step_down
+from realization.stochastic.levinson import Levinson, levinson, positivity, step_down
 from realization.stochastic.likelihood import FREE, Fit, Transform, fit, positive, stacked
 from realization.stochastic.normalized import nis, normalized_squares, standardize
 from realization.stochastic.order_selection import bartlett, bartlett_of_process, nic, svc
 from realization.stochastic.partial import PartialRealization, Recursion, partial_realization, shortest_recursion
 from realization.stochastic.positive_real import PositiveRealCertificate, positive_real
+from realization.stochastic.positivity import Positivity
 from realization.stochastic.posterior_sampling import sample_posterior
 from realization.stochastic.prescribed_zeros import RationalExtension, rational_extension
 from realization.stochastic.projection import Posterior, posterior
@@ -94,6 +97,7 @@ from realization.stochastic.splitting import (
     splitting,
 )
 from realization.stochastic.square_root import SquareRootRun, square_root_filter
+from realization.stochastic.square_root_smoother import SquareRootSmootherRun, square_root_smoother
 from realization.stochastic.steady import SteadyKalman, steady_state
 from realization.stochastic.steps import in_steps
 from realization.stochastic.stochastic_balancing import (
@@ -112,9 +116,11 @@ from realization.stochastic.whiteness import (
     ljung_box,
 )
 from realization.stochastic.window import block_toeplitz
-from realization.stochastic.wold import Innovations, Wold, innovations_algorithm, stationary, wold
+from realization.stochastic.wold import Wold, wold
 
 __all__ = [
+    "FREE",
+    "NATS_PER_BIT",
     "CanonicalCorrelations",
     "ContinuousCovarianceModel",
     "CovarianceModel",
@@ -122,14 +128,12 @@ __all__ = [
     "Cusum",
     "Diagnosis",
     "Extremal",
-    "FREE",
     "FaurreSet",
     "Fit",
     "Frame",
     "HypothesisTest",
     "Identified",
     "InformationRun",
-    "Innovations",
     "Integrated",
     "KalmanRun",
     "KalmanState",
@@ -138,7 +142,6 @@ __all__ = [
     "MaximumEntropy",
     "Membership",
     "Moment",
-    "NATS_PER_BIT",
     "OrderChoice",
     "PartialRealization",
     "Phase",
@@ -155,6 +158,7 @@ __all__ = [
     "SmootherRun",
     "Splitting",
     "SquareRootRun",
+    "SquareRootSmootherRun",
     "StateErrors",
     "SteadyKalman",
     "StochasticReduction",
@@ -179,6 +183,7 @@ __all__ = [
     "continuous_covariance_model",
     "continuous_faurre_set",
     "continuous_spectral_density",
+    "covariance_condition",
     "covariance_ho_kalman",
     "covariance_model",
     "cumulative_periodogram",
@@ -198,10 +203,10 @@ __all__ = [
     "free_ar",
     "from_reflections",
     "hosking",
+    "in_deviations",
     "in_steps",
     "information",
     "information_filter",
-    "innovations_algorithm",
     "innovations_model",
     "innovations_parameters",
     "joint_covariance",
@@ -248,6 +253,7 @@ __all__ = [
     "spectral_factor",
     "splitting",
     "square_root_filter",
+    "square_root_smoother",
     "stacked",
     "standardize",
     "state_covariance",

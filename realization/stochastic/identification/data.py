@@ -196,6 +196,12 @@ def compress(data: Records, past: int, future: int) -> Compressed:
     return Compressed(Uf, np.concatenate([Up, Yp]), Yf, np.concatenate(later), past, future, N)
 
 
+def first_past(data: Records, past: int) -> np.ndarray:
+    """Zp at the first moment of each record, t = past: (b, i (m+p))."""
+    back = [x[:, past - 1 :: -1].reshape(len(x), past * x.shape[-1]) for x in (data.u[:, :past], data.y[:, :past])]
+    return np.concatenate(back, axis=1)
+
+
 def _persistent(U: np.ndarray, m: int, blocks: int) -> None:
     """Refuse inputs whose block Hankel matrix lacks rank: they cannot tell past inputs from future ones."""
     if not len(U):
