@@ -17,7 +17,7 @@ import numpy as np
 
 from realization.core.errors import ShapeError, StructureError
 from realization.linalg.decision import EPS
-from realization.stochastic.normalized import cholesky, innovations
+from realization.stochastic.normalized import innovations
 from realization.stochastic.significance import HypothesisTest, probability
 from realization.systems.base import count
 
@@ -87,6 +87,7 @@ def hosking(e: Any, lags: int, *, fitted: int = 0, level: float = 0.05) -> Hypot
 
     G_k are the sample autocovariances.  With w = inv(L) e, G_0 = L L', and its sums of products C_k this
     is sum |C_k|^2 / (N - k): it sees what one output has of the past of another, which `ljung_box` does not.
+    It is the same for M e, M invertible, and w is an orthonormal basis of the outputs, so that no covariance is formed.
 
     Parameters
     ----------
@@ -135,7 +136,7 @@ def hosking(e: Any, lags: int, *, fitted: int = 0, level: float = 0.05) -> Hypot
     pairs = np.array([(seen[k:] & seen[:-k]).sum() for k in range(1, h + 1)])
     if (pairs == 0).any():
         raise StructureError(f"no two complete steps are {np.argmin(pairs) + 1} apart; take fewer lags, or one output")
-    w = np.linalg.solve(cholesky(x.T @ x / seen.sum(), "the sample covariance"), x.T).T
+    w = np.sqrt(seen.sum()) * _basis(x)
     C = np.array([w[k:].T @ w[:-k] for k in range(1, h + 1)])
     Q = np.array([((C**2).sum(axis=(1, 2)) / pairs).sum()])
     degrees = np.array([float(p * p * h - fitted)])
@@ -287,6 +288,18 @@ def _centred(e: np.ndarray) -> np.ndarray:
             f"need > {N[k] * EPS * size[k]:.1e}: a constant has no colour"
         )
     return x / np.abs(x).max(axis=0, initial=0.0)  # colour has no units, and squares of 1e200 no place in float64
+
+
+def _basis(x: np.ndarray) -> np.ndarray:
+    """Q with x = Q R, Q' Q = I; columns that are linearly dependent are refused."""
+    Q, R = np.linalg.qr(x / np.linalg.norm(x, axis=0))
+    size = np.linalg.svd(R, compute_uv=False)
+    if len(size) and size[-1] <= (error := len(x) * EPS * size[0]):  # of R, in norm
+        raise StructureError(
+            f"outputs are linearly dependent: singular values from {size[0]:.1e} down to {size[-1]:.1e}, "
+            f"need > {error:.1e}; drop one"
+        )
+    return Q
 
 
 def _products(x: np.ndarray, lags: int) -> np.ndarray:

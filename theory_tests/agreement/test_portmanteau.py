@@ -136,6 +136,16 @@ def test_colour_has_no_units(test):
     assert np.abs(test(e * [[1.0, 1.0]] * np.arange(50)[:, None], 3).statistic - want).max() > 1e-3, "the control"
 
 
+def test_hosking_sees_no_mixture_of_the_outputs():
+    """Q(M e) = Q(e), to eps times the size and condition of the data; by their covariance it would be the square."""
+    e = np.random.default_rng(0).standard_normal((200, 3))
+    want = hosking(e, 5).statistic
+    for small in (1e-3, 1e-6, 1e-9):
+        M = np.array([[1, 0, 0], [1, small, 0], [1, 0, small]])
+        np.testing.assert_allclose(hosking(e @ M.T, 5).statistic, want, rtol=200 * 2.3e-16 / small)
+    assert abs(hosking(e**3, 5).statistic / want - 1) > 1e-3, "the control: linear ones"
+
+
 def test_no_outputs_are_not_rejected():
     none = np.zeros((50, 0))
     found = [ljung_box(none, 3), hosking(none, 3), cumulative_periodogram(none)]
