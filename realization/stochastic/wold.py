@@ -13,7 +13,7 @@ by projections on invariant subspaces.  For finite time see `schur`, whose trian
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -214,29 +214,34 @@ def _line(part: _Part, omega: float, paired: bool, size: float) -> tuple[_Line, 
     StructureError
         If N shows, Pi is not positive semidefinite, or rounding hides all but six digits of the variances.
     """
-    A, C, G, error = part
-    z, error = np.exp(1j * omega), error * size
+    z, error = np.exp(1j * omega), part.error * size
     if error > CEILING:
         raise StructureError(
             f"the line at frequency {omega:.6g} is known to {error:.1e} of the variances, need {CEILING:.0e}: "
             "other frequencies or poles are too near, or A is far from normal; give a minimal model, balanced"
         )
-    Pi, N, X = C @ G / z, A / z - np.eye(len(A)), G
-    changes = [("Pi - Pi*", Pi - adjoint(Pi))]
-    for j in range(1, len(A)):
-        X = N @ X
-        changes.append((f"C N^{j} G, N = A / lambda - I,", C @ X))
-    for what, change in changes:
+    for what, change in _changes(part, z):
         if (found := two_norm(change)) > error:
             raise StructureError(
                 f"the part at frequency {omega:.6g} is no stationary process: {what} has norm {found:.3g}, "
                 f"need 0 up to {error:.1e}, in covariances lambda^k Pi with Pi = C G / lambda"
             )
+    Pi = part.C @ part.G / z
     F = positive_factor((Pi + adjoint(Pi)) / 2, noise=error, what=f"the power at frequency {omega:.6g}").F
     if not paired:
         return _Line(omega, np.real(z) * np.eye(F.shape[1]), F.real), error
     U = np.kron([[z.real, z.imag], [-z.imag, z.real]], np.eye(F.shape[1]))
     return _Line(omega, U, 2**0.5 * np.hstack([F.real, F.imag])), error
+
+
+def _changes(part: _Part, z: complex) -> Iterator[tuple[str, np.ndarray]]:
+    """What is 0 where C A^(k-1) G = z^k Pi is the covariance of a line."""
+    A, C, G, _ = part
+    Pi, N, X = C @ G / z, A / z - np.eye(len(A)), G
+    yield "Pi - Pi*", Pi - adjoint(Pi)
+    for j in range(1, len(A)):
+        X = N @ X
+        yield f"C N^{j} G, N = A / lambda - I,", C @ X
 
 
 def _silent(p: int) -> InnovationsSSM:

@@ -39,6 +39,7 @@ def lags(a, sigma, n):
     return np.fft.ifft(Phi).real[: n + 1]
 
 
+@quarter
 @given(seeds, degrees)
 def test_there_is_one(seed, n):
     """The window is met, the zeros are there, the poles are inside; the density has the form that was promised."""

@@ -56,6 +56,7 @@ def mixture(seed, p, n, angles, *, basis=10.0, power=1.0):
     return StochasticSSM(A1, B1, C1, D), stationary(hidden, T @ P @ T.T)
 
 
+@quarter
 @given(seeds, widths, st.integers(0, 3), lines)
 def test_the_two_parts(seed, p, n, angles):
     regular, data = mixture(seed, p, n, angles)

@@ -34,6 +34,7 @@ def test_there_and_back_in_fractions(reflections):
     assert rank(T) == len(T)
 
 
+@quarter
 @given(seeds, st.integers(1, 3), st.integers(0, 5))
 def test_there_and_back_with_several_outputs(seed, p, N):
     """Drawn are contractions of norm 0.1 to 0.9."""
@@ -66,6 +67,7 @@ def test_what_vanishes_in_rounding_is_refused():
         from_reflections(1.0, [1 - 1e-12] * 40)
 
 
+@quarter
 @given(covariance_windows(max_lags=5, max_outputs=2))
 def test_and_back_and_there(Lambda):
     back = from_reflections(Lambda[0], levinson(Lambda).reflections)
