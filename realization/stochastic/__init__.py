@@ -23,7 +23,7 @@ from realization.stochastic.covariance import (
     state_covariance,
     stationary,
 )
-from realization.stochastic.data import SampleCorrelations, Windows, past_future, sample_canonical_correlations
+from realization.stochastic.data import Windows, past_future
 from realization.stochastic.diagnosis import Diagnosis, diagnose, diagnose_run
 from realization.stochastic.drift import Cusum, average_run_length, cusum, cusum_threshold, false_alarm_probability
 from realization.stochastic.extension import (
@@ -36,7 +36,7 @@ from realization.stochastic.extension import (
 )
 from realization.stochastic.extremal import Extremal, extremal, extremals, zero_groups
 from realization.stochastic.factors import covariance_condition, state_factor
-from realization.stochastic.faurre import FaurreSet, Membership, StateErrors, faurre_set
+from realization.stochastic.faurre import FaurreSet, Internality, Membership, StateErrors, faurre_set
 from realization.stochastic.frame import Frame, Moment, frame, moment
 from realization.stochastic.identification import (
     CovarianceRealization,
@@ -77,6 +77,7 @@ from realization.stochastic.posterior_sampling import sample_posterior
 from realization.stochastic.prescribed_zeros import RationalExtension, rational_extension
 from realization.stochastic.projection import Posterior, posterior
 from realization.stochastic.reverse import ReversedStep, VaryingReversal, reverse, reverse_varying, reversed_step
+from realization.stochastic.sample_correlations import SampleCorrelations, sample_canonical_correlations
 from realization.stochastic.sampling import sample
 from realization.stochastic.schur_algorithm import Schur, schur, schur_parameters
 from realization.stochastic.significance import HypothesisTest
@@ -135,6 +136,7 @@ __all__ = [
     "Identified",
     "InformationRun",
     "Integrated",
+    "Internality",
     "KalmanRun",
     "KalmanState",
     "Levinson",

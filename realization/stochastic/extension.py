@@ -15,7 +15,6 @@ import numpy as np
 
 from realization.core.errors import ShapeError, StructureError
 from realization.core.frozen import Sealed
-from realization.linalg.decision import EPS
 from realization.linalg.dense import two_norm
 from realization.stochastic.levinson import checked, levinson
 from realization.stochastic.positivity import judge, require_positive
@@ -28,7 +27,6 @@ from realization.stochastic.window import (
     factor,
     right_divided,
     squeezed,
-    symmetric,
 )
 from realization.systems.stochastic import InnovationsSSM
 
@@ -174,7 +172,8 @@ def maximum_entropy_extension(covariances: Any) -> MaximumEntropy:
     Returns
     -------
     MaximumEntropy
-        The model, stable, and its entropy rate.
+        The model, stable, and its entropy rate.  Its covariances are those given to eps / (1 - r)^2, r the modulus of
+        its largest pole: a window that is nearly singular, see `positivity`, has poles near the circle.
 
     Raises
     ------
@@ -219,24 +218,32 @@ def continued(Lambda: np.ndarray, reflections: Any) -> np.ndarray:
         Lambda, Gamma = Lambda.astype(np.float64), Gamma.astype(np.float64)
     found, units = schur(Lambda), diagonal_units(Lambda)
     U, K, Kbar = list(found.last_row), list(found.gains), list(found.backward_gains)  # U_m(n), m = 0 ... n
-    S, Sbar = found.errors[-1], found.backward_errors[-1]
+    # of one output S itself, which needs no root
+    L, Lbar = (S if p == 1 else factor(S) for S in (found.errors[-1], found.backward_errors[-1]))
     for each in Gamma:
         n = len(U) - 1
-        # of one output the error is a product of 1 - Gamma^2, right to its last digits
-        require_positive(judge(n, S, units, 0.0 if p == 1 else (n + 1) * p * EPS))
+        require_positive(judge(n, np.diag(np.diag(L)), units, 0.0))
         if not (size := abs(each[0, 0]) if p == 1 else two_norm(each)) < 1:
             raise StructureError(f"reflection {n + 1} has norm {float(size):.6g}, need < 1: no process has it")
-        V = Delta = each * S if p == 1 else factor(S) @ each @ factor(Sbar).T
-        K.append(right_divided(Delta, Sbar))
-        Kbar.append(right_divided(Delta.T, S))
-        row = [S - V @ K[n].T]
+        V, k, kbar, L, Lbar = _reflected(each, L, Lbar)
+        K.append(k)
+        Kbar.append(kbar)
+        row = [L if p == 1 else L @ L.T]
         for m in reversed(range(n)):
             V = V + U[m] @ Kbar[m].T
             row.append(U[m] - V @ K[m].T)
         U = [V, *reversed(row)]
-        S, Sbar = symmetric(U[-1]), symmetric(Sbar - Kbar[n] @ Delta)
         Lambda = np.concatenate([Lambda, V[None]])
     return Lambda
+
+
+def _reflected(Gamma: np.ndarray, L: np.ndarray, Lbar: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Delta, K, Kbar, and factors of the next S = L (I - Gamma Gamma') L': products, so that nothing cancels."""
+    if len(L) == 1:
+        S = (1 - Gamma) * (1 + Gamma) * L
+        return Gamma * L, Gamma, Gamma, S, S
+    K, Kbar, I = right_divided(L @ Gamma, Lbar), right_divided(Lbar @ Gamma.T, L), np.eye(len(L))
+    return L @ Gamma @ Lbar.T, K, Kbar, L @ factor(I - Gamma @ Gamma.T), Lbar @ factor(I - Gamma.T @ Gamma)
 
 
 def _of_width(reflections: Any, p: int) -> np.ndarray:

@@ -16,8 +16,9 @@ import numpy as np
 
 from realization.core.errors import ShapeError, StructureError
 from realization.core.shapes import numbers
-from realization.stochastic.data import past_future, sample_canonical_correlations
+from realization.stochastic.data import past_future
 from realization.stochastic.information_criteria import OrderChoice, best_two, samples, smallest
+from realization.stochastic.sample_correlations import sample_canonical_correlations
 from realization.stochastic.significance import probability
 from realization.systems.base import count
 

@@ -135,7 +135,7 @@ def arma(coefficients: Any = (0.6, 0.2), weights: Any = (0.4, 0.3)) -> Stochasti
 def first_difference() -> StochasticSSM:
     """y(t) = e(t) - e(t-1): no power at frequency 0.
 
-    Good for the edge of everything that needs Phi > 0: its only realization is internal and external at once.
+    Good for the edge of everything that needs Phi > 0: its only realization is the smallest and the largest at once.
 
     Returns
     -------
@@ -196,7 +196,7 @@ def maximum_phase(pole: float = 0.8, zero: float = 0.5) -> StochasticSSM:
     return StochasticSSM([[pole]], [[1 - zero * pole]], [[1]], [[-zero]])
 
 
-def internal_model(A: Any = ((0.7, 0.3), (-0.2, 0.5)), F: Any = ((0.3, -0.2), (0.1, -0.4))) -> StochasticSSM:
+def smallest_model(A: Any = ((0.7, 0.3), (-0.2, 0.5)), F: Any = ((0.3, -0.2), (0.1, -0.4))) -> StochasticSSM:
     """y(t) - A y(t-1) = e(t) - F e(t-1), F stable: the past of y determines the state, P = P_-.
 
     Good for the edge of the set of all realizations: a filter has nothing left to estimate.
@@ -213,14 +213,14 @@ def internal_model(A: Any = ((0.7, 0.3), (-0.2, 0.5)), F: Any = ((0.3, -0.2), (0
 
     Examples
     --------
-    >>> internal_model().B.round(12).tolist()
+    >>> smallest_model().B.round(12).tolist()
     [[0.4, 0.5], [-0.3, 0.9]]
     """
     A, F = np.asarray(A, dtype=np.float64), np.asarray(F, dtype=np.float64)
     return StochasticSSM(A, A - F, np.eye(len(A)), np.eye(len(A)))
 
 
-def external_model(A: Any = ((0.7, 0.3), (-0.2, 0.5)), F: Any = ((1.6, 0.5), (-0.4, -1.5))) -> StochasticSSM:
+def largest_model(A: Any = ((0.7, 0.3), (-0.2, 0.5)), F: Any = ((1.6, 0.5), (-0.4, -1.5))) -> StochasticSSM:
     """y(t) - A y(t-1) = e(t) - F e(t-1), all of inv(F) stable: the future of y determines the state, P = P_+.
 
     Good for the other edge of the set: the backward filter has nothing left to estimate.
@@ -237,10 +237,10 @@ def external_model(A: Any = ((0.7, 0.3), (-0.2, 0.5)), F: Any = ((1.6, 0.5), (-0
 
     Examples
     --------
-    >>> bool((np.abs(np.linalg.eigvals(external_model().A - external_model().B)) > 1).all())
+    >>> bool((np.abs(np.linalg.eigvals(largest_model().A - largest_model().B)) > 1).all())
     True
     """
-    return internal_model(A, F)
+    return smallest_model(A, F)
 
 
 def noisy_oscillator(radius: float = 0.95, angle: float = 0.5, noise: float = 0.5) -> StochasticSSM:

@@ -145,14 +145,14 @@ def drawn_covariance(model, T, paths, **options):
 
 
 @pytest.mark.parametrize("way", [lambda m: m, reverse])
-@pytest.mark.parametrize("name", ["follower", "internal_model", "noisy_oscillator", "ma", "white_noise"])
+@pytest.mark.parametrize("name", ["follower", "smallest_model", "noisy_oscillator", "ma", "white_noise"])
 def test_paths_have_the_joint_covariance(name, way):
     """20 000 paths: an entry has a standard error of at most sqrt(2 / 20 000) = 0.01 deviations^2; six of these."""
     model = NAMED_STOCHASTIC[name].make()
     truth = joint_covariance(model, 3)
     found = drawn_covariance(way(model), 3, 20_000)
     assert in_deviations(found, truth) < 0.06
-    if name in ("follower", "internal_model"):  # the control: the process played backward
+    if name in ("follower", "smallest_model"):  # the control: the process played backward
         played = drawn_covariance(StochasticSSM(*(getattr(reverse(model), X) for X in "ABCD")), 3, 20_000)
         p = len(model.C)
         assert in_deviations(played[-3 * p :, -3 * p :], truth[-3 * p :, -3 * p :]) > 0.06
@@ -191,7 +191,7 @@ def test_a_path_belongs_to_its_seed_and_starts_where_it_is_told_to():
 
 def test_a_path_obeys_its_equation():
     """Forward, x(t+1) - A x(t) = B w and y - C x = D w: here both noises are invertible functions of w."""
-    model = NAMED_STOCHASTIC["internal_model"].make()
+    model = NAMED_STOCHASTIC["smallest_model"].make()
     y, x = sample(model, 50, rng=0)
     w = y - x[:-1] @ model.C.T
     assert np.abs(x[1:] - x[:-1] @ model.A.T - w @ model.B.T).max() < 1e-14

@@ -51,6 +51,9 @@ def test_many_reflections_cost_no_digits(row):
     """Against fractions; the control predicts each covariance with Levinson's coefficients, which grow to 10^10."""
     exact = from_reflections(Fraction(1), [Fraction(x) for x in row])
     assert np.abs(from_reflections(1.0, row) - exact.astype(float)).max() <= 2 * EPS
+    two = from_reflections(np.diag([1.0, 4]), np.multiply.outer(row, np.diag([1, -1])))  # each output for itself
+    assert np.abs(two[:, 0, 0] - exact.astype(float)).max() <= 4 * EPS
+    assert np.abs(two[:, 1, 1] - 4 * from_reflections(1.0, np.negative(row))).max() <= 16 * EPS
     c, a, error = np.ones(1), np.zeros(0), 1.0
     for gamma in row:
         c = np.append(c, a @ c[:0:-1] + gamma * error)

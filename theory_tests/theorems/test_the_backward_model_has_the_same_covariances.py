@@ -72,7 +72,7 @@ def test_its_state_has_the_inverse_covariance_and_its_data_are_the_dual(drawn):
     assert np.abs((again.Lambda0 - data.Lambda0) / sd[:, None] / sd).max() <= bound
 
 
-@pytest.mark.parametrize("name", ["follower", "internal_model", "external_model"])
+@pytest.mark.parametrize("name", ["follower", "smallest_model", "largest_model"])
 def test_fails_for_another_read_out(name):
     """C P instead of Cb = C P A' + D B': the output read from z as if no step lay between."""
     model = NAMED_STOCHASTIC[name].make()

@@ -63,7 +63,7 @@ def test_random_processes(drawn):
     assert compared(drawn.system, reverse(drawn.system))[1] < 100
 
 
-@given(stochastic_systems(max_condition=1e3, max_covariance_condition=1e10, internal=True))
+@given(stochastic_systems(max_condition=1e3, max_covariance_condition=1e10, smallest=True))
 def test_internal_processes_in_a_bad_basis(drawn):
     assert compared(drawn.system, reverse(drawn.system))[1] < 100
 
@@ -144,7 +144,7 @@ def own_noise(model):
     return BackwardSSM(A, np.linalg.solve(L.T, np.linalg.solve(L, model.B)), C, model.D)
 
 
-@pytest.mark.parametrize("name", ["follower", "internal_model", "minimum_phase", "noisy_oscillator"])
+@pytest.mark.parametrize("name", ["follower", "smallest_model", "minimum_phase", "noisy_oscillator"])
 def test_fails_for_the_naive_reversals(name):
     """Inverting A gives a model that explodes; keeping the noise gives a process with other covariances."""
     model = NAMED_STOCHASTIC[name].make()
