@@ -180,7 +180,8 @@ def nic(s: Any, N: int, p: int, *, inputs: int = 0) -> OrderChoice:
     Returns
     -------
     OrderChoice
-        Among 0 ... k: the number of s_k^2 above the price (2 p + inputs) log N / N of a state.  Decided as in `svc`.
+        Among 0 ... k: the number of s_k^2 above the price (2 p + inputs) log N / N of a state, never fewer than `svc`
+        takes, which wants the next one below by as much.  Decided as in `svc`.
 
     Raises
     ------
@@ -231,7 +232,7 @@ def _first_accepted(name: str, s: np.ndarray, Q: np.ndarray, degrees: np.ndarray
     else:
         runner_up = int(np.argmin(away[:order]))
     margin = float(min(above, below))
-    return OrderChoice(name, order, p, runner_up, margin, bool(margin >= np.log10(2)))
+    return OrderChoice(name, order, p, runner_up, margin, bool(margin >= np.log10(2)), tested=True)
 
 
 def _smallest_with_noise(name: str, left: np.ndarray, s: np.ndarray, N: int, price: int) -> OrderChoice:

@@ -52,6 +52,8 @@ def test_criteria_are_their_formulas(s, N, p, m):
     assert nic(s, N, p, inputs=m).order == np.sum(s**2 > price[1]), (
         "a state for each correlation that is worth its price"
     )
+    # (n - k) price <= s_{k+1}^2 <= price for the k of NIC and a larger n: that n is not the smaller value of SVC
+    assert svc(s, N, p, inputs=m).order <= nic(s, N, p, inputs=m).order
 
 
 @settings(max_examples=100)
@@ -140,6 +142,11 @@ def test_what_svc_calls_decided_is_right():
     assert min(map(len, right.values())) > 100
     assert np.mean(right[True]) > 0.97
     assert np.mean(right[False]) < 0.9, "the control: the others err"
+    by_nic = np.array([nic(each.values, each.steps, 2).order for each in found])
+    orders = np.array([c.order for c in choices])
+    assert (by_nic == 3).mean() > 0.9, "a square above its price is enough for it, also where the next is not far below"
+    assert (orders < 3).sum() > (by_nic < 3).sum()
+    assert (by_nic > 3).sum() > (orders > 3).sum(), "the control: and sometimes noise is"
 
 
 def test_bartlett_finds_the_order_at_its_level():
