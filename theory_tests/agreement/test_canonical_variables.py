@@ -1,5 +1,6 @@
 """Canonical correlations, balancing and information: published values, continuous time, edges, and what is refused."""
 
+import mpmath
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -200,6 +201,23 @@ def test_a_zero_close_to_the_circle_is_told_from_one_on_it(distance, ones):
     assert np.isinf(mutual_information(data)) == bool(ones)
 
 
+@pytest.mark.parametrize("distance", [1e-2, 1e-4, 1e-6])
+def test_the_error_of_a_model_is_that_of_its_covariances_too(distance):
+    """x+ = a x + w, y = x + v, a close to 1, in 40 digits: P = 1 / (1 - a^2) has lost some before there are data.
+
+    y has innovations of y+ = a y + e+ - f e, with f + 1/f = (2 + a^2) / a; sigma is (a - f) / (1 - a f).
+    """
+    a = 1 - distance
+    with mpmath.workdps(40):
+        b = (2 + mpmath.mpf(a) ** 2) / a
+        f = (b - mpmath.sqrt(b**2 - 4)) / 2
+        sigma = float((a - f) / (1 - a * f))
+    model = StochasticSSM([[a]], [[1, 0]], [[1]], [[0, 1]])
+    found = canonical_correlations(model)
+    assert abs(found.values[0] - sigma) <= found.error <= 10 * EPS / distance
+    assert canonical_correlations(covariance_model(model)).error < found.error, "the control: data stand as they are"
+
+
 @pytest.mark.parametrize("size", [1e-2, 1e-4, 1e-6])
 def test_a_faint_state_counts(size):
     """Correlations of 1e-12 are known to twelve digits where G is given: small is not zero.  The control: G = 0."""
@@ -228,7 +246,9 @@ def test_a_faint_state_counts(size):
         (lambda: window_correlations([1, 2, 1, 0], 2, 2), StructureError, "eigenvalue -1, need >= 0"),
         (lambda: window_length(random_process(2, 1, 1), atol=0.0), ShapeError, "atol is 0.0"),
         (lambda: window_length(power_system()), ShapeError, "window of a ContinuousStochasticSSM"),
-        (lambda: information([0.5, 1.5]), ShapeError, "between 0 and 1 is needed"),
+        (lambda: information([0.5, 1.5]), ShapeError, "the entry 1.5, but numbers between 0 and 1"),
+        (lambda: information([0.5j]), ShapeError, "dtype complex128"),
+        (lambda: information(0.5), ShapeError, r"has shape \(\)"),
         (lambda: information([np.nan]), ShapeError, "NaN"),
     ],
 )
