@@ -1,13 +1,14 @@
 """A step of the filter while part of the state is unknown: cov x = P + k W W' with k without bound.
 
-Of outputs y = C x + D w, x(t+1) = A x + B w + (noise of covariance Q), one component after the other is taken,
+Of outputs y = C x + D w, x(t+1) = A x + B w + (noise of covariance Q), one component after the other is taken, the
+one that tells most first,
 
     y_i = h' s,    s = (x, w),    h = (C_i, D_i)
 
-so that no covariance of noise is left, correlated or not.  The clearest comes first, and each says one of two things.
-If g = W'h is not zero, y_i tells a direction of which nothing was known: the gain is W g / |g|^2 and W loses a column.
-Else it tells what an output tells a state that is known, with the gain P h / h'P h.  After as many of the first kind as
-W had columns, or when A has made the rest of W zero, all is known.
+so that no covariance of noise is left, correlated or not, and each says one of two things.  If g = W'h is not zero,
+y_i tells a direction of which nothing was known: the gain is W g / |g|^2 and W loses a column.  Else it tells what an
+output tells a state that is known, with the gain P h / h'P h.  After as many of the first kind as W had columns, or
+when A has made the rest of W zero, all is known.
 
 References
 ----------
@@ -56,7 +57,7 @@ class DiffuseStep(Sealed):
 
     def log_likelihood(self, v: np.ndarray) -> np.ndarray:
         """-1/2 sum log 2 pi f_i + (u_i^2 / f_i where y_i is not diffuse), (...) for innovations (..., q)."""
-        u = (v[..., None, :] * self.whitening).sum(-1)  # one order of summation, for one sequence and for many
+        u = (self.whitening @ v[..., None])[..., 0]  # each by itself: its bits do not depend on the others
         return -0.5 * (np.log(2 * np.pi * self.variances) + np.where(self.tells, 0.0, u * u / self.variances)).sum(-1)
 
 
@@ -77,7 +78,9 @@ def diffuse_step(
     variances, tells = np.ones(q), np.zeros(q, bool)
     H, left = np.concatenate([C, D], axis=1), list(range(q))
     while left:
-        i = left.pop(_clearest(H[left], P, W))
+        # what tells most comes first: a gain of 1 / |g| leaves P as large as its square, for others to take away
+        i = max(left, key=lambda i: np.sum((W.T @ H[i]) ** 2) / max(H[i] @ P @ H[i], np.finfo(float).tiny))
+        left.remove(i)
         h = H[i]
         Z[i] = np.eye(q)[i] - h @ G
         g, m = W.T @ h, P @ h
@@ -108,12 +111,6 @@ def diffuse_step(
         variances,
         tells,
     )
-
-
-def _clearest(H: np.ndarray, P: np.ndarray, W: np.ndarray) -> int:
-    """The output that tells most of what is unknown, in units of its noise: a faint one first would magnify noise."""
-    told, noise = np.linalg.norm(H @ W, axis=1), np.sqrt(np.einsum("ij,jk,ik->i", H, P, H).clip(0))
-    return int(np.argmax(np.where(noise > 0, told / np.where(noise > 0, noise, 1.0), np.where(told > 0, np.inf, 0.0))))
 
 
 def joseph(N: np.ndarray, P: np.ndarray) -> np.ndarray:

@@ -62,8 +62,10 @@ def information(correlations: Any) -> float:
             return np.inf
         correlations = correlations.values
     s = numbers("correlations", correlations)
-    if s.ndim != 1 or ((s < 0) | (s > 1)).any():
-        raise ShapeError(f"correlations is {s}, but one row of numbers between 0 and 1 is needed")
+    if s.ndim != 1 or s.dtype.kind == "c":
+        raise ShapeError(f"correlations has shape {s.shape} and dtype {s.dtype}, but one row of real numbers is needed")
+    if (outside := s[(s < 0) | (s > 1)]).size:
+        raise ShapeError(f"correlations has the entry {outside[0]:g}, but numbers between 0 and 1 are needed")
     with np.errstate(divide="ignore"):  # log 0 is meant
         return float(-np.sum(np.log1p(-s) + np.log1p(s)) / 2) + 0.0
 
