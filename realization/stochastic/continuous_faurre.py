@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from realization.stochastic.continuous_covariance import ContinuousCovarianceModel, continuous_covariance_model
+from realization.stochastic.continuous_covariance import continuous_covariance_model
 from realization.stochastic.faurre import FaurreSet, between_ends
 from realization.stochastic.noise_matrix import checked
 
@@ -51,10 +51,11 @@ def continuous_faurre_set(data: Any) -> FaurreSet:
     --------
     With A = -1, C = R = 1 and G = 1/2 the ends solve 2 P = (1/2 - P)^2, so that P^2 - 3 P + 1/4 = 0:
 
+    >>> from realization.stochastic import ContinuousCovarianceModel
     >>> one = continuous_faurre_set(ContinuousCovarianceModel(A=[[-1]], C=[[1]], G=[[0.5]], R=[[1]]))
     >>> one.P_minus.round(7), one.P_plus.round(7)
     (array([[0.0857864]]), array([[2.9142136]]))
     """
-    data = data if isinstance(data, ContinuousCovarianceModel) else continuous_covariance_model(data)
+    data = continuous_covariance_model(data)
     checked("Faurre's set", data)
     return between_ends(data)
