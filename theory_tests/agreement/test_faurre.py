@@ -11,6 +11,7 @@ from realization.linalg.certificate import fractions
 from realization.stochastic import (
     ContinuousCovarianceModel,
     CovarianceModel,
+    autocovariances,
     backward_innovations_model,
     continuous_faurre_set,
     covariance_model,
@@ -21,6 +22,7 @@ from realization.stochastic import (
     maximum_phase_model,
     mean_log_density,
     positive_real,
+    reverse,
     spectral_density,
     spectral_factor,
     state_covariance,
@@ -331,3 +333,17 @@ def test_units_do_not_matter_to_the_verdict(power, share):
         Phi = spectral_density(data, found.omega)[0]
         assert np.linalg.norm(found.vector) == pytest.approx(1)
         assert (found.vector.conj() @ Phi @ found.vector).real == pytest.approx(found.density, abs=found.error)
+
+
+@pytest.mark.parametrize("name", ["follower", "largest_model", "noisy_oscillator"])
+def test_a_backward_model_has_the_data_of_its_process(name):
+    """The control: its own matrices read forward are the data of the dual, where lags are transposed."""
+    model = NAMED_STOCHASTIC[name].make()
+    back, wanted = reverse(model), autocovariances(model, 4)
+    scale = 1e-13 * np.abs(wanted).max() * np.linalg.cond(state_covariance(model))
+    assert np.abs(autocovariances(back, 4) - wanted).max() <= scale
+    assert np.abs(faurre_set(back).P_minus - faurre_set(model).P_minus).max() <= scale
+    forward = autocovariances(StochasticSSM(back.A, back.B, back.C, back.D), 4)
+    assert np.abs(forward - wanted.swapaxes(1, 2)).max() <= scale
+    if name != "noisy_oscillator":  # one output has symmetric lags
+        assert np.abs(forward - wanted).max() > 0.01
