@@ -320,7 +320,7 @@ def order_choice(choice: OrderChoice, *, ax: Any = None) -> Any:
         raise ShapeError(f"choice is a {type(choice).__name__}; an OrderChoice is needed")
     ax, n = new_axes(ax), np.arange(len(choice.values))
     tests = choice.criterion.startswith("Bartlett")
-    values = np.maximum(choice.values, 1e-16) if tests else choice.values  # smaller ones are rounding
+    values = np.maximum(choice.values, 1e-16) if tests else choice.values  # one scale for what is rejected
     ax.plot(n, values, "o-", color=COLOURS[0], markersize=4, linewidth=1.2)
     best = choice.order
     ax.plot(n[[best]], values[[best]], "o", color=COLOURS[1], markersize=9, label=f"order {best}", zorder=3)

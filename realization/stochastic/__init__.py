@@ -26,19 +26,21 @@ from realization.stochastic.covariance import (
     covariance_model,
     spectral_density,
     state_covariance,
+    stationary,
 )
-from realization.stochastic.data import SampleCorrelations, Windows, past_future, sample_canonical_correlations
+from realization.stochastic.data import Windows, past_future
 from realization.stochastic.diagnosis import Diagnosis, diagnose, diagnose_run
 from realization.stochastic.drift import Cusum, average_run_length, cusum, cusum_threshold, false_alarm_probability
 from realization.stochastic.extension import (
     MatrixBall,
     MaximumEntropy,
     extend,
+    from_reflections,
     maximum_entropy_extension,
     next_covariance,
 )
 from realization.stochastic.extremal import Extremal, extremal, extremals, zero_groups
-from realization.stochastic.factors import state_factor
+from realization.stochastic.factors import covariance_condition, state_factor
 from realization.stochastic.faurre import FaurreSet, Internality, Membership, StateErrors, faurre_set
 from realization.stochastic.frame import Frame, Moment, frame, moment
 from realization.stochastic.identification import (
@@ -67,18 +69,20 @@ from realization.stochastic.information_criteria import (
     innovations_parameters,
 )
 from realization.stochastic.information_filter import InformationRun, information_filter
-from realization.stochastic.joint import joint_covariance
+from realization.stochastic.joint import in_deviations, joint_covariance
 from realization.stochastic.kalman import KalmanRun, KalmanState, kalman_filter, step
-from realization.stochastic.levinson import Levinson, Positivity, from_reflections, levinson, positivity, step_down
+from realization.stochastic.levinson import Levinson, levinson, positivity, step_down
 from realization.stochastic.likelihood import FREE, Fit, Transform, fit, positive, stacked
 from realization.stochastic.normalized import nis, normalized_squares, standardize
 from realization.stochastic.order_selection import bartlett, bartlett_of_process, nic, svc
 from realization.stochastic.partial import PartialRealization, Recursion, partial_realization, shortest_recursion
 from realization.stochastic.positive_real import PositiveRealCertificate, positive_real
+from realization.stochastic.positivity import Positivity
 from realization.stochastic.posterior_sampling import sample_posterior
 from realization.stochastic.prescribed_zeros import RationalExtension, rational_extension
 from realization.stochastic.projection import Posterior, posterior
 from realization.stochastic.reverse import ReversedStep, VaryingReversal, reverse, reverse_varying, reversed_step
+from realization.stochastic.sample_correlations import SampleCorrelations, sample_canonical_correlations
 from realization.stochastic.sampling import sample
 from realization.stochastic.schur_algorithm import Schur, schur, schur_parameters
 from realization.stochastic.significance import HypothesisTest
@@ -99,6 +103,7 @@ from realization.stochastic.splitting import (
     splitting,
 )
 from realization.stochastic.square_root import SquareRootRun, square_root_filter
+from realization.stochastic.square_root_smoother import SquareRootSmootherRun, square_root_smoother
 from realization.stochastic.steady import SteadyKalman, steady_state
 from realization.stochastic.steps import in_steps
 from realization.stochastic.stochastic_balancing import (
@@ -117,7 +122,7 @@ from realization.stochastic.whiteness import (
     ljung_box,
 )
 from realization.stochastic.window import block_toeplitz
-from realization.stochastic.wold import Innovations, Wold, innovations_algorithm, stationary, wold
+from realization.stochastic.wold import Wold, wold
 
 __all__ = [
     "FREE",
@@ -135,7 +140,6 @@ __all__ = [
     "HypothesisTest",
     "Identified",
     "InformationRun",
-    "Innovations",
     "Integrated",
     "Internality",
     "KalmanRun",
@@ -161,6 +165,7 @@ __all__ = [
     "SmootherRun",
     "Splitting",
     "SquareRootRun",
+    "SquareRootSmootherRun",
     "StateErrors",
     "SteadyKalman",
     "StochasticReduction",
@@ -188,6 +193,7 @@ __all__ = [
     "continuous_innovations_model",
     "continuous_maximum_phase_model",
     "continuous_spectral_density",
+    "covariance_condition",
     "covariance_ho_kalman",
     "covariance_model",
     "cumulative_periodogram",
@@ -207,10 +213,10 @@ __all__ = [
     "free_ar",
     "from_reflections",
     "hosking",
+    "in_deviations",
     "in_steps",
     "information",
     "information_filter",
-    "innovations_algorithm",
     "innovations_model",
     "innovations_parameters",
     "joint_covariance",
@@ -257,6 +263,7 @@ __all__ = [
     "spectral_factor",
     "splitting",
     "square_root_filter",
+    "square_root_smoother",
     "stacked",
     "standardize",
     "state_covariance",

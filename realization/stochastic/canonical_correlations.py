@@ -29,7 +29,7 @@ import numpy as np
 from realization.canonical.balanced import factors
 from realization.core.errors import ShapeError, StructureError
 from realization.core.frozen import Sealed
-from realization.linalg.decision import EPS, Decision, decide_rank
+from realization.linalg.decision import EPS, SAME_SIZE, Decision, decide_rank
 from realization.linalg.dense import spectral_abscissa, spectral_radius, two_norm
 from realization.linalg.gramians import continuous_hankel_singular_values, hankel_singular_values
 from realization.linalg.psd import positive_factor
@@ -189,9 +189,12 @@ def correlations_of(found: Phase) -> CanonicalCorrelations:
     deviations = np.linalg.norm(basis.L, axis=1)[:, None]
     deviations = np.where(deviations > 0, deviations, 1.0)
     error = found.error * two_norm(basis.M * deviations) * two_norm(basis.L / deviations)
-    nonzero = decide_rank(values, scale=1.0, noise=error, what="order of the process")
-    # a zero on the boundary is a shared variable, however badly P_- is known there
-    ones = max(found.on_boundary, int((1 - values <= error).sum()))
+    # G is a difference of products, and no better than they are; what is above is no rounding, however small
+    noise = max(error, 10 * sum(s.B.shape) * EPS)
+    nonzero = decide_rank(values, scale=1.0, noise=noise, ceiling=SAME_SIZE * noise, what="order of the process")
+    # a zero on the circle is a shared variable, and one at 1 - 1e-6 is told from it: P_- knows it to half the digits
+    away = 1 - values
+    ones = max(int((away <= error).sum()), min(found.on_boundary, int((away <= 10 * error).sum())))
     return CanonicalCorrelations(values, nonzero, ones, error)
 
 

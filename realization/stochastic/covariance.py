@@ -19,7 +19,11 @@ import numpy as np
 from realization.core.errors import ShapeError, StructureError
 from realization.core.frozen import describe
 from realization.core.shapes import numbers
+from realization.linalg.arguments import matrices
+from realization.linalg.decision import EPS
+from realization.linalg.dense import powers_of_two
 from realization.linalg.lyapunov import discrete_lyapunov
+from realization.linalg.psd import covariance_factor
 from realization.systems.base import count, of_kind
 from realization.systems.stochastic import BackwardSSM, InnovationsSSM, StochasticSSM, freeze_real, stable
 
@@ -105,7 +109,8 @@ def covariance_model(model: Any) -> CovarianceModel:
     Returns
     -------
     CovarianceModel
-        What all models of the same process share.
+        What all models of the same process share; a backward model, whose equations are those of the dual, has
+        A', C P A' + D B' and C' for A, C and G.
 
     Raises
     ------
@@ -129,9 +134,61 @@ def covariance_model(model: Any) -> CovarianceModel:
         S, R = model.K @ model.R, model.R
     else:
         S, R = model.B @ model.D.T, model.D @ model.D.T
+    data = _read(A, C, P, S, R)
+    return data.dual if isinstance(model, BackwardSSM) else data
+
+
+def stationary(model: StochasticSSM, P: Any) -> CovarianceModel:
+    """Return the covariances of a model with the state covariance P: G = A P C' + B D', Lambda0 = C P C' + D D'.
+
+    Where A has eigenvalues on the unit circle that no noise reaches the model has many stationary states, and P says
+    how large the oscillations are.
+
+    Parameters
+    ----------
+    model : StochasticSSM
+        Stable or not.
+    P : array_like
+        (n, n), positive semidefinite, P = A P A' + B B'.
+
+    Returns
+    -------
+    CovarianceModel
+        Of the process.
+
+    Raises
+    ------
+    ShapeError
+        If the model is of another kind, or P has another shape, is not symmetric or not finite.
+    StructureError
+        If P is not positive semidefinite, or changes in a step; with the residual.
+
+    Examples
+    --------
+    y = (-1)^t xi + w(t), with E xi^2 = 3:
+
+    >>> data = stationary(StochasticSSM(A=[[-1]], B=[[0]], C=[[1]], D=[[1]]), [[3]])
+    >>> data.Lambda0, data.G
+    (array([[4.]]), array([[-3.]]))
+    """
+    of_kind("stationary covariances", model, StochasticSSM)
+    A, B, C, D, P = matrices("A: n n; B: n m; C: p n; D: p m; P: n n", A=model.A, B=model.B, C=model.C, D=model.D, P=P)
+    covariance_factor(P, what="P")
+    u = powers_of_two(np.sqrt(np.diag(P)))
+    change, size = np.abs(A @ P @ A.T + B @ B.T - P), np.abs(A) @ np.outer(u, u) @ np.abs(A.T) + np.outer(u, u)
+    bound = 100 * (len(A) + 1) * EPS * size  # three products of length n; digits to spare
+    if (change > bound).any():
+        i = np.unravel_index(np.argmax(change - bound), P.shape)
+        raise StructureError(
+            f"A P A' + B B' - P has an entry {change[i]:.3g}, need 0 up to {bound[i]:.1e}: P changes with time"
+        )
+    return _read(A, C, P, B @ D.T, D @ D.T)
+
+
+def _read(A: np.ndarray, C: np.ndarray, P: np.ndarray, S: np.ndarray, R: np.ndarray) -> CovarianceModel:
+    """The covariances of the output of a state with covariance P, Q S R those of the noise."""
     Lambda0 = C @ P @ C.T + R
-    found = CovarianceModel(A, C, A @ P @ C.T + S, (Lambda0 + Lambda0.T) / 2)
-    return found.dual if isinstance(model, BackwardSSM) else found
+    return CovarianceModel(A, C, A @ P @ C.T + S, (Lambda0 + Lambda0.T) / 2)
 
 
 def autocovariances(data: Any, lags: int) -> np.ndarray:
@@ -214,7 +271,7 @@ def frequencies(omega: Any) -> np.ndarray:
     """
     omega = np.atleast_1d(numbers("omega", omega))
     if omega.ndim != 1 or omega.dtype.kind == "c":
-        raise ShapeError(f"omega has shape {omega.shape} and dtype {omega.dtype}, but real numbers (k,) are needed")
+        raise ShapeError(f"omega has shape {omega.shape}, {omega.dtype}; real frequencies (k,) are needed")
     return omega
 
 

@@ -16,8 +16,9 @@ import numpy as np
 
 from realization.core.errors import ShapeError, StructureError
 from realization.core.shapes import numbers
-from realization.stochastic.data import past_future, sample_canonical_correlations
+from realization.stochastic.data import past_future
 from realization.stochastic.information_criteria import OrderChoice, best_two, samples, smallest
+from realization.stochastic.sample_correlations import sample_canonical_correlations
 from realization.stochastic.significance import probability
 from realization.systems.base import count
 
@@ -247,9 +248,8 @@ def _smallest_with_noise(name: str, left: np.ndarray, s: np.ndarray, N: int, pri
 def _correlations(s: Any) -> np.ndarray:
     s = numbers("s", s)
     if s.ndim != 1 or s.dtype.kind == "c" or s.min(initial=0.0) < 0 or s.max(initial=0.0) > 1:
-        raise ShapeError(
-            f"s has shape {s.shape}, from {s.min(initial=0):.3g} to {s.max(initial=0):.3g}; a row in [0, 1]"
-        )
+        some = f" with entries from {s.min()} to {s.max()}" if s.size else ""
+        raise ShapeError(f"s has shape {s.shape}{some}; a row of numbers in [0, 1] is needed")
     if (np.diff(s) > 0).any():
         raise ShapeError("s increases; correlations are needed largest first")
     return s

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realization.core.errors import ShapeError, StructureError
+from realization.linalg.decision import EPS
 from realization.stochastic import (
     ContinuousCovarianceModel,
     CovarianceModel,
@@ -186,6 +187,29 @@ def test_with_zeros_on_the_circle():
     inside = CovarianceModel([[0, 1], [0, 0]], [[1, 0]], [[0], [-0.81]], [[1 + 0.81**2]])
     assert canonical_correlations(inside).ones == 0, "the control: zeros at 0.9 and -0.9"
     np.testing.assert_allclose(canonical_correlations(inside).values, 0.81, atol=1e-12)
+
+
+@pytest.mark.parametrize("distance, ones", [(1e-2, 0), (1e-4, 0), (1e-6, 0), (1e-10, 1)])
+def test_a_zero_close_to_the_circle_is_told_from_one_on_it(distance, ones):
+    """Of 1 + z^2 and -z the zero z is known to eps / (1 - z): 1e-6 from the circle sigma = z has ten digits."""
+    z = 1 - distance
+    data = CovarianceModel([[0]], [[1]], [[-z]], [[1 + z * z]])
+    found = canonical_correlations(data)
+    assert found.ones == ones
+    assert abs(found.values[0] - z) <= 10 * EPS / distance if not ones else found.error < 1e-7
+    assert np.isinf(mutual_information(data)) == bool(ones)
+
+
+@pytest.mark.parametrize("size", [1e-2, 1e-4, 1e-6])
+def test_a_faint_state_counts(size):
+    """Correlations of 1e-12 are known to twelve digits where G is given: small is not zero.  The control: G = 0."""
+    data = covariance_model(StochasticSSM([[0.5, 1], [0, -0.3]], [[size, 0], [size, 0]], [[1, -1]], [[0, 1]]))
+    found = canonical_correlations(data)
+    assert found.values[0] < 1.5 * size**2
+    assert found.nonzero.choice == 2
+    assert found.nonzero.rival is None
+    silent = CovarianceModel(data.A, data.C, 0 * data.G, data.Lambda0)
+    assert canonical_correlations(silent).nonzero.choice == 0
 
 
 @pytest.mark.parametrize(
