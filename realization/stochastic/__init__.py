@@ -14,7 +14,12 @@ from realization.stochastic.continuous_covariance import (
     continuous_covariance_model,
     continuous_spectral_density,
 )
-from realization.stochastic.continuous_faurre import continuous_faurre_set
+from realization.stochastic.continuous_faurre import (
+    continuous_backward_innovations_model,
+    continuous_faurre_set,
+    continuous_innovations_model,
+    continuous_maximum_phase_model,
+)
 from realization.stochastic.covariance import (
     CovarianceModel,
     autocovariances,
@@ -182,8 +187,11 @@ __all__ = [
     "block_toeplitz",
     "canonical_correlations",
     "conditional_covariance",
+    "continuous_backward_innovations_model",
     "continuous_covariance_model",
     "continuous_faurre_set",
+    "continuous_innovations_model",
+    "continuous_maximum_phase_model",
     "continuous_spectral_density",
     "covariance_condition",
     "covariance_ho_kalman",

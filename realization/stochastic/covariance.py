@@ -103,8 +103,8 @@ def covariance_model(model: Any) -> CovarianceModel:
 
     Parameters
     ----------
-    model : StochasticSSM, InnovationsSSM or BackwardSSM
-        Stable.
+    model : StochasticSSM, InnovationsSSM, BackwardSSM or CovarianceModel
+        Stable.  Of a backward model the same matrices are those of the dual; data come back as they are.
 
     Returns
     -------
@@ -125,7 +125,9 @@ def covariance_model(model: Any) -> CovarianceModel:
     >>> float(data.G[0, 0].round(6)), float(data.Lambda0[0, 0].round(6))
     (0.666667, 2.333333)
     """
-    of_kind("covariance data", model, StochasticSSM, InnovationsSSM, BackwardSSM)
+    if isinstance(model, CovarianceModel):
+        return model
+    of_kind("covariance data", model, CovarianceModel, StochasticSSM, InnovationsSSM, BackwardSSM)
     P = state_covariance(model)
     A, C = model.A, model.C
     if isinstance(model, InnovationsSSM):
@@ -216,7 +218,7 @@ def autocovariances(data: Any, lags: int) -> np.ndarray:
     >>> autocovariances(CovarianceModel(A=[[0.5]], C=[[1]], G=[[0.5]], Lambda0=[[2]]), 3).ravel()
     array([2.   , 0.5  , 0.25 , 0.125])
     """
-    data = data if isinstance(data, CovarianceModel) else covariance_model(data)
+    data = covariance_model(data)
     found, X = [data.Lambda0], data.G
     for _ in range(count("lags", lags)):
         found.append(data.C @ X)
@@ -242,9 +244,9 @@ def spectral_density(data: Any, omega: Any) -> np.ndarray:
     Raises
     ------
     ShapeError
-        If data are of another kind, or omega is no row of finite real numbers.
+        If data are of another kind, or omega is no row of real numbers.
     StructureError
-        If the spectral radius of a model is 1 or more.
+        If the spectral radius of a model is 1 or more, or there is a pole at one of the frequencies.
 
     Examples
     --------
@@ -254,11 +256,36 @@ def spectral_density(data: Any, omega: Any) -> np.ndarray:
     >>> spectral_density(difference, [0, np.pi]).real.ravel()
     array([0., 4.])
     """
-    data = data if isinstance(data, CovarianceModel) else covariance_model(data)
-    omega = np.atleast_1d(numbers("omega", omega))
-    if omega.ndim > 1 or omega.dtype.kind == "c":
-        raise ShapeError(f"omega has shape {omega.shape}, {omega.dtype}; real frequencies (k,) are needed")
-    z = np.exp(1j * omega)[:, None, None]
-    G = np.broadcast_to(data.G.astype(complex), (len(z), *data.G.shape))
-    Z = data.C @ np.linalg.solve(z * np.eye(len(data.A)) - data.A, G)
+    data = covariance_model(data)
+    Z = data.C @ resolved(data.A, np.exp(1j * frequencies(omega)), data.G)
     return data.Lambda0 + Z + Z.conj().swapaxes(-1, -2)
+
+
+def frequencies(omega: Any) -> np.ndarray:
+    """Return omega as a row of real numbers, (k,); one number is a row of one.
+
+    Raises
+    ------
+    ShapeError
+        If it is none.
+    """
+    omega = np.atleast_1d(numbers("omega", omega))
+    if omega.ndim != 1 or omega.dtype.kind == "c":
+        raise ShapeError(f"omega has shape {omega.shape}, {omega.dtype}; real frequencies (k,) are needed")
+    return omega
+
+
+def resolved(A: np.ndarray, z: np.ndarray, B: np.ndarray) -> np.ndarray:
+    """inv(zI - A) B for each z, (k, n, m).
+
+    Raises
+    ------
+    StructureError
+        If some z is an eigenvalue of A.
+    """
+    B = np.broadcast_to(B.astype(complex), (len(z), *B.shape))
+    try:
+        return np.linalg.solve(z[:, None, None] * np.eye(len(A)) - A, B)
+    except np.linalg.LinAlgError:
+        pole = z[np.abs(z[:, None] - np.linalg.eigvals(A)).min(axis=1).argmin()]
+        raise StructureError(f"there is a pole at z = {pole:.6g}, one of the frequencies: leave it out") from None

@@ -71,6 +71,14 @@ def noise_rounding(data: Any, P: np.ndarray) -> np.ndarray:
     return 4 * (len(data.A) + 4) * U * noise_size(data, P)
 
 
+def reflected(data: Any, z: np.ndarray) -> np.ndarray:
+    """1 / conj(z), infinite for z = 0, or -conj(z) in continuous time: where zeros go that change sides; complex."""
+    if isinstance(data, ContinuousCovarianceModel):
+        return np.asarray(-z.conj(), dtype=complex)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(z == 0, np.inf, 1 / np.asarray(z.conj(), dtype=complex))
+
+
 def units(data: Any) -> tuple[np.ndarray, np.ndarray]:
     """Units of states (n,) and outputs (p,), powers of 2, in which nothing is out of scale; 1 where little is gained.
 

@@ -11,6 +11,7 @@ from realization.linalg.certificate import fractions
 from realization.stochastic import (
     ContinuousCovarianceModel,
     CovarianceModel,
+    autocovariances,
     backward_innovations_model,
     continuous_faurre_set,
     covariance_model,
@@ -21,6 +22,7 @@ from realization.stochastic import (
     maximum_phase_model,
     mean_log_density,
     positive_real,
+    reverse,
     spectral_density,
     spectral_factor,
     state_covariance,
@@ -242,6 +244,12 @@ def test_outputs_that_are_functions_of_each_other_are_refused():
         (lambda: faurre_set(HALF).between(1.5), "share is 1.5"),
         (lambda: extremal(faurre_set(HALF), [1]), r"flipped is \(1,\); different numbers from 0 to 0"),
         (lambda: extremal(faurre_set(HALF), [0, 0]), r"flipped is \(0, 0\)"),
+        (lambda: extremal(faurre_set(HALF), [0.5]), "an index in flipped is .*0.5.*, but a whole number"),
+        (lambda: extremal(HALF, [0]), "zeros by groups of a CovarianceModel: a FaurreSet is needed"),
+        (lambda: faurre_set(HALF).between([0.5]), r"share is \[0.5\]"),
+        (lambda: spectral_density(HALF, [np.nan]), "omega has 1 entries that are NaN"),
+        (lambda: spectral_density(HALF, [[0, 1]]), r"omega has shape \(1, 2\).*real frequencies \(k,\)"),
+        (lambda: spectral_density(HALF, [1j]), "omega has shape .*complex128"),
         (lambda: spectral_factor(HALF, [0]), "a spectral factor of a CovarianceModel"),
     ],
 )
@@ -256,6 +264,9 @@ def test_wrong_arguments(ask, message):
         (lambda: faurre_set(CovarianceModel([[1.0003]], [[1]], [[0.1]], [[1]])), "spectral radius 1.0003, need < 1"),
         (lambda: positive_real(CovarianceModel([[1]], [[1]], [[0.1]], [[1]])), "spectral radius 1, need < 1"),
         (lambda: innovations_model(StochasticSSM([[2]], [[1]], [[1]], [[1]])), "spectral radius 2, need < 1"),
+        (lambda: spectral_density(CovarianceModel([[1]], [[1]], [[0.1]], [[1]]), [1, 0]), r"a pole at z = 1\+0j"),
+        (lambda: faurre_set(HALF).state_errors([[2.0]]), "eigenvalue -0.151.*no state of the process has"),
+        (lambda: faurre_set(HALF).smoothing_error([[0.1]]), "eigenvalue -0.0299"),
         (lambda: faurre_set(HALF).model([[2.0]]), "M.P. of the noise has eigenvalue -0.151"),
         (lambda: faurre_set(HALF).beyond([[-1.0]]), "W has eigenvalue -1"),
     ],
@@ -322,3 +333,17 @@ def test_units_do_not_matter_to_the_verdict(power, share):
         Phi = spectral_density(data, found.omega)[0]
         assert np.linalg.norm(found.vector) == pytest.approx(1)
         assert (found.vector.conj() @ Phi @ found.vector).real == pytest.approx(found.density, abs=found.error)
+
+
+@pytest.mark.parametrize("name", ["follower", "largest_model", "noisy_oscillator"])
+def test_a_backward_model_has_the_data_of_its_process(name):
+    """The control: its own matrices read forward are the data of the dual, where lags are transposed."""
+    model = NAMED_STOCHASTIC[name].make()
+    back, wanted = reverse(model), autocovariances(model, 4)
+    scale = 1e-13 * np.abs(wanted).max() * np.linalg.cond(state_covariance(model))
+    assert np.abs(autocovariances(back, 4) - wanted).max() <= scale
+    assert np.abs(faurre_set(back).P_minus - faurre_set(model).P_minus).max() <= scale
+    forward = autocovariances(StochasticSSM(back.A, back.B, back.C, back.D), 4)
+    assert np.abs(forward - wanted.swapaxes(1, 2)).max() <= scale
+    if name != "noisy_oscillator":  # one output has symmetric lags
+        assert np.abs(forward - wanted).max() > 0.01
