@@ -1,15 +1,17 @@
 """realization: ground truth for sequence-model kernels, and realization theory that runs.
 
-    realization.layers     the operations: definition, certified value, bound, gradient of each
-    realization.verify     judge a kernel: cases, verdict, properties, report
-    realization.certify    the number types Err, Tape, DD, Rounded and the certified truth
-    realization.memory     what a system holds exactly, what fades, how long; and of a checkpoint
-    realization.canonical  canonical forms, and reductions to fewer states
-    realization.systems    linear, continuous, time-varying and bilinear systems; named ones
-    realization.linalg     equations and decisions that all of these rest on
-    realization.plotting   figures, on axes of yours
-    realization.testing    hypothesis strategies, for test suites
-    realization.core       shapes, formats and roundings, claims, the Op record
+    realization.layers      the operations: definition, certified value, bound, gradient of each
+    realization.verify      judge a kernel: cases, verdict, properties, report
+    realization.certify     the number types Err, Tape, DD, Rounded and the certified truth
+    realization.memory      what a system holds exactly, what fades, how long; and of a checkpoint
+    realization.stochastic  processes: all their models, backward too; filters, smoothers, identification
+    realization.canonical   canonical forms, and reductions to fewer states
+    realization.systems     linear, continuous, time-varying and bilinear systems; named ones
+    realization.linalg      equations and decisions that all of these rest on
+    realization.plotting    figures, on axes of yours
+    realization.testing     hypothesis strategies, for test suites
+    realization.exercises   questions of the chapters, with answers that are checked
+    realization.core        shapes, formats and roundings, claims, the Op record
 
 The names below are loaded when they are first used.
 """
@@ -37,6 +39,15 @@ _HOME = {
     "discretize": "systems",
     "markov_parameters": "systems",
     "transfer_function": "systems",
+    "InnovationsSSM": "systems",
+    "StochasticSSM": "systems",
+    "cva": "stochastic",
+    "faurre_set": "stochastic",
+    "innovations_model": "stochastic",
+    "kalman_filter": "stochastic",
+    "positive_real": "stochastic",
+    "reverse": "stochastic",
+    "rts_smoother": "stochastic",
     "FORMS": "canonical",
     "CanonicalForm": "canonical",
     "convert": "canonical",

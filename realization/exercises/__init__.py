@@ -15,6 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from realization.core.errors import RealizationError, ShapeError
 
 
@@ -45,6 +47,38 @@ class Exercise:
     check: Callable[[Any], str]
     solution: Callable[[], Any]
     mistakes: tuple[tuple[Callable[[], Any], str], ...]
+
+
+def asked_numbers(name: str, x: Any, shape: tuple[int, ...] | None = None) -> np.ndarray:
+    """Return an answer of finite real numbers, of that shape if one is asked for.
+
+    Raises
+    ------
+    ExerciseError
+        If it is none: NaN differs from every right answer by NaN, which is never too much.
+    """
+    wanted = "numbers are" if shape is None else f"numbers of shape {shape} are" if shape else "one number is"
+    try:
+        x = np.asarray(x, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ExerciseError(f"{name} is a {type(x).__name__}; {wanted} asked for") from None
+    if shape is not None and x.shape != shape:
+        raise ExerciseError(f"{name} has shape {x.shape}; {wanted} asked for")
+    if not np.isfinite(x).all():
+        raise ExerciseError(f"{name} has an entry {x[~np.isfinite(x)].flat[0]}; finite numbers are asked for")
+    return x
+
+
+def asked_model(answer: Any, kind: type) -> None:
+    """Refuse an answer of another kind.
+
+    Raises
+    ------
+    ExerciseError
+        With the kind that is asked for.
+    """
+    if not isinstance(answer, kind):
+        raise ExerciseError(f"the answer is a {type(answer).__name__}; a model of type {kind.__name__} is asked for")
 
 
 def exercises() -> dict[str, Exercise]:

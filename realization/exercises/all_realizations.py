@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from realization.exercises import Exercise, ExerciseError
+from realization.exercises import Exercise, ExerciseError, asked_model, asked_numbers
 from realization.stochastic import (
     CovarianceModel,
     autocovariances,
@@ -17,7 +17,6 @@ from realization.stochastic import (
     positive_real,
 )
 from realization.systems import LinearSSM, zeros
-from realization.systems.base import of_kind
 from realization.systems.stochastic import StochasticSSM
 
 CLOSE = 1e-9  # far above rounding, far below what a wrong formula leaves
@@ -27,10 +26,7 @@ AVERAGE = CovarianceModel(A=[[0, 1], [0, 0]], C=[[1, 0]], G=[[-0.13], [-0.35]], 
 
 
 def _row(answer: Any, count: int) -> np.ndarray:
-    try:
-        x = np.asarray(answer, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise ExerciseError(f"the answer is a {type(answer).__name__}; {count} numbers are asked for") from None
+    x = asked_numbers("the answer", answer)
     if x.size != count:
         raise ExerciseError(f"the answer has {x.size} numbers; {count} are asked for")
     return x.ravel()
@@ -55,7 +51,7 @@ def _judge_ends(answer: Any) -> str:
 
 def _judge_corner(answer: Any) -> str:
     """The process, with one noise, one zero on either side."""
-    of_kind("the answer", answer, StochasticSSM)
+    asked_model(answer, StochasticSSM)
     n, m, p = len(answer.A), answer.B.shape[1], len(answer.C)
     if (n, p) != (2, 1):
         raise ExerciseError(f"the answer has {n} states and {p} outputs; 2 and 1 are asked for")

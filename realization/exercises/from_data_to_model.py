@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from realization.exercises import Exercise, ExerciseError
+from realization.exercises import Exercise, ExerciseError, asked_model, asked_numbers
 from realization.linalg.dense import spectral_radius
 from realization.stochastic import CovarianceModel, autocovariances, innovations_model, spectral_density
-from realization.systems.base import of_kind
 from realization.systems.stochastic import InnovationsSSM
 
 GIVEN = CovarianceModel(A=[[0.5]], C=[[1]], G=[[0.6]], Lambda0=[[1]])
@@ -20,7 +19,7 @@ CLOSE = 1e-9  # far above rounding, far below what a wrong formula leaves
 
 
 def _judge_model(answer: Any) -> str:
-    of_kind("the answer", answer, InnovationsSSM)
+    asked_model(answer, InnovationsSSM)
     if answer.A.shape != (1, 1) or answer.C.shape != (1, 1):
         raise ExerciseError(f"the answer has n={len(answer.A)}, p={len(answer.C)}; one state and one output do")
     if not (radius := spectral_radius(answer.A)) < 1:
@@ -47,9 +46,7 @@ def _largest_root() -> InnovationsSSM:
 
 
 def _judge_noise(answer: Any) -> str:
-    if np.shape(answer) != () or not np.isreal(answer):
-        raise ExerciseError(f"the answer has shape {np.shape(answer)}; one number is asked for")
-    density = spectral_density(SHORT, OMEGA)[:, 0, 0].real + float(answer)
+    density = spectral_density(SHORT, OMEGA)[:, 0, 0].real + asked_numbers("the answer", answer, ())
     at = float(OMEGA[np.argmin(density)])
     if density.min() < -CLOSE:
         raise ExerciseError(f"with {float(answer):.4g} more the density is still {density.min():.3g} at {at:.4g}")

@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from realization.exercises import Exercise, ExerciseError
+from realization.exercises import Exercise, ExerciseError, asked_model
 from realization.stochastic import autocovariances, canonical_correlations, mutual_information, state_covariance
-from realization.systems.base import of_kind
 from realization.systems.stochastic import StochasticSSM
 
 BIT = float(np.log(2))  # in nats
@@ -16,7 +15,7 @@ CLOSE = 1e-9  # far above rounding, far below what a wrong formula leaves
 
 
 def _judge_half_a_bit(answer: Any) -> str:
-    of_kind("the answer", answer, StochasticSSM)
+    asked_model(answer, StochasticSSM)
     if len(answer.A) != 1 or len(answer.C) != 1:
         raise ExerciseError(
             f"the answer has {len(answer.A)} states and {len(answer.C)} outputs; one of each is asked for"
@@ -38,7 +37,7 @@ def _autoregression(a: float) -> StochasticSSM:
 
 
 def _judge_silence(answer: Any) -> str:
-    of_kind("the answer", answer, StochasticSSM)
+    asked_model(answer, StochasticSSM)
     if len(answer.A) != 1 or len(answer.C) != 1 or abs(answer.A[0, 0] - 0.5) > CLOSE:
         raise ExerciseError("one state with A = 1/2 and one output are asked for")
     if not state_covariance(answer)[0, 0] > CLOSE:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from realization.exercises import Exercise, ExerciseError
+from realization.exercises import Exercise, ExerciseError, asked_numbers
 from realization.stochastic import covariance_model, faurre_set, kalman_filter, state_covariance
 from realization.stochastic.datasets import nile
 from realization.systems.stochastic import InitialState, StochasticSSM
@@ -19,16 +19,6 @@ PAST, FUTURE, PRIOR = (2.0, 1.0), (1.0, 2.0), (0.0, 4.0)  # means and variances
 CLOSE = 1e-9  # far above rounding, far below what a wrong formula leaves
 
 
-def _numbers(name: str, x: Any, shape: tuple[int, ...]) -> np.ndarray:
-    try:
-        x = np.asarray(x, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise ExerciseError(f"{name} is a {type(x).__name__}; numbers of shape {shape} are asked for") from None
-    if x.shape != shape:
-        raise ExerciseError(f"{name} has shape {x.shape}; {shape} is asked for")
-    return x
-
-
 def _steady_error() -> np.ndarray:
     """The error covariance of the filter after it has forgotten its start."""
     run: Any = kalman_filter(MODEL, np.zeros((2000, len(MODEL.C))), store="covariances")
@@ -37,7 +27,7 @@ def _steady_error() -> np.ndarray:
 
 def _judge_covariance(answer: Any) -> str:
     P, error = state_covariance(MODEL), _steady_error()
-    x = _numbers("the answer", answer, P.shape)
+    x = asked_numbers("the answer", answer, P.shape)
     if np.abs(x - (P - error)).max() <= CLOSE * np.abs(P).max():
         return "what the filter has found and what it has not add up to P: cov = P - Sigma = P_-"
     if np.abs(x - P).max() <= CLOSE * np.abs(P).max():
@@ -58,7 +48,7 @@ def _gap(years: int) -> float:
 
 
 def _judge_gap(answer: Any) -> str:
-    years = float(_numbers("the answer", answer, ()))
+    years = float(asked_numbers("the answer", answer, ()))
     if years != int(years) or years < 0:
         raise ExerciseError(f"the answer is {years}; a whole number of years is asked for")
     found, before = _gap(int(years)), _gap(max(int(years) - 1, 0))
@@ -90,7 +80,7 @@ def _together() -> np.ndarray:
 
 
 def _judge_together(answer: Any) -> str:
-    x, right = _numbers("the answer", answer, (2,)), _together()
+    x, right = asked_numbers("the answer", answer, (2,)), _together()
     if np.abs(x - right).max() <= CLOSE:
         return "precisions add, and the prior's, which both have used, is taken off once"
     weights = np.array([1 / PAST[1], 1 / FUTURE[1]])
@@ -131,7 +121,7 @@ EXERCISES = (
             (lambda: math.ceil(_first_doubled() / 3), "the width is its root"),
             (lambda: 2 * _first_doubled(), "asked for is the first"),
             (lambda: 2.5, "whole number"),
-            (lambda: "long", "numbers of shape"),
+            (lambda: "long", "one number is asked for"),
         ),
     ),
     Exercise(

@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from realization.exercises import Exercise, ExerciseError
+from realization.exercises import Exercise, ExerciseError, asked_model, asked_numbers
 from realization.linalg.dense import spectral_radius
 from realization.stochastic import autocovariances, joint_covariance, reverse, state_covariance
-from realization.systems.base import of_kind
 from realization.systems.stochastic import BackwardSSM
 from realization.systems.stochastic_library import follower
 
@@ -19,19 +18,9 @@ STEPS = 10  # of the walk
 CLOSE = 1e-9  # far above rounding, far below what a wrong formula leaves
 
 
-def _numbers(name: str, x: Any, shape: tuple[int, ...]) -> np.ndarray:
-    try:
-        x = np.asarray(x, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise ExerciseError(f"{name} is a {type(x).__name__}; numbers of shape {shape} are asked for") from None
-    if x.shape != shape:
-        raise ExerciseError(f"{name} has shape {x.shape}; {shape} is asked for")
-    return x
-
-
 def _judge_model(answer: Any) -> str:
     """The same joint covariance of y(0), y(1), y(2), however the states were chosen."""
-    of_kind("the answer", answer, BackwardSSM)
+    asked_model(answer, BackwardSSM)
     if len(answer.C) != len(MODEL.C):
         raise ExerciseError(f"the answer has {len(answer.C)} outputs; the process has {len(MODEL.C)}")
     if not (radius := spectral_radius(answer.A)) < 1:
@@ -67,7 +56,7 @@ def _inverted() -> BackwardSSM:
 
 
 def _judge_lag(answer: Any) -> str:
-    x = _numbers("the answer", answer, LAG.shape)
+    x = asked_numbers("the answer", answer, LAG.shape)
     if np.abs(x - LAG.T).max() <= CLOSE:
         return "played backward, every covariance is transposed"
     if np.abs(x - LAG).max() <= CLOSE:
@@ -83,7 +72,7 @@ def _judge_walk(answer: Any) -> str:
         a, s = answer
     except (TypeError, ValueError):
         raise ExerciseError("two rows are asked for: coefficients a(t), variances s(t)") from None
-    a, s = (_numbers(name, x, (STEPS,)) for name, x in (("a", a), ("s", s)))
+    a, s = (asked_numbers(name, x, (STEPS,)) for name, x in (("a", a), ("s", s)))
     t = np.arange(STEPS)
     if np.abs(a - t / (t + 1)).max() > CLOSE:
         if np.abs(a - 1).max() <= CLOSE:
@@ -118,7 +107,7 @@ EXERCISES = (
         (
             (lambda: LAG, "y1 follows y2"),
             (lambda: (LAG + LAG.T) / 2, "which output comes first"),
-            (lambda: np.eye(3), "(2, 2) is asked for"),
+            (lambda: np.eye(3), "(2, 2) are asked for"),
         ),
     ),
     Exercise(

@@ -21,20 +21,22 @@ from realization.stochastic.covariance import (
     covariance_model,
     spectral_density,
     state_covariance,
+    stationary,
 )
-from realization.stochastic.data import SampleCorrelations, Windows, past_future, sample_canonical_correlations
+from realization.stochastic.data import Windows, past_future
 from realization.stochastic.diagnosis import Diagnosis, diagnose, diagnose_run
 from realization.stochastic.drift import Cusum, average_run_length, cusum, cusum_threshold, false_alarm_probability
 from realization.stochastic.extension import (
     MatrixBall,
     MaximumEntropy,
     extend,
+    from_reflections,
     maximum_entropy_extension,
     next_covariance,
 )
 from realization.stochastic.extremal import Extremal, extremal, extremals, zero_groups
-from realization.stochastic.factors import state_factor
-from realization.stochastic.faurre import FaurreSet, Membership, StateErrors, faurre_set
+from realization.stochastic.factors import covariance_condition, state_factor
+from realization.stochastic.faurre import FaurreSet, Internality, Membership, StateErrors, faurre_set
 from realization.stochastic.frame import Frame, Moment, frame, moment
 from realization.stochastic.identification import (
     CovarianceRealization,
@@ -62,18 +64,20 @@ from realization.stochastic.information_criteria import (
     innovations_parameters,
 )
 from realization.stochastic.information_filter import InformationRun, information_filter
-from realization.stochastic.joint import joint_covariance
+from realization.stochastic.joint import in_deviations, joint_covariance
 from realization.stochastic.kalman import KalmanRun, KalmanState, kalman_filter, step
-from realization.stochastic.levinson import Levinson, Positivity, from_reflections, levinson, positivity, step_down
+from realization.stochastic.levinson import Levinson, levinson, positivity, step_down
 from realization.stochastic.likelihood import FREE, Fit, Transform, fit, positive, stacked
 from realization.stochastic.normalized import nis, normalized_squares, standardize
 from realization.stochastic.order_selection import bartlett, bartlett_of_process, nic, svc
 from realization.stochastic.partial import PartialRealization, Recursion, partial_realization, shortest_recursion
 from realization.stochastic.positive_real import PositiveRealCertificate, positive_real
+from realization.stochastic.positivity import Positivity
 from realization.stochastic.posterior_sampling import sample_posterior
 from realization.stochastic.prescribed_zeros import RationalExtension, rational_extension
 from realization.stochastic.projection import Posterior, posterior
 from realization.stochastic.reverse import ReversedStep, VaryingReversal, reverse, reverse_varying, reversed_step
+from realization.stochastic.sample_correlations import SampleCorrelations, sample_canonical_correlations
 from realization.stochastic.sampling import sample
 from realization.stochastic.schur_algorithm import Schur, schur, schur_parameters
 from realization.stochastic.significance import HypothesisTest
@@ -94,6 +98,7 @@ from realization.stochastic.splitting import (
     splitting,
 )
 from realization.stochastic.square_root import SquareRootRun, square_root_filter
+from realization.stochastic.square_root_smoother import SquareRootSmootherRun, square_root_smoother
 from realization.stochastic.steady import SteadyKalman, steady_state
 from realization.stochastic.steps import in_steps
 from realization.stochastic.stochastic_balancing import (
@@ -112,9 +117,11 @@ from realization.stochastic.whiteness import (
     ljung_box,
 )
 from realization.stochastic.window import block_toeplitz
-from realization.stochastic.wold import Innovations, Wold, innovations_algorithm, stationary, wold
+from realization.stochastic.wold import Wold, wold
 
 __all__ = [
+    "FREE",
+    "NATS_PER_BIT",
     "CanonicalCorrelations",
     "ContinuousCovarianceModel",
     "CovarianceModel",
@@ -122,15 +129,14 @@ __all__ = [
     "Cusum",
     "Diagnosis",
     "Extremal",
-    "FREE",
     "FaurreSet",
     "Fit",
     "Frame",
     "HypothesisTest",
     "Identified",
     "InformationRun",
-    "Innovations",
     "Integrated",
+    "Internality",
     "KalmanRun",
     "KalmanState",
     "Levinson",
@@ -138,7 +144,6 @@ __all__ = [
     "MaximumEntropy",
     "Membership",
     "Moment",
-    "NATS_PER_BIT",
     "OrderChoice",
     "PartialRealization",
     "Phase",
@@ -155,6 +160,7 @@ __all__ = [
     "SmootherRun",
     "Splitting",
     "SquareRootRun",
+    "SquareRootSmootherRun",
     "StateErrors",
     "SteadyKalman",
     "StochasticReduction",
@@ -179,6 +185,7 @@ __all__ = [
     "continuous_covariance_model",
     "continuous_faurre_set",
     "continuous_spectral_density",
+    "covariance_condition",
     "covariance_ho_kalman",
     "covariance_model",
     "cumulative_periodogram",
@@ -198,10 +205,10 @@ __all__ = [
     "free_ar",
     "from_reflections",
     "hosking",
+    "in_deviations",
     "in_steps",
     "information",
     "information_filter",
-    "innovations_algorithm",
     "innovations_model",
     "innovations_parameters",
     "joint_covariance",
@@ -248,6 +255,7 @@ __all__ = [
     "spectral_factor",
     "splitting",
     "square_root_filter",
+    "square_root_smoother",
     "stacked",
     "standardize",
     "state_covariance",

@@ -1,27 +1,29 @@
-"""Data in windows: past beside future, and the canonical correlations between the two.
+"""Data in windows: past beside future, at every moment at which both fit.
 
     past(t)   = [y(t-1); y(t-2); ...; y(t-i)]        future(t) = [y(t); y(t+1); ...; y(t+j-1)]
 
-one column for each t at which both fit.  The most recent comes first in the past, so that with covariances
+The most recent comes first in the past, so that with covariances
 
     E future(t) past(t)' = [C; C A; ...; C A^(j-1)] [G, A G, ..., A^(i-1) G]
 
-Data have mean zero: what they have of a mean is to be subtracted first.
+`past_future` writes the windows out; `triangle` has their inner products, and knows no T any more.
+Data have mean zero: a mean is to be subtracted first, else it counts as a state, one that never moves.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.linalg
 
-from realization.core.errors import ShapeError, StructureError
+from realization.core.errors import ShapeError
 from realization.core.frozen import Sealed
-from realization.core.shapes import numbers
-from realization.linalg.decision import EPS
+from realization.core.shapes import array, numbers
 from realization.systems.base import count
+
+CHUNK = 4096  # moments that are added to the factor at once: memory stays small, and QR is blocked
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -46,31 +48,6 @@ class Windows(Sealed):
     def steps(self) -> int:
         """N, the number of columns."""
         return self.future.shape[1]
-
-
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class SampleCorrelations(Sealed):
-    """a = J past, b = M future with sample covariances E a a' = I, E b b' = I, E a b' = diag(values).
-
-    Parameters
-    ----------
-    values : ndarray
-        (k,) in [0, 1], largest first, k = min(q1, q2).
-    J, M : ndarray
-        (q1, i q) and (q2, j p): canonical variables of past and future, in the order of their
-        correlations; those beyond k have none.  Where there are inputs, their future has been
-        projected off both sides first.
-    steps : int
-        N, less the number of projected inputs.
-    stride : int
-        Steps from one window to the next.
-    """
-
-    values: np.ndarray
-    J: np.ndarray
-    M: np.ndarray
-    steps: int
-    stride: int
 
 
 def past_future(y: Any, past: int, future: int, u: Any = None, *, stride: int = 1) -> Windows:
@@ -103,8 +80,25 @@ def past_future(y: Any, past: int, future: int, u: Any = None, *, stride: int = 
     >>> windows.past.astype(int).tolist(), windows.future.astype(int).tolist()
     ([[1, 2, 3], [0, 1, 2]], [[2, 3, 4]])
     """
-    y = _signal("y", y)
-    u = np.zeros((len(y), 0)) if u is None else _signal("u", u)
+    y, u, i, j, every = windowed(y, past, future, u, stride)
+    w = np.concatenate([u, y], axis=1)
+    times = np.arange(i, len(y) - j + 1, every)
+    return Windows(_stack(w, times, range(-1, -i - 1, -1)), _stack(y, times, range(j)), _stack(u, times, range(j)))
+
+
+def windowed(y: Any, past: Any, future: Any, u: Any, stride: Any) -> tuple[np.ndarray, np.ndarray, int, int, int]:
+    """Return y (T, p), u (T, m), past, future and stride, checked: m = 0 where no inputs are given.
+
+    Raises
+    ------
+    ShapeError
+        As `past_future`.
+    """
+    y = signal("y", y)
+    u = np.zeros((*y.shape[:-1], 0)) if u is None else signal("u", u)
+    for name, x in (("y", y), ("u", u)):
+        if x.ndim != 2:
+            raise ShapeError(f"{name} has shape {x.shape}, but one record is needed, (T, .); go over them one by one")
     i, j, every, T = count("past", past), count("future", future), count("stride", stride), len(y)
     if len(u) != T:
         raise ShapeError(f"u has {len(u)} steps, y {T}; as many of both are needed")
@@ -112,99 +106,80 @@ def past_future(y: Any, past: int, future: int, u: Any = None, *, stride: int = 
         raise ShapeError("stride is 0, but a whole number >= 1 is needed")
     if i + j > T:
         raise ShapeError(f"{T} samples, but past + future = {i} + {j} need at least {i + j}; take shorter windows")
-    w = np.concatenate([u, y], axis=1)
-    times = np.arange(i, T - j + 1, every)
-    return Windows(_stack(w, times, range(-1, -i - 1, -1)), _stack(y, times, range(j)), _stack(u, times, range(j)))
+    return y, u, i, j, every
 
 
-def sample_canonical_correlations(
-    y: Any, past: int, future: int, u: Any = None, *, stride: int = 1
-) -> SampleCorrelations:
-    """Return the cosines of the angles between the rows of past and future, and their principal vectors.
+def stacked(x: np.ndarray) -> np.ndarray:
+    """(b, T, q) with one batch axis."""
+    return x.reshape(int(np.prod(x.shape[:-2])), *x.shape[-2:])
 
-        past' = Q1 R1,   future' = Q2 R2,   Q1' Q2 = V diag(values) U'
 
-    No covariance is formed, so that correlations come out to rounding times the condition of the
-    data, not of its square.
-
-    Parameters
-    ----------
-    y : array_like
-        (T, p), finite, of mean zero.
-    past, future : int
-        Lengths of the windows in steps.
-    u : array_like, optional
-        Inputs (T, m): then past = [u; y], and the future of the inputs is projected off both sides.
-    stride : int
-        Steps from one window to the next; see `order_selection.bartlett`.
-
-    Returns
-    -------
-    SampleCorrelations
-        Of q1 = past (m + p) and q2 = future p variables.
+def signal(name: str, x: Any) -> np.ndarray:
+    """Return a real signal (..., T, q) without gaps, checked.
 
     Raises
     ------
     ShapeError
-        If the shapes do not fit or an entry is NaN.
-    StructureError
-        If there are not more windows than variables, q1 + q2 + future m: some correlations would be
-        1 whatever the data are; or if the windows are linearly dependent.
-
-    Notes
-    -----
-    Hotelling 1936; Akaike 1975 for past and future of a process.  The QR road is that of Bjorck and Golub 1973.
-
-    Examples
-    --------
-    The sum of this noise and the last remembers one number, the last noise; the rest is sampling error:
-
-    >>> e = np.random.default_rng(0).standard_normal((4000, 1))
-    >>> sample_canonical_correlations(e[1:] + e[:-1], past=3, future=3).values.round(2)
-    array([0.75, 0.02, 0.02])
+        With what came and what to do.
     """
-    windows = past_future(y, past, future, u, stride=stride)
-    (q1, N), q2, known = windows.past.shape, len(windows.future), len(windows.inputs)
-    if q1 + q2 + known >= N:
-        raise StructureError(
-            f"{N} windows of {q1} + {q2} variables of past and future"
-            + f" and {known} inputs" * bool(known)
-            + ", need "
-            f"at least {q1 + q2 + known + 1} windows ({(q1 + q2 + known) * stride + past + future} samples): "
-            "with fewer some correlations are 1 whatever the data are; take shorter windows"
+    x = array(name, x)
+    if x.dtype.kind == "f" and np.isnan(x).any():
+        raise ShapeError(
+            f"{name} has {int(np.isnan(x).sum())} entries that are NaN; here they do not stand for missing values, "
+            "for lagged products need every one: fit a model by the likelihood of the Kalman filter instead"
         )
-    Q1, R1 = _orthonormal("past", windows.past, windows.inputs)
-    Q2, R2 = _orthonormal("future", windows.future, windows.inputs)
-    V, s, Uh = np.linalg.svd(Q1.T @ Q2)
-    size = np.sqrt(N - known)
-    J = size * scipy.linalg.solve_triangular(R1, V, lower=False).T if q1 else np.zeros((0, 0))
-    M = size * scipy.linalg.solve_triangular(R2, Uh.T, lower=False).T if q2 else np.zeros((0, 0))
-    return SampleCorrelations(np.minimum(s, 1.0), J, M, N - known, int(stride))  # a cosine, but for rounding
+    x = numbers(name, x)
+    if x.ndim < 2 or x.dtype.kind == "c":
+        hint = f"; one column is {name}[:, None]" if x.ndim == 1 else ""
+        raise ShapeError(f"{name} has shape {x.shape} and dtype {x.dtype}, but real (..., T, .) is needed{hint}")
+    if x.shape[-1] > x.shape[-2] > 1:
+        raise ShapeError(
+            f"{name} has shape {x.shape}: {x.shape[-2]} steps of {x.shape[-1]} channels, but (..., T, channels) with "
+            f"more steps than channels is needed; is it {name}.T?"
+        )
+    return x
 
 
-def _signal(name: str, y: Any) -> np.ndarray:
-    y = numbers(name, y)
-    if y.ndim != 2 or y.dtype.kind == "c":
-        hint = f"; one column is {name}[:, None]" if y.ndim == 1 else ""
-        raise ShapeError(f"{name} has shape {y.shape} and dtype {y.dtype}, but real (T, p) is needed{hint}")
-    return y
+Column = tuple[np.ndarray, int]  # a signal (b, T, .) and the offset at which it is read
+
+
+def triangle(columns: Sequence[Column], before: int, after: int, stride: int = 1) -> np.ndarray:
+    """Return L with L L' = (1/N) sum_t z(t) z(t)', block j of z(t) being signal j at t + its offset.
+
+        [z(t_1), ..., z(t_N)] / sqrt N = L Q',    Q' Q = I
+
+    Rows of L have the inner products that the rows of the data have: regress rows of L, and no covariance is formed.
+
+    Parameters
+    ----------
+    columns : sequence of (signal, offset)
+        Signals (b, T, q) and offsets from -before to after.
+    before, after : int
+        The moments are t = before ... T - 1 - after.
+    stride : int
+        Steps from one moment to the next.
+
+    Returns
+    -------
+    ndarray
+        (k, k), lower triangular, over the root of the number of moments.
+    """
+    if not columns:
+        return np.zeros((0, 0))
+    b, T = columns[0][0].shape[:2]
+    k = sum(signal.shape[-1] for signal, _ in columns)
+    R = np.zeros((0, k))
+    step = max(CHUNK, 4 * k) * stride
+    for record in range(b):
+        for start in range(before, T - after, step):
+            stop = min(start + step, T - after)
+            rows = [signal[record, start + offset : stop + offset : stride] for signal, offset in columns]
+            R = np.asarray(np.linalg.qr(np.concatenate([R, np.concatenate(rows, axis=1)]), mode="r"))
+    L = np.zeros((k, k))
+    L[:, : len(R)] = R.T
+    return L / np.sqrt(b * len(range(before, T - after, stride)))
 
 
 def _stack(w: np.ndarray, times: np.ndarray, lags: range) -> np.ndarray:
     """Block rows w(t + lag), one column for each time."""
     return w[times + np.array(lags, dtype=int)[:, None]].swapaxes(1, 2).reshape(len(lags) * w.shape[1], len(times))
-
-
-def _orthonormal(name: str, X: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Q (N, q) and R (q, q) with X' = Q R + (what the known rows explain)."""
-    k, X = len(known), np.concatenate([known, X])
-    units = np.linalg.norm(X, axis=1)
-    units[units == 0] = 1.0
-    Q, R = np.linalg.qr((X / units[:, None]).T)
-    size = np.linalg.svd(R, compute_uv=False)
-    if len(size) and size[-1] <= (error := X.shape[1] * EPS * size[0]):  # of R, in norm
-        raise StructureError(
-            f"the windows of the {name} are linearly dependent: singular values from {size[0]:.1e} down to "
-            f"{size[-1]:.1e}, need > {error:.1e}; take shorter windows, or leave out what follows from the rest"
-        )
-    return Q[:, k:], R[k:, k:] * units[k:]

@@ -4,7 +4,8 @@
 
 The zeros that belong to V move to their reciprocals (in continuous time to their negatives), the others stay.
 V = 0 gives P_-, the whole space P_+; a larger subspace gives a larger P.  With k zeros that can move one by one
-there are 2^k corners.  Their states are functions of the outputs: the error given all of them, Q - Q O Q, is 0.
+there are 2^k corners.  They are the internal realizations: their states are functions of the outputs, and what is
+left of them given all outputs, Q - Q O Q, is 0.  A repeated zero has more of them, one for each subspace.
 """
 
 from __future__ import annotations

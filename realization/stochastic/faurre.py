@@ -18,6 +18,9 @@ Seen from P_- the set is the inverse of a cone: with F = A - K C and the weight 
 
 are all P > P_-, with P_+ = P_- + inv(O) at the far end.  With Q = P - P_-, the error of the prediction of the
 state from past outputs, Q - Q O Q is its error given all outputs, past and future.
+
+A realization with as many noises as outputs is internal: its state is a function of the outputs, past and future.
+One with more is external (Lindquist and Picci).
 """
 
 from __future__ import annotations
@@ -30,7 +33,7 @@ import numpy as np
 from realization.core.errors import ShapeError, StructureError
 from realization.core.frozen import Sealed
 from realization.linalg.arguments import matrices
-from realization.linalg.decision import EPS, at_least
+from realization.linalg.decision import EPS, Decision, at_least
 from realization.linalg.dense import two_norm
 from realization.linalg.lyapunov import continuous_lyapunov, discrete_lyapunov
 from realization.linalg.psd import PositiveFactor, positive_factor
@@ -61,6 +64,25 @@ class Membership:
 
     def __bool__(self) -> bool:
         return self.verdict != "outside"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Internality:
+    """Whether a state lies in the space of the outputs, past and future.
+
+    Parameters
+    ----------
+    verdict : {"internal", "external", "undecided"}
+        As many noises as outputs, more, or a rank of M(P) that rounding leaves open.
+    rank : Decision
+        How the number of noises was decided.
+    """
+
+    verdict: Literal["internal", "external", "undecided"]
+    rank: Decision
+
+    def __bool__(self) -> bool:
+        return self.verdict == "internal"
 
 
 class StateErrors(NamedTuple):
@@ -336,6 +358,33 @@ class FaurreSet(Sealed):
         found = positive_factor(noise_matrix(self.data, P) / U, noise=self._noise(P, atol), what=what)
         return replace(found, F=self.units[:, None] * found.F)
 
+    def internal(self, P: Any, *, atol: float | None = None) -> Internality:
+        """Whether the state of the model with covariance P is a function of the outputs: rank M(P) = p.
+
+        Its noise is then W^(-1) y, and lies with the state in the space H of the outputs.  More noises than p have
+        no room there.
+
+        Parameters
+        ----------
+        P : array_like
+            (n, n), symmetric, in the set.
+        atol : float, optional
+            As for `noise_factor`.
+
+        Returns
+        -------
+        Internality
+            Internal, external or undecided; true where internal.
+
+        Raises
+        ------
+        ShapeError, StructureError
+            As for `noise_factor`.
+        """
+        rank = self.noise_factor(P, atol=atol).rank
+        verdict: Literal["internal", "external"] = "internal" if rank.choice == len(self.data.C) else "external"
+        return Internality(verdict if rank.decided else "undecided", rank)
+
     def model(self, P: Any, *, atol: float | None = None) -> Any:
         """The model of the process whose state has covariance P, with rank M(P) noises.
 
@@ -449,8 +498,8 @@ def faurre_set(data: Any) -> FaurreSet:
     (array([[0.1339746]]), array([[1.8660254]]))
     >>> [one.noise_factor(P).rank.choice for P in (one.P_minus, [[1.0]], one.P_plus)]
     [1, 2, 1]
-    >>> one.contains([[2]]).verdict
-    'outside'
+    >>> one.contains([[2]]).verdict, one.internal([[1]]).verdict, one.internal(one.P_plus).verdict
+    ('outside', 'external', 'internal')
     """
     data = data if isinstance(data, CovarianceModel) else covariance_model(data)
     checked("Faurre's set", data)

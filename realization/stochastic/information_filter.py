@@ -24,7 +24,8 @@ from realization.core.frozen import Sealed
 from realization.linalg.decision import EPS
 from realization.linalg.psd import covariance_factor
 from realization.stochastic.affine import LOG_2PI, reached, upper
-from realization.stochastic.observed import Step, observed
+from realization.stochastic.observed import Step, in_range, observed
+from realization.systems.base import quiet
 from realization.systems.stochastic import InitialState
 
 
@@ -92,6 +93,7 @@ class Knowledge(NamedTuple):
         return self.constant + n / 2 * LOG_2PI - float(np.log(np.abs(np.diagonal(self.R))).sum())
 
 
+@quiet
 def information_filter(
     model: Any, y: Any, *, initial: Any = None, state_offset: Any = None, output_offset: Any = None
 ) -> InformationRun:
@@ -137,13 +139,17 @@ def information_filter(
     """
     given = observed(model, y, initial, state_offset, output_offset)
     beliefs, filtered = [known(given.initial)], []
-    for step in given.steps():
+    for t, step in enumerate(given.steps()):
+        in_range(t, *beliefs[-1][:2])
         seen, ready = _update(beliefs[-1], step)
         filtered.append(seen)
         beliefs.append(_predict(seen, ready))
     n, T = len(given.initial.mean), len(given.y)
+    in_range(T, *beliefs[-1][:2])
     undetermined = [x.U.shape[1] > 0 for x in beliefs]
     diffuse = undetermined.index(False) if False in undetermined else T + 1
+    if lost := [t for t, x in enumerate(beliefs) if t >= diffuse and not np.diagonal(x.R).all()]:
+        raise StructureError(f"information underflows before step {lost[0]}: the model grows unseen; take fewer steps")
     evidence = np.array([x.log_evidence if t >= diffuse else 0.0 for t, x in enumerate(beliefs)])
     return InformationRun(
         _array([x.R for x in beliefs], (T + 1, n, n)), _array([x.z for x in beliefs], (T + 1, n)),
@@ -177,9 +183,14 @@ def known(initial: InitialState) -> Knowledge:
     return Knowledge(N[:, :n], N[:, n], Q[:, :r], float(-n / 2 * LOG_2PI - scale))
 
 
+def by_size(rows: np.ndarray) -> np.ndarray:
+    """Rows by decreasing size: then a reflection keeps the digits of small ones (Cox and Higham 1998)."""
+    return rows[np.argsort(-np.linalg.norm(rows, axis=1), kind="stable")]
+
+
 def _triangular(rows: np.ndarray, z: np.ndarray, n: int) -> tuple[np.ndarray, float]:
     """[R z] (n, n+1), R upper triangular, of the least squares rows x = z; and half the square of the residual."""
-    full = upper(np.column_stack([rows, z]))
+    full = upper(by_size(np.column_stack([rows, z])))
     out = np.zeros((n, n + 1))
     out[: min(len(full), n)] = full[:n]
     rest = full[n:, n]
@@ -226,7 +237,7 @@ def _predict(x: Knowledge, step: tuple[np.ndarray, np.ndarray, np.ndarray]) -> K
             "use square_root_filter"
         )
     rows = scipy.linalg.block_diag(x.R, np.eye(q)) @ Q
-    both = upper(np.column_stack([rows[:, n:], rows[:, :n], np.append(x.z, np.zeros(q))]))
+    both = upper(by_size(np.column_stack([rows[:, n:], rows[:, :n], np.append(x.z, np.zeros(q))])))
     gone = np.abs(np.diagonal(both))[:q]
     if (gone <= (n + q) * EPS * np.linalg.norm(rows[:, n:], axis=0)).any():
         raise StructureError(

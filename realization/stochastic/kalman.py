@@ -24,7 +24,7 @@ from realization.core.shapes import array, numbers
 from realization.linalg.decision import EPS, at_least
 from realization.linalg.psd import covariance_factor
 from realization.stochastic.covariance import state_covariance
-from realization.stochastic.recursion import LEVELS, Turned, alike, assembled, recursion, turned
+from realization.stochastic.recursion import LEVELS, Task, Turned, alike, assembled, recursion, turned
 from realization.systems.base import of_kind
 from realization.systems.stochastic import InitialState, TimeVaryingStochasticSSM
 
@@ -307,7 +307,7 @@ def _from(matrices: Turned, time: int, steps: int, going_on: bool) -> Turned:
     left = len(matrices.A) - time
     if steps > left or (steps < left and not going_on):
         raise ShapeError(f"y has {steps} steps, the model {left} from time {time} on; they must be equal")
-    return matrices.at(slice(time, time + steps))
+    return matrices.between(time, time + steps)
 
 
 def _batch(y: np.ndarray, state: KalmanState) -> tuple[int, ...]:
@@ -359,8 +359,8 @@ def _run(
     for g in groups:
         of = slice(None) if shared else g  # a slice copies nothing
         c_of, d_of = (x[of] if len(x) > 1 else x for x in (c, d))
-        start = a[of], P[g[0] if many else 0], W[g[0] if many else 0]
-        found.append(recursion(matrices, y[of], *start, c_of, d_of, LEVELS[store], tolerance, state.time))
+        task = Task(matrices, y[of], c_of, d_of, LEVELS[store], tolerance, state.time)
+        found.append(recursion(task, a[of], P[g[0] if many else 0], W[g[0] if many else 0]))
     each = assembled(found, groups, count, batch, shared=shared)
     total = each.pop("total")
     first = [f.steady_from for f in found if f.steady_from is not None]

@@ -193,7 +193,7 @@ def fit(build: Callable[[np.ndarray], Any], start: Any, y: Any, *, transform: Tr
     found = minimize(target, free, jac=lambda x: gradient(target, x), method="L-BFGS-B") if len(free) else None
     x, steps, gain = _newton(target, free if found is None else found.x)
     parameters = transform.forth(x)
-    covariance = _inverse(curvature(lambda theta: -likelihood(theta), parameters))
+    covariance = _inverse(_information(likelihood, parameters), likelihood(parameters), parameters)
     model = _keywords(build(parameters))[0]
     return Fit(
         parameters, np.sqrt(np.diag(covariance)), covariance, likelihood(parameters),
@@ -202,7 +202,7 @@ def fit(build: Callable[[np.ndarray], Any], start: Any, y: Any, *, transform: Tr
 
 
 class _Counted:
-    """l(theta), -inf where a model is refused, and how often it was asked for."""
+    """l(theta), very low where a model is refused, and how often it was asked for."""
 
     def __init__(self, build: Callable[[np.ndarray], Any], y: Any) -> None:
         self.build, self.y, self.count = build, y, 0
@@ -216,7 +216,7 @@ class _Counted:
         try:
             return self.strictly(theta)
         except (RealizationError, ValueError, OverflowError):
-            return -1e300  # finite: a line search goes back from here
+            return -1e30  # finite, and so is its square over a step: a line search goes back from here
 
 
 def _keywords(built: Any) -> tuple[Any, dict[str, Any]]:
@@ -231,14 +231,19 @@ def gradient(f: Callable[[np.ndarray], float], x: np.ndarray) -> np.ndarray:
 
 
 def curvature(f: Callable[[np.ndarray], float], x: np.ndarray) -> np.ndarray:
-    """Second differences with steps eps^(1/4) |x|, 1 for |x| where that is 0: relative to a parameter in any unit."""
-    h = np.diag(EPS**0.25 * np.where(x != 0, np.abs(x), 1.0))
+    """Second differences: f at the corners of a parallelogram, one after the other for every pair of parameters."""
+    h = np.diag(_steps(x))
     H = np.zeros((len(x), len(x)))
     for i, a in enumerate(h):
         for j, b in enumerate(h[: i + 1]):
             corners = f(x + a + b) - f(x + a - b) - f(x - a + b) + f(x - a - b)
             H[i, j] = H[j, i] = corners / (4 * a[i] * b[j])
     return H
+
+
+def _steps(x: np.ndarray) -> np.ndarray:
+    """eps^(1/4) |x|, 1 for |x| where that is 0: relative to a parameter in any unit."""
+    return EPS**0.25 * np.where(x != 0, np.abs(x), 1.0)
 
 
 def _newton(f: Callable[[np.ndarray], float], x: np.ndarray) -> tuple[np.ndarray, int, float]:
@@ -272,18 +277,35 @@ def _definite(H: np.ndarray) -> np.ndarray:
     return V * np.maximum(np.abs(values), 1e-7 * size) @ V.T
 
 
-def _inverse(H: np.ndarray) -> np.ndarray:
-    """inv(H), refusing an information that is not definite in units in which its diagonal is 1."""
-    units = np.sqrt(np.maximum(np.diag(H), 0.0))
-    if not (units > 0).all():
+def _information(likelihood: _Counted, x: np.ndarray) -> np.ndarray:
+    try:
+        return curvature(lambda theta: -likelihood.strictly(theta), x)
+    except RealizationError as error:
         raise StructureError(
-            f"the information on parameter {int(np.argmin(units))} is not positive: it is not told by y"
+            f"beside the maximum at {x} the model is refused ({error}): on the boundary there are no standard errors"
+        ) from None
+
+
+def _inverse(H: np.ndarray, value: float, x: np.ndarray) -> np.ndarray:
+    """inv(H), refusing an information that rounding of the likelihood could have made.
+
+    Four values with 100 eps |l| of rounding each, of sums over time, over 4 h^2: that is the error of H.
+    """
+    units = np.sqrt(np.maximum(np.diag(H), 0.0))
+    error = 100 * EPS * max(abs(value), 1.0) / _steps(x) ** 2
+    flat = units**2 <= error
+    if flat.any():
+        k = int(np.argmax(flat))
+        raise StructureError(
+            f"the information on parameter {k} is {H[k, k]:.1e}, need > {error[k]:.1e} (rounding): the outputs do not "
+            "tell it; build the model without it"
         )
     R = H / np.outer(units, units)
+    need = float(max(np.sqrt(error) / units, default=0.0) ** 2)
     least = float(np.linalg.eigvalsh(R)[0]) if len(R) else 1.0
-    if least <= np.sqrt(EPS):
+    if least <= need:
         raise StructureError(
-            f"the observed information has eigenvalue {least:.1e} of its diagonal, need > {np.sqrt(EPS):.1e}: "
+            f"the observed information has eigenvalue {least:.1e} of its diagonal, need > {need:.1e} (rounding): "
             "the outputs do not tell all parameters; fix one, or build the model with fewer"
         )
     return np.linalg.solve(R, np.eye(len(R))) / np.outer(units, units)

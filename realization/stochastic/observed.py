@@ -139,3 +139,17 @@ def _offset(name: str, offset: Any, T: int, k: int) -> np.ndarray:
     if x.shape not in ((k,), (T, k)):
         raise ShapeError(f"{name} has shape {x.shape}, but ({k},) or ({T}, {k}) is needed")
     return np.broadcast_to(x, (T, k))
+
+
+def in_range(t: int, *parts: np.ndarray) -> None:
+    """Refuse what has left the range of float64.
+
+    Raises
+    ------
+    StructureError
+        With the step.
+    """
+    if not all(np.isfinite(X).all() for X in parts):
+        raise StructureError(
+            f"the state leaves the range of float64 before step {t}: the model grows; take fewer steps"
+        )

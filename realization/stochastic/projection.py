@@ -18,7 +18,8 @@ from realization.core.errors import StructureError
 from realization.core.frozen import Sealed
 from realization.linalg.decision import EPS
 from realization.linalg.psd import covariance_factor
-from realization.stochastic.observed import observed
+from realization.stochastic.observed import in_range, observed
+from realization.systems.base import quiet
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -43,6 +44,7 @@ class Posterior(Sealed):
     condition: float
 
 
+@quiet
 def posterior(
     model: Any, y: Any, *, initial: Any = None, state_offset: Any = None, output_offset: Any = None
 ) -> Posterior:
@@ -83,6 +85,7 @@ def posterior(
     """
     given = observed(model, y, initial, state_offset, output_offset)
     mx, Nx, Ux, my, Ny, Uy = _joint(given)
+    in_range(len(given.y), mx, Nx @ Nx.T, Ux @ Ux.T)
     keep = given.seen.ravel()
     my, Ny, Uy, value = my[keep], Ny[keep], Uy[keep], given.y.ravel()[keep]
     V = Ny @ Ny.T

@@ -7,8 +7,8 @@ of the state is unknown are taken by `diffuse_step`, all others by the compiled 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -36,13 +36,17 @@ class Turned(Sealed):
     B: np.ndarray
     D: np.ndarray
     Q: np.ndarray
+    varies: bool
 
-    def at(self, time: Any) -> Any:
-        """The matrices of one step, or of a slice of steps as another `Turned`."""
-        found = [getattr(self, field.name) for field in fields(self)]
-        if isinstance(time, slice):
-            return Turned(*(X[time] for X in found))
-        return [X[time if len(X) > 1 else 0] for X in found]
+    def at(self, t: int) -> tuple[np.ndarray, ...]:
+        """A, C, B, D, Q of one step."""
+        t = t if self.varies else 0
+        return self.A[t], self.C[t], self.B[t], self.D[t], self.Q[t]
+
+    def between(self, start: int, stop: int) -> Turned:
+        """Those steps of a model that varies."""
+        A, C, B, D, Q = (X[start:stop] for X in (self.A, self.C, self.B, self.D, self.Q))
+        return Turned(A, C, B, D, Q, self.varies)
 
 
 def turned(model: Any) -> Turned:
@@ -62,7 +66,8 @@ def turned(model: Any) -> Turned:
         B, D = (np.concatenate([X, np.zeros((*X.shape[:-1], p - m))], axis=-1) for X in (B, D))
     U = np.linalg.qr(D.swapaxes(-1, -2), mode="complete").Q
     B, D = B @ U, (D @ U)[..., :p]
-    return Turned(A, C, B[..., :p], D, B[..., p:] @ B[..., p:].swapaxes(-1, -2))
+    varies = isinstance(model, TimeVaryingStochasticSSM)
+    return Turned(A, C, B[..., :p], D, B[..., p:] @ B[..., p:].swapaxes(-1, -2), varies)
 
 
 def alike(y: np.ndarray) -> list[np.ndarray]:
@@ -72,6 +77,18 @@ def alike(y: np.ndarray) -> list[np.ndarray]:
         return [np.arange(len(y))]
     which = np.unique(missing, axis=0, return_inverse=True)[1].ravel()
     return [np.flatnonzero(which == k) for k in range(which.max() + 1)]
+
+
+class Task(NamedTuple):
+    """Sequences y (s, T, p) that lack the same outputs, offsets (1 or s, 1 or T, .), and how to filter them."""
+
+    model: Turned
+    y: np.ndarray
+    c: np.ndarray
+    d: np.ndarray
+    level: int
+    tolerance: float
+    time: int
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -107,59 +124,34 @@ def _allocated(level: int, s: int, T: int, n: int, p: int) -> dict[str, np.ndarr
 
 
 @quiet
-def recursion(
-    m: Turned,
-    y: np.ndarray,
-    a: np.ndarray,
-    P: np.ndarray,
-    W: np.ndarray,
-    c: np.ndarray,
-    d: np.ndarray,
-    level: int,
-    tolerance: float,
-    time: int,
-) -> Found:
-    """Filter y (s, T, p), s sequences that lack the same outputs, from x(0) = a (s, n) with covariance P + k W W'.
+def recursion(task: Task, a: np.ndarray, P: np.ndarray, W: np.ndarray) -> Found:
+    """Filter from x(0) = a (s, n) with covariance P + k W W'.
 
     Raises
     ------
     StructureError
         If a covariance of innovations is not positive definite, or the state leaves the range of float64.
     """
-    from realization._kernels import kalman as kernel
-
-    (s, T, p), n = y.shape, P.shape[-1]
+    (s, T, p), n = task.y.shape, P.shape[-1]
     if not s:  # covariances and gains need no data
-        y, a, c, d = np.zeros((1, T, p)), np.zeros((1, n)), np.zeros((1, 1, n)), np.zeros((1, 1, p))
-    arrays = _allocated(level, len(y), T, n, p)
-    total, infinite, begun = np.zeros(len(y)), [], 0
-    W = np.array(W[:, W.any(axis=0)], order="C")  # others may need more columns
-    while begun < T and W.shape[1] and not (len(m.A) == 1 and unseen(m.A[0], m.C[0], W)):
-        infinite += [W @ W.T] if level >= COVARIANCES else []
-        a, P, W = _unknown(m, y, a, P, W, c, d, begun, arrays, level, total, time)
-        begun += 1
-    W, unknown = _drifted(m.A, W, T - begun, infinite if level >= COVARIANCES else None)
-    a, P, F = np.array(a, order="C"), np.array(P, order="C"), np.zeros((p, p))
-    Bt, Dt = m.B.swapaxes(-1, -2), m.D.swapaxes(-1, -2)
-    scale = np.diagonal(m.Q[0] + m.B[0] @ Bt[0]) if len(m.Q) else np.zeros(n)
-    given = (m.A.swapaxes(-1, -2), m.C, m.C.swapaxes(-1, -2), Bt, m.D, m.D @ Bt, m.D @ Dt, m.Q, y, c, d)
-    failed, first, frozen = kernel.run(
-        *map(_handed, given), a, P, F, _handed(scale), tolerance, level, begun, total, *arrays.values()
-    )
-    if failed >= 0:
-        raise _indefinite(F, ~np.isnan(y[0, failed]), time + failed, n)
-    if level >= MEANS:
-        arrays["predicted"][:, T] = a
-    if level >= COVARIANCES:
-        arrays["predicted_covariance"][T] = P
-        arrays["diffuse_covariance"] = np.array(infinite).reshape(len(infinite), n, n)
+        found = recursion(
+            task._replace(y=np.zeros((1, T, p)), c=np.zeros((1, 1, n)), d=np.zeros((1, 1, p))), np.zeros((1, n)), P, W
+        )
+        arrays = {name: x[:0] if name in OF_EACH else x for name, x in found.arrays.items()}
+        return replace(found, arrays=arrays, total=found.total[:0], mean=found.mean[:0])
+    arrays, total = _allocated(task.level, s, T, n, p), np.zeros(s)
+    infinite: list[np.ndarray] | None = [] if task.level >= COVARIANCES else None
+    a, P, W, begun, unknown = _begun(task, a, P, W, arrays, total, infinite)
+    first, frozen = _compiled(task, a, P, begun, arrays, total)
     if not all(np.isfinite(x).all() for x in (a, P, W, total)):
         raise StructureError(f"the state leaves the range of float64 within {T} steps; fewer steps are needed")
-    if not s:
-        arrays |= {name: arrays[name][:0] for name in OF_EACH}
-        total, a = total[:0], a[:0]
-    kept = {name: x for name, x in arrays.items() if name == "diffuse_covariance" or level >= _needs(name)}
-    return Found(kept, total, a, P, W, begun + unknown, first if first >= 0 else None, frozen)
+    if task.level >= MEANS:
+        arrays["predicted"][:, T] = a
+    if infinite is not None:
+        arrays["predicted_covariance"][T] = P
+        arrays["diffuse_covariance"] = np.array(infinite).reshape(len(infinite), n, n)
+    kept = {name: x for name, x in arrays.items() if task.level >= _needs(name)}
+    return Found(kept, total, a, P, W, unknown, first if first >= 0 else None, frozen)
 
 
 def _needs(name: str) -> int:
@@ -173,25 +165,36 @@ def _handed(x: np.ndarray) -> np.ndarray:
     return x
 
 
-def _unknown(
-    m: Turned,
-    y: np.ndarray,
+def _begun(
+    task: Task,
     a: np.ndarray,
     P: np.ndarray,
     W: np.ndarray,
-    c: np.ndarray,
-    d: np.ndarray,
-    t: int,
     arrays: dict[str, np.ndarray],
-    level: int,
     total: np.ndarray,
-    time: int,
+    infinite: Any,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, int, int]:
+    """Steps while outputs tell of what is unknown: a, P after them, W after all, how many, and until all is known."""
+    m, T, begun = task.model, task.y.shape[1], 0
+    W = np.array(W[:, W.any(axis=0)], order="C")  # others may need more columns
+    while begun < T and W.shape[1] and (m.varies or not unseen(m.A[0], m.C[0], W)):
+        if infinite is not None:
+            infinite.append(W @ W.T)
+        a, P, W = _unknown(task, a, P, W, begun, arrays, total)
+        begun += 1
+    W, more = _drifted(m.A, W, T - begun, infinite)
+    return np.array(a, order="C"), np.array(P, order="C"), W, begun, begun + more
+
+
+def _unknown(
+    task: Task, a: np.ndarray, P: np.ndarray, W: np.ndarray, t: int, arrays: dict[str, np.ndarray], total: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """One step of all sequences while part of the state is unknown; the state after it."""
-    A, C, B, D, Q = m.at(t)
-    rows = ~np.isnan(y[0, t])
-    done = diffuse_step(A, C[rows], B, D[rows], Q, P, W, time + t)
-    v = (y[:, t] - d[:, min(t, d.shape[1] - 1)] - _times(C, a))[:, rows]
+    (A, C, B, D, Q), y, level = task.model.at(t), task.y[:, t], task.level
+    c, d = (x[:, min(t, x.shape[1] - 1)] for x in (task.c, task.d))
+    rows = ~np.isnan(y[0])
+    done = diffuse_step(A, C[rows], B, D[rows], Q, P, W, task.time + t)
+    v = (y - d - _times(C, a))[:, rows]
     likely = done.log_likelihood(v)
     total += likely
     if level >= MEANS:
@@ -206,8 +209,24 @@ def _unknown(
     if level >= GAINS:
         arrays["predictor_gain"][t][:, rows] = done.predictor_gain
         arrays["filter_gain"][t][:, rows] = done.filter_gain
-    after = _times(A, a) + _times(done.predictor_gain, v) + c[:, min(t, c.shape[1] - 1)]
-    return after, done.covariance, done.diffuse
+    return _times(A, a) + _times(done.predictor_gain, v) + c, done.covariance, done.diffuse
+
+
+def _compiled(
+    task: Task, a: np.ndarray, P: np.ndarray, begun: int, arrays: dict[str, np.ndarray], total: np.ndarray
+) -> tuple[int, int]:
+    """All steps from `begun` on by the kernel, which replaces a and P: first step with frozen gains, their number."""
+    from realization._kernels import kalman as kernel
+
+    m, y, n, p = task.model, task.y, P.shape[-1], task.y.shape[-1]
+    At, Ct, Bt, Dt = (X.swapaxes(-1, -2) for X in (m.A, m.C, m.B, m.D))
+    given = At, m.C, Ct, Bt, m.D, m.D @ Bt, m.D @ Dt, m.Q, y, task.c, task.d
+    F, scale = np.zeros((p, p)), np.zeros(n) if m.varies else np.diagonal(m.Q[0] + m.B[0] @ Bt[0])
+    options = _handed(scale), task.tolerance, task.level, begun
+    failed, first, frozen = kernel.run(*map(_handed, given), a, P, F, *options, total, *arrays.values())
+    if failed >= 0:
+        raise _indefinite(F, ~np.isnan(y[0, failed]), task.time + failed, n)
+    return first, frozen
 
 
 def _drifted(A: np.ndarray, W: np.ndarray, steps: int, infinite: list[np.ndarray] | None) -> tuple[np.ndarray, int]:

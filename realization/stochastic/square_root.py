@@ -18,7 +18,8 @@ import numpy as np
 
 from realization.core.frozen import Sealed
 from realization.stochastic.affine import Affine, Conditioned, affine, condition, remaining, triangle
-from realization.stochastic.observed import Observed, Step, observed
+from realization.stochastic.observed import Observed, Step, in_range, observed
+from realization.systems.base import quiet
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -78,6 +79,7 @@ class SquareRootRun(Sealed):
         return float(self.log_likelihoods.sum())
 
 
+@quiet
 def square_root_filter(
     model: Any, y: Any, *, initial: Any = None, state_offset: Any = None, output_offset: Any = None
 ) -> SquareRootRun:
@@ -105,7 +107,8 @@ def square_root_filter(
         If a shape does not fit, or an entry other than a gap in y is not finite.
     StructureError
         If the covariance of the innovations is singular in double precision of its *factor*, if it is undecided how
-        many unknown directions an output reaches, or if the model has no stationary start and none is given.
+        many unknown directions an output reaches, if the state leaves the range of float64, or if the model has no
+        stationary start and none is given.
 
     References
     ----------
@@ -125,13 +128,15 @@ def square_root_filter(
     x = affine(given.initial.mean, given.initial.covariance, given.initial.diffuse)
     T, n, r = len(given.y), len(x.mean), x.U.shape[1]
     beliefs, filtered, found = [x], [], []
-    for step in given.steps():
+    for t, step in enumerate(given.steps()):
+        in_range(t, *beliefs[-1])
         after = filter_step(beliefs[-1], step)
         found.append(after)
         filtered.append(part(after.z, slice(0, n)))
         x = part(after.z, slice(n, 2 * n))
         scale = np.linalg.norm(step.A) * np.linalg.norm(after.z.U[:n])
         beliefs.append(x._replace(U=remaining(x.U, float(scale))))
+    in_range(T, *beliefs[-1])
     means, factors, unknown = _stacked(beliefs, n, r)
     gains = _gains(found, given.seen, n)
     innovations = np.where(given.seen, given.y - given.d - np.einsum("tpn,tn->tp", given.C, means[:T]), np.nan)

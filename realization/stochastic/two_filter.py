@@ -23,9 +23,10 @@ from realization.core.frozen import Sealed
 from realization.linalg.decision import EPS
 from realization.linalg.psd import covariance_factor
 from realization.stochastic.kalman import kalman_filter
-from realization.stochastic.observed import Observed, observed
+from realization.stochastic.observed import Observed, in_range, observed
 from realization.stochastic.reverse import reversed_step
 from realization.stochastic.smoothing import white
+from realization.systems.base import quiet
 from realization.systems.stochastic import InitialState, TimeVaryingStochasticSSM
 
 
@@ -55,6 +56,7 @@ class TwoFilterRun(Sealed):
     prior_covariances: np.ndarray
 
 
+@quiet
 def two_filter_smoother(
     model: Any, y: Any, *, initial: Any = None, state_offset: Any = None, output_offset: Any = None
 ) -> TwoFilterRun:
@@ -105,6 +107,7 @@ def two_filter_smoother(
             "the future is filtered from the covariance of x(T); use rts_smoother"
         )
     m = _means(given)
+    in_range(len(m) - 1, m)
     seen = np.where(given.seen, given.y - given.d - np.einsum("tpn,tn->tp", given.C, m[:-1]), np.nan)
     factors, back = _backward(given)
     # both from mean 0: x - m, and y - C m - d

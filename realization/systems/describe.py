@@ -39,7 +39,7 @@ from realization.systems.describe_varying import (
     describe_bilinear,
     describe_varying,
 )
-from realization.systems.latex import equations, latex_block, number
+from realization.systems.latex import SHOWN, equations, latex_block, number
 from realization.systems.linear import LinearSSM
 from realization.systems.report import Answer, Rows, as_table, as_text, both, numbers
 from realization.systems.responses import markov_parameters
@@ -48,7 +48,6 @@ from realization.systems.zeros import scaled
 
 PRECISION = 1e-3
 AUTOMATIC = 64  # states up to which a notebook describes a system unasked: some 50 ms
-SHOWN = 8  # rows and columns of a matrix that a notebook writes out
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+SHOWN = 8  # rows and columns of a matrix that a notebook writes out
+
 
 def latex_block(A: Any, B: Any, C: Any, D: Any, entry: Callable[[Any], str]) -> str:
     r"""Return [A B; C D] as a LaTeX array with its two rules.
@@ -251,6 +253,16 @@ STEPS = {
     ),
 }
 
+PROCESSES = {
+    "StochasticSSM": (r"x(t+1) &= A x(t) + B w(t)", r"y(t) &= C x(t) + D w(t)"),
+    "BackwardSSM": (r"z(t-1) &= A z(t) + B v(t)", r"y(t) &= C z(t) + D v(t)"),
+    "InnovationsSSM": (r"x(t+1) &= A x(t) + K e(t)", r"y(t) &= C x(t) + e(t)"),
+    "TimeVaryingStochasticSSM": (r"x(t+1) &= A(t) x(t) + B(t) w(t)", r"y(t) &= C(t) x(t) + D(t) w(t)"),
+    "TimeVaryingBackwardSSM": (r"x(t) &= A(t) x(t+1) + B(t) v(t)", r"y(t) &= C(t) x(t+1) + D(t) v(t)"),
+    "ContinuousStochasticSSM": (r"dx &= A x\,dt + B\,dw", r"dy &= C x\,dt + D\,dw"),
+    "ContinuousBackwardSSM": (r"dz &= -A z\,dt + B\,dv", r"dy &= C z\,dt + D\,dv"),
+}
+
 
 def equations(kind: str, n: int, m: int, p: int) -> str:
     r"""Return the equations of a type of system, and where its signals live.
@@ -275,3 +287,39 @@ def equations(kind: str, n: int, m: int, p: int) -> str:
     lines = " \\\\\n".join(STEPS[kind])
     spaces = rf"x \in \mathbb{{R}}^{{{n}}},\; u \in \mathbb{{R}}^{{{m}}},\; y \in \mathbb{{R}}^{{{p}}}"
     return f"$$\\begin{{aligned}}\n{lines}\n\\end{{aligned}}\\qquad {spaces}$$"
+
+
+def process_equations(model: Any) -> str:
+    r"""Return the equations of a process, which say in what direction its state runs, and its matrices if small.
+
+    Parameters
+    ----------
+    model : StochasticSSM, BackwardSSM, InnovationsSSM, ...
+        A key of `PROCESSES`.
+
+    Returns
+    -------
+    str
+        In display mode.
+
+    Examples
+    --------
+    >>> from realization.systems import BackwardSSM
+    >>> print(process_equations(BackwardSSM([[0.5]], [[1]], [[2]], [[0]])))
+    $$\begin{aligned}
+    z(t-1) &= A z(t) + B v(t) \\
+    y(t) &= C z(t) + D v(t)
+    \end{aligned}\qquad \left[\begin{array}{c|c}
+    0.5 & 1 \\
+    \hline
+    2 & 0
+    \end{array}\right]$$
+    """
+    kind, (p, n) = type(model).__name__, model.C.shape[-2:]
+    B, D = (model.K, np.eye(p)) if kind == "InnovationsSSM" else (model.B, model.D)
+    lines, m = " \\\\\n".join(PROCESSES[kind]), B.shape[-1]
+    if model.A.ndim == 2 and max(n + m, n + p) <= SHOWN:
+        matrices = latex_block(model.A, B, model.C, D, number).strip("$")
+    else:
+        matrices = rf"n = {n},\; m = {m},\; p = {p}"
+    return f"$$\\begin{{aligned}}\n{lines}\n\\end{{aligned}}\\qquad {matrices}$$"

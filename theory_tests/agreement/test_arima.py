@@ -173,8 +173,12 @@ def test_the_score_is_the_slope(seed, n, p, gap):
     assert abs(slope - numeric) <= abs(rough - numeric) * 1e-3 + 1e4 * np.finfo(float).eps * max(sizes) / 1e-6
 
 
+def level(theta):
+    """Two parameters of which only the sum is told."""
+    return StochasticSSM([[1]], [[1, 0]], [[1]], [[0, theta.sum()]]), InitialState.unknown(1)
+
+
 def test_a_fit_says_what_it_cannot_do():
-    level = lambda theta: (StochasticSSM([[1]], [[1, 0]], [[1]], [[0, theta[0] + theta[1]]]), InitialState.unknown(1))  # noqa: E731
     y = np.random.default_rng(0).standard_normal((30, 1)).cumsum(axis=0)
     with pytest.raises(StructureError, match="do not tell all parameters"):
         fit(level, [0.7, 0.5], y + np.random.default_rng(1).standard_normal((30, 1)), transform=stacked((2, FREE)))
@@ -182,6 +186,20 @@ def test_a_fit_says_what_it_cannot_do():
         fit(level, [-1.0, 1.0], y, transform=positive())
     with pytest.raises(StructureError, match="spectral radius"):
         fit(lambda theta: arma(theta), [1.5], y)
+    with pytest.raises(StructureError, match=r"information on parameter 0 is .*without it"):
+        fit(lambda theta: arma(), [1.0], y)
+
+
+def test_a_variance_that_the_outputs_do_not_ask_for_is_named():
+    """White noise has no drift: its variance goes to 0, where the outputs say nothing of it."""
+    y = np.random.default_rng(4).standard_normal((60, 1))
+
+    def wandering(theta):
+        model = StochasticSSM([[1]], [[0, math.sqrt(theta[1])]], [[1]], [[math.sqrt(theta[0]), 0]])
+        return model, InitialState.unknown(1)
+
+    with pytest.raises(StructureError, match="information on parameter 1"):
+        fit(wandering, [1.0, 0.1], y, transform=positive())
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,13 @@
 """Faurre's set at its edges: hard scalars, zeros on the circle, nothing to see, odd units, named ones, refusals."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
 from realization.core.errors import ShapeError, StructureError
 from realization.linalg import discrete_riccati
+from realization.linalg.certificate import fractions
 from realization.stochastic import (
     ContinuousCovarianceModel,
     CovarianceModel,
@@ -23,6 +26,7 @@ from realization.stochastic import (
     state_covariance,
     transient_covariances,
 )
+from realization.stochastic.faurre_equation import stabilizing
 from realization.systems import NAMED_STOCHASTIC
 from realization.systems.stochastic import InnovationsSSM, StochasticSSM
 from realization.systems.stochastic_library import badly_scaled_process
@@ -66,14 +70,17 @@ def test_named_processes(name):
 
 @pytest.mark.parametrize("name", COERCIVE)
 def test_named_processes_are_where_their_traits_say(name):
-    """P_- where the past determines the state, P_+ where the future does, neither elsewhere."""
+    """P_- where the past determines the state, P_+ where the future does; internal where both together do."""
     model, traits = NAMED_STOCHASTIC[name].make(), NAMED_STOCHASTIC[name].traits
     full, P = faurre_set(model), state_covariance(model)
     if not len(P):
         return
     size = np.linalg.norm(P)
-    assert (np.linalg.norm(P - full.P_minus) < 1e-10 * size) == ("internal" in traits)
-    assert (np.linalg.norm(P @ full.Pbar_minus - np.eye(len(P))) < 1e-10) == ("external" in traits)
+    assert (np.linalg.norm(P - full.P_minus) < 1e-10 * size) == ("smallest" in traits)
+    assert (np.linalg.norm(P @ full.Pbar_minus - np.eye(len(P))) < 1e-10) == ("largest" in traits)
+    found = full.internal(P, atol=1e-14 * np.linalg.norm(P / np.outer(full.units, full.units)[: len(P), : len(P)]))
+    assert found.verdict in ("undecided", "internal" if "internal" in traits else "external")
+    assert found.verdict != "undecided" or "hard" in traits
 
 
 @pytest.mark.parametrize("power", [3, 12, 20])
@@ -270,3 +277,48 @@ def test_a_solution_alone_is_no_proof():
     assert certificate.density == pytest.approx(-4, rel=1e-14)
     with pytest.raises(StructureError, match=r"eigenvalue -4 .* no process"):
         faurre_set(data)
+
+
+def exact_defect(data, P):
+    """det(R) ((1 - a^2) P - S inv(R) S') in rationals, one state and two outputs: it changes sign at P_-."""
+    A, C, G, L0 = (fractions(X) for X in (data.A, data.C, data.G, data.Lambda0))
+    R, S = L0 - C @ C.T * P, G - A @ C.T * P
+    (a, b), (c, d) = R
+    adjugate = np.array([[d, -b], [-c, a]], dtype=object)
+    return (1 - A[0, 0] ** 2) * P * (a * d - b * c) - (S @ adjugate @ S.T)[0, 0]
+
+
+def test_the_error_of_the_smallest_covariance_is_stated():
+    """Outputs that differ by little noise have a large inv(R), which multiplies the rounding of M(P).
+
+    The control: a Newton step, whose residual has the same rounding, estimates 100 times too little.
+    """
+    missed = 0
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        D = 10 ** rng.uniform(-4, -3) * rng.standard_normal((2, 3))
+        data = covariance_model(StochasticSSM([[0.9]], rng.standard_normal((1, 3)), rng.standard_normal((2, 1)), D))
+        full = faurre_set(data)
+        P = Fraction(full.P_minus.item())
+        step, newton = Fraction(full.error), Fraction(stabilizing(data).error * full.P_minus.item())
+        assert exact_defect(data, P - step) * exact_defect(data, P + step) < 0
+        missed += exact_defect(data, P - 100 * newton) * exact_defect(data, P + 100 * newton) > 0
+    assert missed > 0
+
+
+@pytest.mark.parametrize("power", [0, 6, 12])
+@pytest.mark.parametrize("share", [1.01, 0.99])
+def test_units_do_not_matter_to_the_verdict(power, share):
+    """1 % above the least Lambda0 that is possible and 1 % below it, in units of one state and one output to 10^12."""
+    x, y = np.array([10.0**power, 1.0]), np.array([1.0, 10.0**power])
+    A, C, G = np.diag([0.5, -0.3]), np.array([[1, 0.2], [0, 1]]), np.array([[0.5, 0], [0, 0.4]])
+    quiet = CovarianceModel(A, C, G, np.eye(2))
+    least = 1 - positive_real(quiet).density
+    L0 = share * least * np.eye(2)
+    data = CovarianceModel(A * x / x[:, None], C * x * y[:, None], G / x[:, None] * y, L0 * np.outer(y, y))
+    found = positive_real(data)
+    assert found.verdict == ("positive real" if share > 1 else "not positive real")
+    if share < 1:
+        Phi = spectral_density(data, found.omega)[0]
+        assert np.linalg.norm(found.vector) == pytest.approx(1)
+        assert (found.vector.conj() @ Phi @ found.vector).real == pytest.approx(found.density, abs=found.error)

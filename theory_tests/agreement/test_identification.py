@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 
 from realization.stochastic import autocovariances, spectral_density
 from realization.stochastic.identification import covariance_ho_kalman, cva, moesp, n4sid, sample_covariances
+from realization.stochastic.identification.data import records
 from realization.stochastic.identification.result import prediction_errors
+from realization.stochastic.identification.windows import autoregressive_order
 from realization.stochastic.spectral_factors import innovations_model
 from realization.systems import InnovationsSSM, LinearSSM, StochasticSSM, markov_parameters
 from realization.systems.families import random_stable
@@ -74,14 +76,52 @@ def test_many_short_records_are_as_good_as_a_long_one(seed, n, m, p):
 
 @pytest.mark.parametrize("inputs", [0, 1])
 def test_the_order_is_found(inputs):
-    """At T = 8000 the third state lowers N log det R by some 100, and costs 4 log N = 36 (45 with an input)."""
+    """At T = 4000 the third state lowers N log det R by more than 100, and costs 4 log N = 33, or 5 log N = 41."""
 
     def threes(T):
-        data = [record(seed, T, inputs) for seed in range(20)]
+        data = [record(seed, T, inputs) for seed in range(12)]
         return [cva(y, u=u).order for y, u in data].count(3)
 
-    assert threes(8000) >= 18
-    assert threes(100) < 10  # the control: among 100 samples the third state does not stand out
+    assert threes(4000) >= 11
+    assert threes(100) < 6  # the control: among 100 samples the third state does not pay
+
+
+def test_an_order_is_judged_by_running_its_model():
+    """A delay of three steps has three states, although one variate of the past predicts the output as well."""
+    rng = np.random.default_rng(0)
+    u = rng.standard_normal((1000, 1))
+    y = 0.1 * rng.standard_normal((1000, 1))
+    y[3:] += u[:-3]
+    assert [method(y, u=u).order for method in (cva, n4sid, moesp)] == [3, 3, 3]
+    assert cva(y, 2, u=u).innovations.R > 10 * cva(y, 3, u=u).innovations.R
+
+
+def by_regressions(y, u, longest):
+    """The h of least AIC, one regression after the other, all over the same moments."""
+    aic, (T, p), m = [], y.shape, u.shape[1]
+    for h in range(longest + 1):
+        lags = [np.hstack([x[longest - k : T - k] for x in (u, y)]) for k in range(1, h + 1)]
+        X, Y = np.hstack([u[longest:], *lags]), y[longest:]
+        e = Y - X @ np.linalg.lstsq(X, Y, rcond=None)[0]
+        aic.append(len(Y) * np.linalg.slogdet(e.T @ e / len(Y))[1] + 2 * h * p * (p + m))
+    return int(np.argmin(aic))
+
+
+@pytest.mark.parametrize("inputs", [0, 1])
+def test_windows_are_twice_the_autoregression_of_least_aic(inputs):
+    """One triangular factor has the residuals of all orders: against one regression for each."""
+    for seed in range(3):
+        y, u = record(seed, 500, inputs)
+        h = by_regressions(y, np.zeros((500, 0)) if u is None else u, 20)
+        assert autoregressive_order(records(y, u), 20) == h
+        assert cva(y, 3, u=u).past == max(2 * h, 4)
+
+
+def test_residuals_of_the_right_model_are_white_as_often_as_they_should():
+    """At the level 0.05 more than 6 rejections of 40 have probability 0.3 %; of a model that is too small, all."""
+    data = [record(seed, 1000, 0)[0] for seed in range(40)]
+    assert sum(cva(y, 3).whiteness.rejected for y in data) <= 6
+    assert all(cva(y, 1).whiteness.rejected for y in data[:10])
 
 
 def test_three_roads_lead_to_the_same_process():

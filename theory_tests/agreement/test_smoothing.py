@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realization.core.errors import ShapeError, StructureError
-from realization.stochastic import kalman_filter, posterior, rts_smoother
+from realization.stochastic import kalman_filter, posterior, rts_smoother, square_root_smoother
 from realization.systems.stochastic import InitialState, InnovationsSSM, StochasticSSM, TimeVaryingStochasticSSM
 
 U = 2.0**-53
@@ -75,6 +75,9 @@ def test_smoothing_is_the_projection(drawn):
     diagonal = np.stack([law.covariance[t, :, t] for t in range(T + 1)])
     assert np.abs(smooth.means - law.means).max() <= tolerance
     assert np.abs(smooth.covariances - diagonal).max() <= tolerance
+    root = square_root_smoother(model, y, **arguments)
+    assert np.abs(root.means - law.means).max() <= tolerance
+    assert np.abs(root.covariances - diagonal).max() <= tolerance
     for t, cross in enumerate(smooth.cross_covariances()):
         assert np.abs(cross - law.covariance[t + 1, :, t]).max() <= tolerance
 

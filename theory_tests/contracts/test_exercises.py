@@ -11,6 +11,7 @@ import pytest
 import realization.exercises
 from realization.core.errors import ShapeError
 from realization.exercises import Exercise, ExerciseError, check, exercises
+from realization.systems import StochasticSSM
 
 DOCS = Path(__file__).parents[2] / "docs"
 CHAPTERS = [found.name for found in pkgutil.iter_modules(realization.exercises.__path__)]
@@ -54,6 +55,27 @@ def test_the_test_sees_a_faulty_exercise():
 def test_solutions_pass_and_mistakes_get_their_hints():
     found = [f"{name}: {line}" for name, exercise in exercises().items() for line in faults(exercise)]
     assert not found
+
+
+def spoiled(answer):
+    """A right answer of numbers with NaN in their places, or None where the answer is another thing."""
+    try:
+        return np.full_like(np.asarray(answer, dtype=np.float64), np.nan)
+    except (TypeError, ValueError):
+        return None
+
+
+MODEL = StochasticSSM([[0.5]], [[1]], [[1]], [[1]])
+
+
+@pytest.mark.parametrize("answer", [None, "x", [], np.nan, {"a": 1}, MODEL, "NaN"])
+def test_no_answer_is_taken_for_right_and_none_breaks_the_check(answer):
+    """NaN compares false with any bound, and so does everything of another kind."""
+    for exercise in exercises().values():
+        given = spoiled(exercise.solution()) if answer == "NaN" else answer
+        if given is not None or answer is None:
+            with pytest.raises(ExerciseError):
+                exercise.check(given)
 
 
 def test_a_chapter_has_three_exercises_and_its_page_asks_them():

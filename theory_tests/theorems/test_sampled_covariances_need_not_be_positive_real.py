@@ -68,7 +68,7 @@ def test_exact_covariances_do_and_long_records_do():
     assert exact.positive_real.verdict == "positive real"
     assert exact.lacking == 0
     np.testing.assert_allclose(exact.innovations.R, [[1.0]], atol=1e-12)
-    assert all(realized(seed, 10_000).innovations is not None for seed in SEEDS)
+    assert all(realized(seed, 10_000).innovations is not None for seed in range(20))
 
 
 def test_the_regression_of_states_does_on_the_same_records():
@@ -77,7 +77,7 @@ def test_the_regression_of_states_does_on_the_same_records():
         assert cva(record(seed, 100), 2).positive_real.verdict == "positive real"
 
 
-@settings(max_examples=20)  # each asks for several proofs
+@settings(max_examples=10)  # each asks for several proofs
 @given(seed=st.integers(0, 2**32 - 1), p=st.integers(1, 2), short=st.floats(0.05, 0.9))
 def test_the_least_white_noise_makes_it_a_process(seed, p, short):
     """Lambda0 + c I is one and Lambda0 + 0.99 c I is none: c is least, and Phi touches 0."""

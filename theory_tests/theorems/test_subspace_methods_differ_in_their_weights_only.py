@@ -8,7 +8,7 @@ projections of the size of the data, and compared with the code by what does not
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realization.stochastic.identification import cva, moesp, n4sid
@@ -62,6 +62,7 @@ def record(seed, T, noise):
 
 
 @pytest.mark.parametrize("method", METHODS)
+@settings(max_examples=60)  # of each method
 @given(seed=st.integers(0, 2**32 - 1))
 def test_each_is_its_definition(method, seed):
     """To 1e3 k eps over the least singular value: k = 40 rows, and regressions on data of condition up to 1e3."""

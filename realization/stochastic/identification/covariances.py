@@ -19,7 +19,7 @@ from realization.core.frozen import Sealed
 from realization.linalg.decision import Decision, require_decided
 from realization.linalg.dense import spectral_radius, two_norm
 from realization.stochastic.covariance import CovarianceModel
-from realization.stochastic.identification.data import signal, stacked
+from realization.stochastic.data import signal, stacked
 from realization.stochastic.positive_real import PositiveRealCertificate, positive_real
 from realization.stochastic.spectral_factors import innovations_model
 from realization.systems.base import count

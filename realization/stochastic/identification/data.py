@@ -1,17 +1,14 @@
 """One pass over the data: past and future of every moment, and their triangular factor, which knows no T any more.
 
-    Uf = [u(t); ...; u(t+f-1)],   Zp = [u(t-1); ...; u(t-i); y(t-1); ...; y(t-i)],   Yf = [y(t); ...; y(t+f-1)]
+Uf = [u(t); ...; u(t+f-1)],   Zp = [u(t-1); ...; u(t-i); y(t-1); ...; y(t-i)],   Yf = [y(t); ...; y(t+f-1)]
 
-    [Uf]            [L11          ] [Q1']
-    [Zp] / sqrt N = [L21 L22      ] [Q2'],    Q' Q = I,    N moments t, from all records
-    [Yf]            [L31 L32 L33  ] [Q3']
-
-Rows of L have the inner products that the rows of the data have: what follows regresses rows of L.
+[Uf]            [L11          ] [Q1']
+[Zp] / sqrt N = [L21 L22      ] [Q2'],    Q' Q = I,    N moments t, from all records
+[Yf]            [L31 L32 L33  ] [Q3']
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,10 +16,8 @@ import numpy as np
 
 from realization.core.errors import ShapeError, StructureError
 from realization.core.frozen import Sealed
-from realization.core.shapes import array, numbers
 from realization.linalg.decision import EPS, fixed_rank
-
-CHUNK = 4096  # moments that are added to the factor at once: memory stays small, and QR is blocked
+from realization.stochastic.data import signal, stacked, triangle
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -82,45 +77,14 @@ def records(y: Any, u: Any = None) -> Records:
         If a signal is constant: nothing can be learnt from it.
     """
     y = signal("y", y)
+    if not y.shape[-1] or not np.prod(y.shape[:-2]):
+        raise ShapeError(f"y has shape {y.shape}, but (..., T, p) with at least one output and one record is needed")
     u = np.zeros((*y.shape[:-1], 0)) if u is None else signal("u", u)
     if u.shape[:-1] != y.shape[:-1]:
         hint = "; is it u.T?" if u.swapaxes(-1, -2).shape[:-1] == y.shape[:-1] else ""
         raise ShapeError(f"u has shape {u.shape}, y {y.shape}; as many records and steps are needed, (..., T, m){hint}")
     (y, scale_y), (u, scale_u) = _in_units("y", stacked(y)), _in_units("u", stacked(u))
     return Records(y, u, scale_y, scale_u)
-
-
-def stacked(x: np.ndarray) -> np.ndarray:
-    """(b, T, q) with one batch axis."""
-    return x.reshape(int(np.prod(x.shape[:-2])), *x.shape[-2:])
-
-
-def signal(name: str, x: Any) -> np.ndarray:
-    """Return a real signal (..., T, q) without gaps, checked.
-
-    Raises
-    ------
-    ShapeError
-        With what came and what to do.
-    """
-    x = array(name, x)
-    if x.dtype.kind == "f" and np.isnan(x).any():
-        raise ShapeError(
-            f"{name} has {int(np.isnan(x).sum())} entries that are NaN; here they do not stand for missing values, "
-            "for lagged products need every one: fit a model by the likelihood of the Kalman filter instead"
-        )
-    x = numbers(name, x)
-    if x.ndim < 2 or x.dtype.kind == "c":
-        hint = f"; one column is {name}[:, None]" if x.ndim == 1 else ""
-        raise ShapeError(f"{name} has shape {x.shape} and dtype {x.dtype}, but real (..., T, .) is needed{hint}")
-    if name == "y" and x.shape[-1] == 0:
-        raise ShapeError(f"y has shape {x.shape}, but (..., T, p) with at least one output is needed")
-    if x.shape[-1] > x.shape[-2] > 1:
-        raise ShapeError(
-            f"{name} has shape {x.shape}: {x.shape[-2]} steps of {x.shape[-1]} channels, but (..., T, channels) with "
-            f"more steps than channels is needed; is it {name}.T?"
-        )
-    return x
 
 
 def _in_units(name: str, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -136,38 +100,6 @@ def _in_units(name: str, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             "a process without innovations, or an input that excites nothing; leave it out"
         )
     return x / scale, scale
-
-
-Column = tuple[np.ndarray, int]  # a signal (b, T, .) and the offset at which it is read
-
-
-def triangle(columns: Sequence[Column], before: int, after: int) -> np.ndarray:
-    """Return L with rows as in the docstring above: row block j is columns[j], read at t + offset.
-
-    Parameters
-    ----------
-    columns : sequence of (signal, offset)
-        Signals (b, T, q) and offsets from -before to after.
-    before, after : int
-        The moments are t = before ... T - 1 - after.
-
-    Returns
-    -------
-    ndarray
-        (k, k), lower triangular, over the root of the number of moments.
-    """
-    b, T = columns[0][0].shape[:2]
-    k = sum(signal.shape[-1] for signal, _ in columns)
-    R = np.zeros((0, k))
-    step = max(CHUNK, 4 * k)
-    for record in range(b):
-        for start in range(before, T - after, step):
-            stop = min(start + step, T - after)
-            rows = [signal[record, start + offset : stop + offset] for signal, offset in columns]
-            R = np.asarray(np.linalg.qr(np.concatenate([R, np.concatenate(rows, axis=1)]), mode="r"))
-    L = np.zeros((k, k))
-    L[:, : len(R)] = R.T
-    return L / np.sqrt(b * (T - before - after))
 
 
 def compress(data: Records, past: int, future: int) -> Compressed:
@@ -194,6 +126,12 @@ def compress(data: Records, past: int, future: int) -> Compressed:
     _persistent(np.concatenate([Uf, Up]), m, past + future)
     later = [np.concatenate([f[:q], b[: -q or None]])[: past * q] for f, b, q in ((Uf, Up, m), (Yf, Yp, p))]
     return Compressed(Uf, np.concatenate([Up, Yp]), Yf, np.concatenate(later), past, future, N)
+
+
+def first_past(data: Records, past: int) -> np.ndarray:
+    """Zp at the first moment of each record, t = past: (b, i (m+p))."""
+    back = [x[:, past - 1 :: -1].reshape(len(x), past * x.shape[-1]) for x in (data.u[:, :past], data.y[:, :past])]
+    return np.concatenate(back, axis=1)
 
 
 def _persistent(U: np.ndarray, m: int, blocks: int) -> None:

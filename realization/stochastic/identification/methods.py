@@ -8,10 +8,10 @@ import numpy as np
 
 from realization.linalg.dense import spectral_radius
 from realization.stochastic.covariance import covariance_model
-from realization.stochastic.identification.data import compress, records, signal, stacked
-from realization.stochastic.identification.noise import in_units, innovations_of
-from realization.stochastic.identification.order import order_choice
-from realization.stochastic.identification.result import Identified, prediction_errors
+from realization.stochastic.identification.data import compress, records
+from realization.stochastic.identification.fitting import Fit, fitted, in_units
+from realization.stochastic.identification.order import best_fit
+from realization.stochastic.identification.result import Identified
 from realization.stochastic.identification.subspace import (
     Weights,
     cva_weights,
@@ -19,7 +19,6 @@ from realization.stochastic.identification.subspace import (
     n4sid_weights,
     project,
     regress,
-    stabilized,
     state_map,
 )
 from realization.stochastic.identification.windows import windows
@@ -27,7 +26,6 @@ from realization.stochastic.positive_real import positive_real
 from realization.stochastic.significance import HypothesisTest
 from realization.stochastic.whiteness import hosking
 from realization.systems.base import count
-from realization.systems.stochastic import InnovationsSSM
 
 
 def cva(
@@ -168,12 +166,13 @@ def _identify(method: str, weights: Weights, y: Any, order: Any, past: Any, futu
     order = None if order is None else count("order", order)
     past, future = windows(data, order, past, future)
     d = compress(data, past, future)
-    choice = order_choice(d, p, m)
     found = project(d, weights)
-    J = state_map(found, choice.order if order is None else order)
-    plain = regress(d, J, p, m)
-    fit = stabilized(d, J, plain)
-    model, system = in_units(data, fit, innovations_of(d, fit))
+    if order is None:
+        fit, choice = best_fit(data, d, found)
+    else:
+        J = state_map(found, order)
+        fit, choice = fitted(data, d, J, regress(d, J, p, m)), None
+    model, system = in_units(data, fit)
     covariance = covariance_model(model)
     return Identified(
         method=method,
@@ -183,21 +182,21 @@ def _identify(method: str, weights: Weights, y: Any, order: Any, past: Any, futu
         positive_real=positive_real(covariance),
         singular_values=found.singular_values,
         order_choice=choice,
-        whiteness=_whiteness(prediction_errors(model, system, signal("y", y), u), model, past),
+        whiteness=_whiteness(fit, past),
         past=past,
         future=future,
         samples=d.samples,
-        radius=plain.radius,
+        radius=fit.radius,
         cut_off=spectral_radius(model.predictor) ** past,
     )
 
 
-def _whiteness(e: np.ndarray, model: InnovationsSSM, past: int) -> HypothesisTest | None:
-    """Hosking's test of the errors after the first window; None where there are none, or too few to tell."""
-    n, p = model.K.shape
+def _whiteness(fit: Fit, past: int) -> HypothesisTest | None:
+    """Hosking's test, the same in all units; None where there are no errors, or too few to tell."""
+    n, p = fit.innovations.K.shape
     lags = max(10, past) + -(-2 * n // p)  # so many that 2 n p fitted parameters leave p^2 max(10, past) degrees
-    e = stacked(e)[:, past:]
-    if not model.R.any() or e.shape[1] <= 2 * lags:
+    b, T, _ = fit.errors.shape
+    if not fit.innovations.R.any() or 2 * lags >= T:
         return None
-    gap = np.full((len(e), lags, p), np.nan)  # missing values between records: no product reaches across
-    return hosking(np.concatenate([e, gap], axis=1).reshape(-1, p), lags, fitted=2 * n * p)
+    gap = np.full((b, lags, p), np.nan)  # missing values between records: no product reaches across
+    return hosking(np.concatenate([fit.errors, gap], axis=1).reshape(-1, p), lags, fitted=2 * n * p)

@@ -1,45 +1,74 @@
-"""How many states: as long as the next canonical variate makes the errors of prediction worth its parameters smaller.
+"""How many states: as many as make the errors of prediction smaller by more than their parameters cost.
 
-    BIC(n) = N log det R(n) + n (2 p + m) log N,      R(n) = cov(y(t) | n canonical variates of the past, Uf)
+    BIC(n) = N log det R(n) + n (2 p + m) log N,      R(n) = covariance of the errors of prediction of the model
+                                                             with n states, over the data
 
-The correlations themselves could be weighed instead (SVC), but with windows as long as identification takes them
-the largest of hundreds that are noise is well above its price.
+Every model is run over the data: what n canonical variates of a long past explain is no measure of it, for they
+need not be the states of anything with n states (a delay, for one, has all its states seen by one variate).
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from realization.core.errors import StructureError
 from realization.linalg.decision import EPS
-from realization.linalg.dense import two_norm
-from realization.stochastic.identification.data import Compressed
-from realization.stochastic.identification.subspace import cva_weights, project
+from realization.stochastic.identification.data import Compressed, Records
+from realization.stochastic.identification.fitting import Fit, fitted
+from realization.stochastic.identification.subspace import Projected, regress, state_map
 from realization.stochastic.information_criteria import OrderChoice, bic
 
 
-def order_choice(d: Compressed, p: int, m: int) -> OrderChoice:
-    """Return the order of least BIC, a state bringing 2 p + m parameters.
+def best_fit(data: Records, d: Compressed, found: Projected) -> tuple[Fit, OrderChoice]:
+    """Return the model of least BIC; the search ends where even errors as small as those of the whole past lose.
 
     Parameters
     ----------
-    d : Compressed
-        The data.
-    p, m : int
-        Outputs and inputs.
+    data : Records
+        Over which the models are run.
+    d, found : Compressed, Projected
+        From which they are made.
 
     Returns
     -------
-    OrderChoice
-        Whatever weights are used afterwards: canonical correlations depend on no units.
+    tuple of Fit and OrderChoice
+        With the values for 0, 1, ... states, as far as it was searched.
+
+    Raises
+    ------
+    StructureError
+        If a model is refused that would win if its errors were the residuals of its regression: the data
+        grow, or an output is exactly predictable.
     """
-    variates = project(d, cva_weights)
-    k, future = d.Yf.shape[1], d.Yf[:, len(d.Uf) :]
-    # k eps is the error of the data; weighing multiplies what it does to a variate by the condition of the future
-    level = k * EPS * max(two_norm(variates.W1) * two_norm(future), 100.0)
-    rank = int((variates.singular_values > 100 * k * EPS).sum())
-    E, log_det = future[:p], []
-    for v in (np.zeros(E.shape[1]), *variates.V[:rank]):
-        E = E - np.outer(E @ v, v)
-        log_det.append(2 * np.log(np.maximum(np.linalg.svd(E, compute_uv=False), level)).sum())
-    n = np.arange(len(log_det))
-    return bic(-d.samples / 2 * np.array(log_det), n * (2 * p + m), d.samples)
+    p, m = data.sizes[2:]
+    N = data.sizes[0] * (data.sizes[1] - d.past)
+    level = 100 * d.Yf.shape[1] * EPS  # of rounding in signals of size 1: smaller errors are none
+    price = (2 * p + m) * np.log(N) / N
+    least = _log_det(d.Yf[:p, len(d.Uf) + len(d.Zp) :], level)
+    rank = int((found.singular_values > level * found.singular_values.max(initial=0.0)).sum())
+    fits: dict[int, Fit] = {}
+    sizes: list[float] = []
+    refused: list[tuple[float, StructureError]] = []
+    best = np.inf
+    for n in range(rank + 1):
+        if least + n * price >= best:
+            break
+        J = state_map(found, n)
+        plain = regress(d, J, p, m)
+        try:
+            fits[n] = fitted(data, d, J, plain)
+            sizes.append(_log_det(fits[n].errors.reshape(-1, p).T / np.sqrt(N), level))
+        except StructureError as refusal:
+            refused.append((_log_det(plain.left[n:], level) + n * price, refusal))
+            sizes.append(sizes[0] if n else np.inf)  # if it could not have won, no better than no state at all
+        best = min(best, sizes[n] + n * price)
+    for hope, error in refused:
+        if hope < best:
+            raise error
+    choice = bic(-N / 2 * np.array(sizes), np.arange(len(sizes)) * (2 * p + m), N)
+    return fits[choice.order], choice
+
+
+def _log_det(E: np.ndarray, level: float) -> float:
+    """log det E E', singular values below the level counting as that."""
+    return float(2 * np.log(np.maximum(np.linalg.svd(E, compute_uv=False), level)).sum())

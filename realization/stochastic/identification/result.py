@@ -39,8 +39,8 @@ class Identified(Sealed):
         residuals; where the spectral density touches 0, up to rounding, the proof stays open.
     singular_values : ndarray
         Of the weighted projection; canonical correlations for CVA.
-    order_choice : OrderChoice
-        What BIC says of the order, whether it was followed or an order was given.
+    order_choice : OrderChoice or None
+        How the order was chosen; None where it was given.
     whiteness : HypothesisTest or None
         Hosking's test of the errors of prediction; None where there are none, or too few for its lags.
     past, future, samples : int
@@ -57,7 +57,7 @@ class Identified(Sealed):
     covariance: CovarianceModel
     positive_real: PositiveRealCertificate
     singular_values: np.ndarray
-    order_choice: OrderChoice
+    order_choice: OrderChoice | None
     whiteness: HypothesisTest | None
     past: int
     future: int
@@ -75,8 +75,8 @@ class Identified(Sealed):
         damped = f", damped from {self.radius:.6g}" * self.damped
         white = "" if self.whiteness is None else f"\nresiduals        {self.whiteness}"
         return (
-            f"{self.method}, order {self.order} ({self.order_choice}), past {self.past}, future {self.future}, "
-            f"{self.samples} moments\n"
+            f"{self.method}, order {self.order} ({self.order_choice or 'given'}), "
+            f"past {self.past}, future {self.future}, {self.samples} moments\n"
             f"spectral radius  {rho:.6g}{damped}; the past cuts off {self.cut_off:.1e}\n"
             f"noise            {self.positive_real}{white}"
         )
@@ -111,11 +111,13 @@ class Identified(Sealed):
         return prediction_errors(self.innovations, self.system, y, u)
 
 
-def prediction_errors(model: InnovationsSSM, system: LinearSSM | None, y: Any, u: Any) -> np.ndarray:
+def prediction_errors(
+    model: InnovationsSSM, system: LinearSSM | None, y: Any, u: Any, x0: np.ndarray | None = None
+) -> np.ndarray:
     """What the predictor x+ = (A - K C) x + (B - K D) u + K y leaves of y."""
     y = numbers("y", y)
     n, p = model.K.shape
     if system is None:
-        return LinearSSM(model.predictor, model.K, -model.C, np.eye(p)).simulate(y).y
+        return LinearSSM(model.predictor, model.K, -model.C, np.eye(p)).simulate(y, x0).y
     B, D = np.hstack([system.B - model.K @ system.D, model.K]), np.hstack([-system.D, np.eye(p)])
-    return LinearSSM(model.predictor, B, -model.C, D).simulate(np.concatenate([numbers("u", u), y], axis=-1)).y
+    return LinearSSM(model.predictor, B, -model.C, D).simulate(np.concatenate([numbers("u", u), y], axis=-1), x0).y

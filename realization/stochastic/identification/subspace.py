@@ -56,14 +56,14 @@ class Projected(Sealed):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Regression(Sealed):
-    """A, B, C, D and the covariance of what they leave over.
+    """A, B, C, D and what they leave over.
 
     Parameters
     ----------
     A, B, C, D : ndarray
         (n, n), (n, m), (p, n), (p, m).
-    noise : ndarray
-        [Q S; S' R], (n+p, n+p), positive semidefinite because it is a Gram matrix.
+    left : ndarray
+        [w; e] as rows of L, (n+p, k).
     radius : float
         Spectral radius of A as the regression gave it.
     """
@@ -72,8 +72,13 @@ class Regression(Sealed):
     B: np.ndarray
     C: np.ndarray
     D: np.ndarray
-    noise: np.ndarray
+    left: np.ndarray
     radius: float
+
+    @property
+    def noise(self) -> np.ndarray:
+        """[Q S; S' R], (n+p, n+p), positive semidefinite because it is a Gram matrix."""
+        return self.left @ self.left.T
 
 
 def solved(Y: np.ndarray, X: np.ndarray) -> np.ndarray:
@@ -148,7 +153,7 @@ def regress(d: Compressed, J: np.ndarray, p: int, m: int) -> Regression:
     T = solved(asked, known)
     left = asked - T @ known
     A, B, C, D = T[:n, :n], T[:n, n:], T[n:, :n], T[n:, n:]
-    return Regression(A, B, C, D, left @ left.T, spectral_radius(A))
+    return Regression(A, B, C, D, left, spectral_radius(A))
 
 
 def stabilized(d: Compressed, J: np.ndarray, found: Regression) -> Regression:
@@ -179,4 +184,4 @@ def stabilized(d: Compressed, J: np.ndarray, found: Regression) -> Regression:
     A = found.A * (min(1 / found.radius, LARGEST) / found.radius)
     B = solved(X1 - A @ X, U)
     left = np.concatenate([X1 - A @ X - B @ U, Y - found.C @ X - found.D @ U])
-    return replace(found, A=A, B=B, noise=left @ left.T)
+    return replace(found, A=A, B=B, left=left)

@@ -12,7 +12,8 @@ from __future__ import annotations
 import numpy as np
 
 from realization.core.errors import ShapeError
-from realization.stochastic.identification.data import Records, triangle
+from realization.stochastic.data import triangle
+from realization.stochastic.identification.data import Records
 from realization.systems.base import count
 
 
