@@ -236,16 +236,15 @@ def window_correlations(covariances: Any, past: int, future: int) -> np.ndarray:
     [0.5, 0.75, 0.9]
     """
     Lambda = covariance_window(covariances).astype(np.float64)
-    i, j, p = count("past", past), count("future", future), Lambda.shape[1]
-    if len(Lambda) < i + j or max(i, j) * p > LONGEST:
+    i, j = count("past", past), count("future", future)
+    if len(Lambda) < i + j:
         raise ShapeError(
-            f"windows of {i} and {j} steps of {p} numbers, and {len(Lambda)} covariances: at least {i + j} covariances "
-            f"and windows of at most {LONGEST} numbers are needed"
+            f"{len(Lambda)} covariances, but windows of {i} and {j} steps need at least {i + j} covariances"
         )
-    H = _joined(Lambda[np.add.outer(np.arange(j), np.arange(i)) + 1])
     # the past is listed backward in time, and so has the covariances of the reversed process
     W_f, error_f = _whitening(window_covariance(Lambda, j))
     W_p, error_p = _whitening(window_covariance(Lambda.swapaxes(1, 2), i))
+    H = _joined(Lambda[np.add.outer(np.arange(j), np.arange(i)) + 1])
     values = np.linalg.svd(W_f.T @ H @ W_p, compute_uv=False)
     if (excess := values.max(initial=0.0) - 1) > error_f + error_p:
         raise StructureError(
@@ -309,7 +308,12 @@ def covariances_of(data: Any) -> CovarianceModel | ContinuousCovarianceModel:
 
 
 def window_covariance(Lambda: np.ndarray, steps: int) -> np.ndarray:
-    """Covariance (steps p, steps p) of as many steps, none included."""
+    """Covariance (steps p, steps p) of as many steps, none included, refusing what is beyond a minute."""
+    if (size := steps * Lambda.shape[1]) > LONGEST:
+        raise ShapeError(
+            f"a window of {steps} steps is {size} numbers, need at most {LONGEST}; `window_length` says how many do, "
+            "and `canonical_correlations` and `mutual_information` need none"
+        )
     return block_toeplitz(Lambda[:steps]) if steps else np.zeros((0, 0))
 
 

@@ -188,7 +188,7 @@ def window_information(data: Any, past: int, future: int) -> float:
     Raises
     ------
     ShapeError
-        If data are of another kind, or a length is no whole number >= 0.
+        If data are of another kind, or a length is no whole number >= 0, or the windows are too long.
     StructureError
         If the window of i + j steps is degenerate: one of its numbers follows from the others.
 
@@ -203,7 +203,8 @@ def window_information(data: Any, past: int, future: int) -> float:
     """
     i, j = count("past", past), count("future", future)
     Lambda = autocovariances(data, i + j)
-    past_, future_, both = (_log_det(window_covariance(Lambda, k)) for k in (i, j, i + j))
+    # the longest first: what is too long is refused at once
+    both, past_, future_ = (_log_det(window_covariance(Lambda, k)) for k in (i + j, i, j))
     return (past_ + future_ - both) / 2
 
 

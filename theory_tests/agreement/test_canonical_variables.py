@@ -247,6 +247,7 @@ def test_a_faint_state_counts(size):
         (lambda: window_length(random_process(2, 1, 1), atol=0.0), ShapeError, "atol is 0.0"),
         (lambda: window_length(power_system()), ShapeError, "window of a ContinuousStochasticSSM"),
         (lambda: information([0.5, 1.5]), ShapeError, "the entry 1.5, but numbers between 0 and 1"),
+        (lambda: window_information(random_process(1, 1, 1), 4000, 4000), ShapeError, "need at most 4096"),
         (lambda: information([0.5j]), ShapeError, "dtype complex128"),
         (lambda: information(0.5), ShapeError, r"has shape \(\)"),
         (lambda: information([np.nan]), ShapeError, "NaN"),
