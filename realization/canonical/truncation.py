@@ -64,7 +64,7 @@ def balanced_truncation(system: Any, order: int) -> Reduction:
     (1, True)
     """
     found = factors(one(system))
-    L, R = _bases(found, count("order", order))
+    L, R = bases(found, count("order", order))
     return _reduction("balanced truncation", system, project(system, L, R), L, R)
 
 
@@ -103,7 +103,7 @@ def singular_perturbation(system: Any, order: int) -> Reduction:
     """
     found = factors(one(system))
     r, k = count("order", order), max(order, int((found.noise < found.S).sum()))
-    L, R = _bases(found, k)
+    L, R = bases(found, k)
     return _reduction("singular perturbation", system, at_rest(project(system, L, R), r), L[:r], R[:, :r])
 
 
@@ -131,7 +131,8 @@ def at_rest(system: Any, order: int) -> Any:
     return replace(s, A=A, B=B, C=C, D=D)
 
 
-def _bases(found: Balance, order: int) -> tuple[np.ndarray, np.ndarray]:
+def bases(found: Balance, order: int) -> tuple[np.ndarray, np.ndarray]:
+    """L_r = S_r^(-1/2) U_r' M' and R_r = L V_r S_r^(-1/2), refusing an order that rounding does not leave."""
     n, S = len(found.S), found.S
     if order > n or (order and S[order - 1] <= found.noise):
         above = int((found.noise < S).sum())
@@ -146,10 +147,14 @@ def _bases(found: Balance, order: int) -> tuple[np.ndarray, np.ndarray]:
 def _reduction(method: str, system: Any, small: Any, L: np.ndarray, R: np.ndarray) -> Reduction:
     n, r, exact = len(R), len(L), _values(system)
     residual, size = _distance(system, small)
-    gap = float(exact[r - 1] / exact[r]) if 0 < r < n and exact[r] else np.inf
-    decision = Decision("order, given", r, gap, None, 1.0, gap > 1 + TIED, exact)
     dropped = f"{n - r} of {n} states, with Hankel singular values up to {exact[r:].max(initial=0.0):.1e}"
-    return Reduction(method, small, L, R, residual, 2 * float(exact[r:].sum()), size, (decision,), dropped)
+    return Reduction(method, small, L, R, residual, 2 * float(exact[r:].sum()), size, (given(exact, r),), dropped)
+
+
+def given(values: np.ndarray, r: int) -> Decision:
+    """The order r as a decision about values: open where the last that is kept and the next agree."""
+    gap = float(values[r - 1] / values[r]) if 0 < r < len(values) and values[r] else np.inf
+    return Decision("order, given", r, gap, None, 1.0, gap > 1 + TIED, values)
 
 
 def _values(system: Any) -> np.ndarray:

@@ -188,8 +188,11 @@ def require_decided(decisions: Iterable[Decision], advice: str) -> None:
 
 
 def at_least(least: float, name: str, x: float) -> float:
-    """Return x, refusing by name what is below `least` or NaN."""
-    x = float(x)
-    if not x >= least:
+    """Return x, refusing by name what is below `least`, NaN or no number."""
+    try:
+        number = float(x)
+    except (TypeError, ValueError):
+        number = np.nan
+    if not number >= least:
         raise ShapeError(f"{name} is {x}, but a number of at least {least:g} is needed")
-    return x
+    return number

@@ -319,8 +319,7 @@ def order_choice(choice: OrderChoice, *, ax: Any = None) -> Any:
     if not isinstance(choice, OrderChoice):
         raise ShapeError(f"choice is a {type(choice).__name__}; an OrderChoice is needed")
     ax, n = new_axes(ax), np.arange(len(choice.values))
-    tests = choice.criterion.startswith("Bartlett")
-    values = np.maximum(choice.values, 1e-16) if tests else choice.values  # smaller ones are rounding
+    values = np.maximum(choice.values, 1e-16) if choice.tested else choice.values  # one scale for what is rejected
     ax.plot(n, values, "o-", color=COLOURS[0], markersize=4, linewidth=1.2)
     best = choice.order
     ax.plot(n[[best]], values[[best]], "o", color=COLOURS[1], markersize=9, label=f"order {best}", zorder=3)
@@ -328,9 +327,9 @@ def order_choice(choice: OrderChoice, *, ax: Any = None) -> Any:
         ring = {"markerfacecolor": "none", "markeredgecolor": COLOURS[1], "markeredgewidth": 1.4, "markersize": 11}
         second, open_ = choice.runner_up, "" if choice.decided else ", undecided"
         ax.plot(n[[second]], values[[second]], "o", **ring, label=f"next best, {second}{open_}", zorder=3)
-    if tests:
+    if choice.tested:
         ax.set_yscale("log")
-    return finish(ax, xlabel="order, $n$", ylabel=f"$p$, {choice.criterion}" if tests else choice.criterion)
+    return finish(ax, xlabel="order, $n$", ylabel=f"$p$, {choice.criterion}" if choice.tested else choice.criterion)
 
 
 def _of_output(i: int, p: int) -> dict[str, Any]:

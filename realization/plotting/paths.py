@@ -45,7 +45,8 @@ def paths(
     ['made forward ⟶', '⟵ made backward']
     """
     lanes = {name: _path(name, y) for name, y in named("drawn", drawn).items()}
-    if strange := sorted(set(backward) - set(lanes)):
+    backward = {backward} if isinstance(backward, str) else set(backward)
+    if strange := sorted(backward - set(lanes)):
         raise ShapeError(f"backward names {', '.join(strange)}, not among {', '.join(lanes)}")
     ax, floor, T = new_axes(ax, (4.8, 1 + 1.2 * max(len(lanes), 1))), 0.0, 1
     for k, (name, y) in enumerate(lanes.items()):
@@ -86,7 +87,7 @@ def covariance_sequence(truth: Any, found: Mapping[str, Any] | None = None, *, a
     Raises
     ------
     ShapeError
-        If a number is not finite, or there is no middle: an even number of lags, or numbers that differ.
+        If a number is not real and finite, or there is no middle: an even number of lags, or numbers that differ.
 
     Examples
     --------
@@ -94,8 +95,8 @@ def covariance_sequence(truth: Any, found: Mapping[str, Any] | None = None, *, a
     >>> [line.get_xdata().tolist() for line in ax.lines if line.get_label() == "1000 steps"]
     [[-1, 0, 1]]
     """
-    truth = vector("truth", truth).real
-    marks = {name: vector(name, x).real for name, x in named("found", found or {}).items()}
+    truth = _real("truth", truth)
+    marks = {name: _real(name, x) for name, x in named("found", found or {}).items()}
     for name, x in {"truth": truth, **marks}.items():
         if len(x) != len(truth) or (len(x) % 2 == 0 and len(x)):
             raise ShapeError(
@@ -112,6 +113,12 @@ def covariance_sequence(truth: Any, found: Mapping[str, Any] | None = None, *, a
     if marks:
         legend_above(ax)
     return ax
+
+
+def _real(name: str, x: Any) -> np.ndarray:
+    if (x := vector(name, x)).imag.any():
+        raise ShapeError(f"{name} is complex; the covariances of one pair of real outputs are needed")
+    return x.real
 
 
 def _path(name: str, y: Any) -> np.ndarray:

@@ -14,13 +14,19 @@ from realization.stochastic.continuous_covariance import (
     continuous_covariance_model,
     continuous_spectral_density,
 )
-from realization.stochastic.continuous_faurre import continuous_faurre_set
+from realization.stochastic.continuous_faurre import (
+    continuous_backward_innovations_model,
+    continuous_faurre_set,
+    continuous_innovations_model,
+    continuous_maximum_phase_model,
+)
 from realization.stochastic.covariance import (
     CovarianceModel,
     autocovariances,
     covariance_model,
     spectral_density,
     state_covariance,
+    stationary,
 )
 from realization.stochastic.data import Windows, past_future
 from realization.stochastic.diagnosis import Diagnosis, diagnose, diagnose_run
@@ -29,12 +35,13 @@ from realization.stochastic.extension import (
     MatrixBall,
     MaximumEntropy,
     extend,
+    from_reflections,
     maximum_entropy_extension,
     next_covariance,
 )
 from realization.stochastic.extremal import Extremal, extremal, extremals, zero_groups
 from realization.stochastic.factors import covariance_condition, state_factor
-from realization.stochastic.faurre import FaurreSet, Membership, StateErrors, faurre_set
+from realization.stochastic.faurre import FaurreSet, Internality, Membership, StateErrors, faurre_set
 from realization.stochastic.frame import Frame, Moment, frame, moment
 from realization.stochastic.identification import (
     CovarianceRealization,
@@ -64,12 +71,13 @@ from realization.stochastic.information_criteria import (
 from realization.stochastic.information_filter import InformationRun, information_filter
 from realization.stochastic.joint import in_deviations, joint_covariance
 from realization.stochastic.kalman import KalmanRun, KalmanState, kalman_filter, step
-from realization.stochastic.levinson import Levinson, Positivity, from_reflections, levinson, positivity, step_down
+from realization.stochastic.levinson import Levinson, levinson, positivity, step_down
 from realization.stochastic.likelihood import FREE, Fit, Transform, fit, positive, stacked
 from realization.stochastic.normalized import nis, normalized_squares, standardize
 from realization.stochastic.order_selection import bartlett, bartlett_of_process, nic, svc
 from realization.stochastic.partial import PartialRealization, Recursion, partial_realization, shortest_recursion
 from realization.stochastic.positive_real import PositiveRealCertificate, positive_real
+from realization.stochastic.positivity import Positivity
 from realization.stochastic.posterior_sampling import sample_posterior
 from realization.stochastic.prescribed_zeros import RationalExtension, rational_extension
 from realization.stochastic.projection import Posterior, posterior
@@ -95,6 +103,7 @@ from realization.stochastic.splitting import (
     splitting,
 )
 from realization.stochastic.square_root import SquareRootRun, square_root_filter
+from realization.stochastic.square_root_smoother import SquareRootSmootherRun, square_root_smoother
 from realization.stochastic.steady import SteadyKalman, steady_state
 from realization.stochastic.steps import in_steps
 from realization.stochastic.stochastic_balancing import (
@@ -113,7 +122,7 @@ from realization.stochastic.whiteness import (
     ljung_box,
 )
 from realization.stochastic.window import block_toeplitz
-from realization.stochastic.wold import Innovations, Wold, innovations_algorithm, stationary, wold
+from realization.stochastic.wold import Wold, wold
 
 __all__ = [
     "FREE",
@@ -131,8 +140,8 @@ __all__ = [
     "HypothesisTest",
     "Identified",
     "InformationRun",
-    "Innovations",
     "Integrated",
+    "Internality",
     "KalmanRun",
     "KalmanState",
     "Levinson",
@@ -156,6 +165,7 @@ __all__ = [
     "SmootherRun",
     "Splitting",
     "SquareRootRun",
+    "SquareRootSmootherRun",
     "StateErrors",
     "SteadyKalman",
     "StochasticReduction",
@@ -177,8 +187,11 @@ __all__ = [
     "block_toeplitz",
     "canonical_correlations",
     "conditional_covariance",
+    "continuous_backward_innovations_model",
     "continuous_covariance_model",
     "continuous_faurre_set",
+    "continuous_innovations_model",
+    "continuous_maximum_phase_model",
     "continuous_spectral_density",
     "covariance_condition",
     "covariance_ho_kalman",
@@ -204,7 +217,6 @@ __all__ = [
     "in_steps",
     "information",
     "information_filter",
-    "innovations_algorithm",
     "innovations_model",
     "innovations_parameters",
     "joint_covariance",
@@ -251,6 +263,7 @@ __all__ = [
     "spectral_factor",
     "splitting",
     "square_root_filter",
+    "square_root_smoother",
     "stacked",
     "standardize",
     "state_covariance",

@@ -26,16 +26,17 @@ from typing import Any
 
 import numpy as np
 
-from realization.canonical.balanced import factors
+from realization.canonical.balanced import Balance, factors
 from realization.core.errors import ShapeError, StructureError
 from realization.core.frozen import Sealed
-from realization.linalg.decision import EPS, Decision, decide_rank
+from realization.linalg.decision import EPS, SAME_SIZE, Decision, decide_rank
 from realization.linalg.dense import spectral_abscissa, spectral_radius, two_norm
 from realization.linalg.gramians import continuous_hankel_singular_values, hankel_singular_values
 from realization.linalg.psd import positive_factor
 from realization.stochastic.continuous_covariance import ContinuousCovarianceModel, continuous_covariance_model
 from realization.stochastic.continuous_faurre import continuous_faurre_set
 from realization.stochastic.covariance import CovarianceModel, covariance_model
+from realization.stochastic.factors import gap
 from realization.stochastic.faurre import faurre_set
 from realization.stochastic.noise_matrix import checked, in_units, units
 from realization.stochastic.window import block_toeplitz, covariance_window
@@ -44,7 +45,8 @@ from realization.systems.continuous import ContinuousSSM
 from realization.systems.linear import LinearSSM
 from realization.systems.stochastic import ContinuousStochasticSSM, InnovationsSSM, StochasticSSM
 
-KINDS = (CovarianceModel, StochasticSSM, InnovationsSSM, ContinuousCovarianceModel, ContinuousStochasticSSM)
+COVARIANCES = (CovarianceModel, ContinuousCovarianceModel)
+KINDS = (*COVARIANCES, StochasticSSM, InnovationsSSM, ContinuousStochasticSSM)
 LONGEST = 4096  # rows of a window: its factorization takes about a minute there
 
 
@@ -123,7 +125,7 @@ def phase(data: Any) -> Phase:
     >>> found.system.B.round(4), round(found.rate, 4)
     (array([[0.317]]), 0.2679)
     """
-    data = covariances_of(data)
+    given, data = data, covariances_of(data)
     checked("canonical correlations", data)
     x = units(data)[0]
     data, continuous = in_units(data, x, np.ones(len(data.C))), isinstance(data, ContinuousCovarianceModel)
@@ -131,10 +133,10 @@ def phase(data: Any) -> Phase:
     n, p = full.K.shape
     B, C = full.K @ np.linalg.cholesky(full.R), (full.Kbar @ np.linalg.cholesky(full.Rbar)).T
     rate = np.exp(spectral_abscissa(full.predictor)) if continuous else spectral_radius(full.predictor)
-    # a Newton step does not see what it rounds itself, nor what rounds in K and R: a digit for the constants
-    error = 10 * (n + p) * EPS + sum(
-        e / (two_norm(P) or 1.0) for e, P in ((full.error, full.P_minus), (full.error_bar, full.Pbar_minus))
-    )
+    # a Newton step does not see what it rounds itself, nor what rounds in K and R: a digit for the constants; and
+    # what the covariances of a model lose near the unit circle, in P = A P A' + B B', is not seen in the data
+    error = 10 * (n + p) * EPS + (0.0 if isinstance(given, COVARIANCES) else 2 * n * EPS / gap(given))
+    error += sum(e / (two_norm(P) or 1.0) for e, P in ((full.error, full.P_minus), (full.error_bar, full.Pbar_minus)))
     system = (ContinuousSSM if continuous else LinearSSM)(data.A, B, C, np.zeros((p, p)))
     return Phase(system, x, error, float(rate), full.on_boundary)
 
@@ -177,21 +179,25 @@ def canonical_correlations(data: Any) -> CanonicalCorrelations:
     >>> canonical_correlations(CovarianceModel(A=[[0]], C=[[1]], G=[[-1]], Lambda0=[[2]])).ones
     1
     """
-    return correlations_of(phase(data))
+    found = phase(data)
+    return correlations_of(found, factors(found.system))
 
 
-def correlations_of(found: Phase) -> CanonicalCorrelations:
-    """Return the canonical correlations of the process with this phase."""
-    s, basis = found.system, factors(found.system)
+def correlations_of(found: Phase, basis: Balance) -> CanonicalCorrelations:
+    """Return the canonical correlations of the process with this phase, and these factors of its Gramians."""
+    s = found.system
     hankel = continuous_hankel_singular_values if isinstance(s, ContinuousSSM) else hankel_singular_values
     values = np.minimum(hankel(s.A, s.B, s.C), 1.0)
     # sigma moves by at most |dM| |L| + |M| |dL|, in units in which x_- has variances 1
     deviations = np.linalg.norm(basis.L, axis=1)[:, None]
     deviations = np.where(deviations > 0, deviations, 1.0)
     error = found.error * two_norm(basis.M * deviations) * two_norm(basis.L / deviations)
-    nonzero = decide_rank(values, scale=1.0, noise=error, what="order of the process")
-    # a zero on the boundary is a shared variable, however badly P_- is known there
-    ones = max(found.on_boundary, int((1 - values <= error).sum()))
+    # G is a difference of products, and no better than they are; what is above is no rounding, however small
+    noise = max(error, 10 * sum(s.B.shape) * EPS)
+    nonzero = decide_rank(values, scale=1.0, noise=noise, ceiling=SAME_SIZE * noise, what="order of the process")
+    # a zero on the circle is a shared variable, and one at 1 - 1e-6 is told from it: P_- knows it to half the digits
+    away = 1 - values
+    ones = max(int((away <= error).sum()), min(found.on_boundary, int((away <= 10 * error).sum())))
     return CanonicalCorrelations(values, nonzero, ones, error)
 
 
@@ -230,16 +236,15 @@ def window_correlations(covariances: Any, past: int, future: int) -> np.ndarray:
     [0.5, 0.75, 0.9]
     """
     Lambda = covariance_window(covariances).astype(np.float64)
-    i, j, p = count("past", past), count("future", future), Lambda.shape[1]
-    if len(Lambda) < i + j or max(i, j) * p > LONGEST:
+    i, j = count("past", past), count("future", future)
+    if len(Lambda) < i + j:
         raise ShapeError(
-            f"windows of {i} and {j} steps of {p} numbers, and {len(Lambda)} covariances: at least {i + j} covariances "
-            f"and windows of at most {LONGEST} numbers are needed"
+            f"{len(Lambda)} covariances, but windows of {i} and {j} steps need at least {i + j} covariances"
         )
-    H = _joined(Lambda[np.add.outer(np.arange(j), np.arange(i)) + 1])
     # the past is listed backward in time, and so has the covariances of the reversed process
     W_f, error_f = _whitening(window_covariance(Lambda, j))
     W_p, error_p = _whitening(window_covariance(Lambda.swapaxes(1, 2), i))
+    H = _joined(Lambda[np.add.outer(np.arange(j), np.arange(i)) + 1])
     values = np.linalg.svd(W_f.T @ H @ W_p, compute_uv=False)
     if (excess := values.max(initial=0.0) - 1) > error_f + error_p:
         raise StructureError(
@@ -303,7 +308,12 @@ def covariances_of(data: Any) -> CovarianceModel | ContinuousCovarianceModel:
 
 
 def window_covariance(Lambda: np.ndarray, steps: int) -> np.ndarray:
-    """Covariance (steps p, steps p) of as many steps, none included."""
+    """Covariance (steps p, steps p) of as many steps, none included, refusing what is beyond a minute."""
+    if (size := steps * Lambda.shape[1]) > LONGEST:
+        raise ShapeError(
+            f"a window of {steps} steps is {size} numbers, need at most {LONGEST}; `window_length` says how many do, "
+            "and `canonical_correlations` and `mutual_information` need none"
+        )
     return block_toeplitz(Lambda[:steps]) if steps else np.zeros((0, 0))
 
 

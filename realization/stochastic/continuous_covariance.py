@@ -18,9 +18,10 @@ import numpy as np
 
 from realization.core.errors import ShapeError, StructureError
 from realization.core.frozen import describe
+from realization.core.shapes import array
 from realization.linalg.dense import spectral_abscissa
 from realization.linalg.lyapunov import continuous_lyapunov
-from realization.stochastic.covariance import CovarianceModel
+from realization.stochastic.covariance import CovarianceModel, frequencies, resolved
 from realization.systems.base import of_kind
 from realization.systems.stochastic import ContinuousStochasticSSM, freeze_real
 
@@ -74,13 +75,13 @@ def decaying(A: np.ndarray) -> float:
     return abscissa
 
 
-def continuous_covariance_model(model: ContinuousStochasticSSM) -> ContinuousCovarianceModel:
+def continuous_covariance_model(model: Any) -> ContinuousCovarianceModel:
     """Return A, C, G = P C' + B D' and R = D D', with A P + P A' + B B' = 0.
 
     Parameters
     ----------
-    model : ContinuousStochasticSSM
-        Stable.
+    model : ContinuousStochasticSSM or ContinuousCovarianceModel
+        Stable.  Data come back as they are.
 
     Returns
     -------
@@ -102,7 +103,9 @@ def continuous_covariance_model(model: ContinuousStochasticSSM) -> ContinuousCov
     >>> data.G.round(12).tolist(), data.R.tolist()
     ([[0.5]], [[1.0]])
     """
-    of_kind("continuous covariance data", model, ContinuousStochasticSSM)
+    if isinstance(model, ContinuousCovarianceModel):
+        return model
+    of_kind("continuous covariance data", model, ContinuousCovarianceModel, ContinuousStochasticSSM)
     decaying(model.A)
     P = continuous_lyapunov(model.A, model.B @ model.B.T).X
     return ContinuousCovarianceModel(model.A, model.C, P @ model.C.T + model.B @ model.D.T, model.D @ model.D.T)
@@ -116,7 +119,7 @@ def continuous_spectral_density(data: Any, omega: Any) -> np.ndarray:
     data : ContinuousCovarianceModel or ContinuousStochasticSSM
         A model is stable.
     omega : array_like
-        (k,) frequencies in radians per unit of time.
+        (k,) frequencies in radians per unit of time; infinity is the limit, where Phi = R.
 
     Returns
     -------
@@ -126,22 +129,23 @@ def continuous_spectral_density(data: Any, omega: Any) -> np.ndarray:
     Raises
     ------
     ShapeError
-        If data are of another kind.
+        If data are of another kind, or omega is no row of real numbers.
     StructureError
-        If the spectral abscissa of a model is 0 or more.
+        If the spectral abscissa of a model is 0 or more, or there is a pole at one of the frequencies.
 
     Examples
     --------
     1 / (1 + w^2) and the noise 1:
 
     >>> model = ContinuousStochasticSSM(A=[[-1]], B=[[1, 0]], C=[[1]], D=[[0, 1]])
-    >>> continuous_spectral_density(model, [0, 1]).real.ravel().round(12)
-    array([2. , 1.5])
+    >>> continuous_spectral_density(model, [0, 1, np.inf]).real.ravel().round(12)
+    array([2. , 1.5, 1. ])
     """
-    data = data if isinstance(data, ContinuousCovarianceModel) else continuous_covariance_model(data)
-    s = 1j * np.atleast_1d(np.asarray(omega, dtype=np.float64))[:, None, None]
-    G = np.broadcast_to(data.G.astype(complex), (len(s), *data.G.shape))
-    Z = data.C @ np.linalg.solve(s * np.eye(len(data.A)) - data.A, G)
+    data = continuous_covariance_model(data)
+    omega = array("omega", omega)
+    far = np.isinf(omega) if omega.dtype.kind == "f" else np.zeros(omega.shape, dtype=bool)
+    Z = data.C @ resolved(data.A, 1j * frequencies(np.where(far, 1.0, omega)), data.G)
+    Z[np.atleast_1d(far)] = 0.0
     return data.R + Z + Z.conj().swapaxes(-1, -2)
 
 

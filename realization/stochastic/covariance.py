@@ -16,9 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from realization.core.errors import ShapeError
+from realization.core.errors import ShapeError, StructureError
 from realization.core.frozen import describe
+from realization.core.shapes import numbers
+from realization.linalg.arguments import matrices
+from realization.linalg.decision import EPS
+from realization.linalg.dense import powers_of_two
 from realization.linalg.lyapunov import discrete_lyapunov
+from realization.linalg.psd import covariance_factor
 from realization.systems.base import count, of_kind
 from realization.systems.stochastic import BackwardSSM, InnovationsSSM, StochasticSSM, freeze_real, stable
 
@@ -98,13 +103,14 @@ def covariance_model(model: Any) -> CovarianceModel:
 
     Parameters
     ----------
-    model : StochasticSSM or InnovationsSSM
-        Stable.
+    model : StochasticSSM, InnovationsSSM, BackwardSSM or CovarianceModel
+        Stable.  Of a backward model the same matrices are those of the dual; data come back as they are.
 
     Returns
     -------
     CovarianceModel
-        What all models of the same process share.
+        What all models of the same process share; a backward model, whose equations are those of the dual, has
+        A', C P A' + D B' and C' for A, C and G.
 
     Raises
     ------
@@ -119,13 +125,68 @@ def covariance_model(model: Any) -> CovarianceModel:
     >>> float(data.G[0, 0].round(6)), float(data.Lambda0[0, 0].round(6))
     (0.666667, 2.333333)
     """
-    of_kind("covariance data", model, StochasticSSM, InnovationsSSM)
+    if isinstance(model, CovarianceModel):
+        return model
+    of_kind("covariance data", model, CovarianceModel, StochasticSSM, InnovationsSSM, BackwardSSM)
     P = state_covariance(model)
     A, C = model.A, model.C
     if isinstance(model, InnovationsSSM):
         S, R = model.K @ model.R, model.R
     else:
         S, R = model.B @ model.D.T, model.D @ model.D.T
+    data = _read(A, C, P, S, R)
+    return data.dual if isinstance(model, BackwardSSM) else data
+
+
+def stationary(model: StochasticSSM, P: Any) -> CovarianceModel:
+    """Return the covariances of a model with the state covariance P: G = A P C' + B D', Lambda0 = C P C' + D D'.
+
+    Where A has eigenvalues on the unit circle that no noise reaches the model has many stationary states, and P says
+    how large the oscillations are.
+
+    Parameters
+    ----------
+    model : StochasticSSM
+        Stable or not.
+    P : array_like
+        (n, n), positive semidefinite, P = A P A' + B B'.
+
+    Returns
+    -------
+    CovarianceModel
+        Of the process.
+
+    Raises
+    ------
+    ShapeError
+        If the model is of another kind, or P has another shape, is not symmetric or not finite.
+    StructureError
+        If P is not positive semidefinite, or changes in a step; with the residual.
+
+    Examples
+    --------
+    y = (-1)^t xi + w(t), with E xi^2 = 3:
+
+    >>> data = stationary(StochasticSSM(A=[[-1]], B=[[0]], C=[[1]], D=[[1]]), [[3]])
+    >>> data.Lambda0, data.G
+    (array([[4.]]), array([[-3.]]))
+    """
+    of_kind("stationary covariances", model, StochasticSSM)
+    A, B, C, D, P = matrices("A: n n; B: n m; C: p n; D: p m; P: n n", A=model.A, B=model.B, C=model.C, D=model.D, P=P)
+    covariance_factor(P, what="P")
+    u = powers_of_two(np.sqrt(np.diag(P)))
+    change, size = np.abs(A @ P @ A.T + B @ B.T - P), np.abs(A) @ np.outer(u, u) @ np.abs(A.T) + np.outer(u, u)
+    bound = 100 * (len(A) + 1) * EPS * size  # three products of length n; digits to spare
+    if (change > bound).any():
+        i = np.unravel_index(np.argmax(change - bound), P.shape)
+        raise StructureError(
+            f"A P A' + B B' - P has an entry {change[i]:.3g}, need 0 up to {bound[i]:.1e}: P changes with time"
+        )
+    return _read(A, C, P, B @ D.T, D @ D.T)
+
+
+def _read(A: np.ndarray, C: np.ndarray, P: np.ndarray, S: np.ndarray, R: np.ndarray) -> CovarianceModel:
+    """The covariances of the output of a state with covariance P, Q S R those of the noise."""
     Lambda0 = C @ P @ C.T + R
     return CovarianceModel(A, C, A @ P @ C.T + S, (Lambda0 + Lambda0.T) / 2)
 
@@ -135,7 +196,7 @@ def autocovariances(data: Any, lags: int) -> np.ndarray:
 
     Parameters
     ----------
-    data : CovarianceModel, StochasticSSM or InnovationsSSM
+    data : CovarianceModel, StochasticSSM, InnovationsSSM or BackwardSSM
         A model is stable.
     lags : int
         Largest k.
@@ -157,7 +218,7 @@ def autocovariances(data: Any, lags: int) -> np.ndarray:
     >>> autocovariances(CovarianceModel(A=[[0.5]], C=[[1]], G=[[0.5]], Lambda0=[[2]]), 3).ravel()
     array([2.   , 0.5  , 0.25 , 0.125])
     """
-    data = data if isinstance(data, CovarianceModel) else covariance_model(data)
+    data = covariance_model(data)
     found, X = [data.Lambda0], data.G
     for _ in range(count("lags", lags)):
         found.append(data.C @ X)
@@ -170,7 +231,7 @@ def spectral_density(data: Any, omega: Any) -> np.ndarray:
 
     Parameters
     ----------
-    data : CovarianceModel, StochasticSSM or InnovationsSSM
+    data : CovarianceModel, StochasticSSM, InnovationsSSM or BackwardSSM
         A model is stable.
     omega : array_like
         (k,) frequencies in radians per step.
@@ -183,9 +244,9 @@ def spectral_density(data: Any, omega: Any) -> np.ndarray:
     Raises
     ------
     ShapeError
-        If data are of another kind.
+        If data are of another kind, or omega is no row of real numbers.
     StructureError
-        If the spectral radius of a model is 1 or more.
+        If the spectral radius of a model is 1 or more, or there is a pole at one of the frequencies.
 
     Examples
     --------
@@ -195,8 +256,36 @@ def spectral_density(data: Any, omega: Any) -> np.ndarray:
     >>> spectral_density(difference, [0, np.pi]).real.ravel()
     array([0., 4.])
     """
-    data = data if isinstance(data, CovarianceModel) else covariance_model(data)
-    z = np.exp(1j * np.atleast_1d(np.asarray(omega, dtype=np.float64)))[:, None, None]
-    G = np.broadcast_to(data.G.astype(complex), (len(z), *data.G.shape))
-    Z = data.C @ np.linalg.solve(z * np.eye(len(data.A)) - data.A, G)
+    data = covariance_model(data)
+    Z = data.C @ resolved(data.A, np.exp(1j * frequencies(omega)), data.G)
     return data.Lambda0 + Z + Z.conj().swapaxes(-1, -2)
+
+
+def frequencies(omega: Any) -> np.ndarray:
+    """Return omega as a row of real numbers, (k,); one number is a row of one.
+
+    Raises
+    ------
+    ShapeError
+        If it is none.
+    """
+    omega = np.atleast_1d(numbers("omega", omega))
+    if omega.ndim != 1 or omega.dtype.kind == "c":
+        raise ShapeError(f"omega has shape {omega.shape}, {omega.dtype}; real frequencies (k,) are needed")
+    return omega
+
+
+def resolved(A: np.ndarray, z: np.ndarray, B: np.ndarray) -> np.ndarray:
+    """inv(zI - A) B for each z, (k, n, m).
+
+    Raises
+    ------
+    StructureError
+        If some z is an eigenvalue of A.
+    """
+    B = np.broadcast_to(B.astype(complex), (len(z), *B.shape))
+    try:
+        return np.linalg.solve(z[:, None, None] * np.eye(len(A)) - A, B)
+    except np.linalg.LinAlgError:
+        pole = z[np.abs(z[:, None] - np.linalg.eigvals(A)).min(axis=1).argmin()]
+        raise StructureError(f"there is a pole at z = {pole:.6g}, one of the frequencies: leave it out") from None

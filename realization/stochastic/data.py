@@ -7,7 +7,7 @@ The most recent comes first in the past, so that with covariances
     E future(t) past(t)' = [C; C A; ...; C A^(j-1)] [G, A G, ..., A^(i-1) G]
 
 `past_future` writes the windows out; `triangle` has their inner products, and knows no T any more.
-Data have mean zero: what they have of a mean is to be subtracted first.
+Data have mean zero: a mean is to be subtracted first, else it counts as a state, one that never moves.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from realization.stochastic.kalman import KalmanRun
 from realization.stochastic.normalized import nis, standardize
 from realization.stochastic.significance import HypothesisTest, probability
 from realization.stochastic.whiteness import autocorrelations, cumulative_periodogram, hosking, ljung_box
-from realization.systems.base import of_kind
+from realization.systems.base import count, of_kind
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -120,7 +120,8 @@ def diagnose(e: Any, R: Any, *, lags: int | None = None, fitted: int = 0, level:
     R : array_like
         (p, p) or (T, p, p): the covariance that the model claims for them.
     lags : int, optional
-        Of the tests of colour.  Default: 20, or a fifth of the steps if that is less.
+        Of the tests of colour.  Default: 20 and those that the fitted parameters take, or a fifth of the steps
+        if that is less.
     fitted : int
         Parameters that were estimated from the same data: 2 n p for an innovations model of order n.
     level : float
@@ -153,16 +154,17 @@ def diagnose(e: Any, R: Any, *, lags: int | None = None, fitted: int = 0, level:
     if T < 10 or p == 0:
         raise StructureError(f"{T} steps of {p} outputs, need at least 10 of at least 1 to tell anything")
     each = probability(level) / 5
-    h = min(20, T // 5) if lags is None else lags
+    h = min(20 + count("fitted", fitted) // p, T // 5) if lags is None else lags
     colour = (
         hosking(z, h, fitted=fitted, level=each),
         ljung_box(z, h, fitted=fitted // p, level=each),
         cumulative_periodogram(z, level=each),
     )
-    # in units of the deviation that z has, lest one of the wrong size be called a drift as well
-    unit = np.nanstd(z, axis=0)
+    # in units of the deviation that z has, lest one of the wrong size be called a drift as well; no square of 1e200
+    x = z / np.nanmax(np.abs(z), axis=0)
+    x /= np.nanstd(x, axis=0)
     # run lengths are nearly exponential: the mean one that makes 2 p sums cross in T steps with probability `each`
-    sums = cusum(z / unit, h=cusum_threshold(0.5, 2 * p * T / each))
+    sums = cusum(x, h=cusum_threshold(0.5, 2 * p * T / each))
     return Diagnosis(colour, nis(e, R, level=each), sums.test(level=each), autocorrelations(z, h), sums, level)
 
 
@@ -175,7 +177,7 @@ def diagnose_run(run: KalmanRun, *, lags: int | None = None, fitted: int = 0, le
         Of one sequence, that stored the covariances.  Steps in which the state is still diffuse count as
         missing: their innovations have no finite covariance.
     lags : int, optional
-        Of the tests of colour.  Default: 20, or a fifth of the steps if that is less.
+        Of the tests of colour, as in `diagnose`.
     fitted : int
         Parameters that were estimated from the same data.
     level : float

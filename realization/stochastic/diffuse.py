@@ -1,6 +1,7 @@
 """A step of the filter while part of the state is unknown: cov x = P + k W W' with k without bound.
 
-Of outputs y = C x + D w, x(t+1) = A x + B w + (noise of covariance Q), one component after the other is taken,
+Of outputs y = C x + D w, x(t+1) = A x + B w + (noise of covariance Q), one component after the other is taken, the
+one that tells most first,
 
     y_i = h' s,    s = (x, w),    h = (C_i, D_i)
 
@@ -56,7 +57,7 @@ class DiffuseStep(Sealed):
 
     def log_likelihood(self, v: np.ndarray) -> np.ndarray:
         """-1/2 sum log 2 pi f_i + (u_i^2 / f_i where y_i is not diffuse), (...) for innovations (..., q)."""
-        u = v @ self.whitening.T
+        u = (self.whitening @ v[..., None])[..., 0]  # each by itself: its bits do not depend on the others
         return -0.5 * (np.log(2 * np.pi * self.variances) + np.where(self.tells, 0.0, u * u / self.variances)).sum(-1)
 
 
@@ -75,7 +76,12 @@ def diffuse_step(
     W = np.concatenate([W, np.zeros((r, W.shape[1]))])
     G, Z = np.zeros((n + r, q)), np.zeros((q, q))
     variances, tells = np.ones(q), np.zeros(q, bool)
-    for i, h in enumerate(np.concatenate([C, D], axis=1)):
+    H, left = np.concatenate([C, D], axis=1), list(range(q))
+    while left:
+        # what tells most comes first: a gain of 1 / |g| leaves P as large as its square, for others to take away
+        i = max(left, key=lambda i: np.sum((W.T @ H[i]) ** 2) / max(H[i] @ P @ H[i], np.finfo(float).tiny))
+        left.remove(i)
+        h = H[i]
         Z[i] = np.eye(q)[i] - h @ G
         g, m = W.T @ h, P @ h
         # a sum of n products is known to n eps times the sum of their magnitudes

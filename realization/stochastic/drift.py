@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -70,7 +71,7 @@ class Cusum(Sealed):
         """
         largest = np.concatenate([g.max(axis=0, initial=0.0) for g in (self.upper, self.lower)])
         steps = np.concatenate([self.observed, self.observed])
-        # a sum of 20/k is exceeded with probability exp(-40) a step: below the rounding of what follows
+        # a sum of 20/k is exceeded with probability exp(-40) a step: larger ones need no p-value of their own
         within = np.minimum(largest, min(LARGEST, 20 / self.k) if self.k else LARGEST)
         p = [false_alarm_probability(self.k, g, int(T)) if g else 1.0 for g, T in zip(within, steps, strict=True)]
         return HypothesisTest("CUSUM", largest, steps.astype(float), np.array(p, dtype=float), probability(level))
@@ -79,7 +80,8 @@ class Cusum(Sealed):
 def cusum(z: Any, *, k: float = 0.5, h: float = 5.0) -> Cusum:
     """g(t) = max(0, g(t-1) + z(t) - k) and the same of -z, for each output.
 
-    g is how far the sum of z - k has risen above its lowest value so far, 0 included; it is computed so.
+    g is how far the sum of z - k has risen above its lowest value so far, 0 included.  It is not computed so: one
+    large value would take the digits of all that come after it, while the recursion forgets it at 0.
 
     Parameters
     ----------
@@ -112,10 +114,10 @@ def cusum(z: Any, *, k: float = 0.5, h: float = 5.0) -> Cusum:
     >>> cusum(z).alarms, cusum(z[:100]).alarms
     ((105,), (None,))
     """
-    z = innovations(z)
+    z = innovations(z, "z")
     k, h = _positive("k", k), _positive("h", h)
     there = ~np.isnan(z)
-    upper, lower = (_height(np.where(there, s * z - k, 0.0)) for s in (1, -1))
+    upper, lower = (_reflected(np.where(there, s * z - k, 0.0)) for s in (1, -1))
     return Cusum(upper, lower, k, h, there.sum(axis=0))
 
 
@@ -170,7 +172,7 @@ def average_run_length(k: float, h: float, *, shift: float = 0.0) -> float:
 
 
 def false_alarm_probability(k: float, h: float, steps: int) -> float:
-    """P(g(t) > h for a t <= steps), g started at 0 and z standard normal.
+    """P(g(t) > h for a t <= steps) = (sum_{t < steps} Q^t a)(0), g started at 0 and z standard normal.
 
     Parameters
     ----------
@@ -182,7 +184,7 @@ def false_alarm_probability(k: float, h: float, steps: int) -> float:
     Returns
     -------
     float
-        1 - (row of Q^steps that belongs to 0) 1, Q the transitions below h.
+        Q are the transitions below h and a those above it; nothing is subtracted, so that small ones keep their digits.
 
     Raises
     ------
@@ -199,8 +201,10 @@ def false_alarm_probability(k: float, h: float, steps: int) -> float:
     0.632
     """
     k, h = _positive("k", k), _positive("h", h)
-    Q, _ = _chain(k, h)
-    return float(np.clip(1 - np.linalg.matrix_power(Q, count("steps", steps))[0].sum(), 0.0, 1.0))
+    Q, alarm = _chain(k, h)
+    # [Q a; 0 1]^steps = [Q^steps, sum Q^t a; 0, 1]
+    absorbing = np.block([[Q, alarm[:, None]], [np.zeros(len(Q)), 1.0]])
+    return float(min(np.linalg.matrix_power(absorbing, count("steps", steps))[0, -1], 1.0))
 
 
 def cusum_threshold(k: float, run_length: float) -> float:
@@ -223,7 +227,7 @@ def cusum_threshold(k: float, run_length: float) -> float:
     ShapeError
         If k is negative.
     StructureError
-        If the run length is below that of h = 0, 1/Phi(-k), or that of h = 100 is shorter.
+        If the run length is below that of h = 0, 1/Phi(-k), infinite, or above that of h = 100.
 
     Examples
     --------
@@ -234,7 +238,7 @@ def cusum_threshold(k: float, run_length: float) -> float:
     """
     least = average_run_length(_positive("k", k), 0.0)
     if not least <= run_length < np.inf:
-        raise StructureError(f"run length {run_length:.6g}, need at least {least:.6g}, that of h = 0")
+        raise StructureError(f"run length {run_length:.6g}, need at least {least:.6g}, that of h = 0, and a finite one")
     return _threshold(float(k), float(run_length))
 
 
@@ -243,15 +247,19 @@ def _threshold(k: float, run_length: float) -> float:
     from scipy.optimize import brentq
 
     h = 1.0
-    while average_run_length(k, h) < run_length:
-        h = LARGEST if h < LARGEST < 1.5 * h else 1.5 * h
+    while (longest := average_run_length(k, h)) < run_length:
+        if h == LARGEST:
+            raise StructureError(f"run length {run_length:.6g}, need at most {longest:.6g}, that of h = {h:g}; raise k")
+        h = min(1.5 * h, LARGEST)
     return float(brentq(lambda h: np.log(average_run_length(k, h) / run_length), 0.0, h, xtol=1e-10))
 
 
-def _height(s: np.ndarray) -> np.ndarray:
-    """S(t) - min(0, S(1), ..., S(t)), S the cumulative sum of s."""
-    S = np.cumsum(s, axis=0)
-    return S - np.minimum(np.minimum.accumulate(S, axis=0), 0.0)
+def _reflected(s: np.ndarray) -> np.ndarray:
+    """g(t) = max(0, g(t-1) + s(t)) from g = 0, for each column."""
+    g = np.empty_like(s)
+    for k, column in enumerate(s.T.tolist()):  # numbers of Python: an array of one costs ten times the addition
+        g[:, k] = list(accumulate(column, lambda g, s: max(0.0, g + s), initial=0.0))[1:]
+    return g
 
 
 def _chain(k: float, h: float) -> tuple[np.ndarray, np.ndarray]:

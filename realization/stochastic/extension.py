@@ -13,9 +13,21 @@ from typing import Any
 
 import numpy as np
 
+from realization.core.errors import ShapeError, StructureError
 from realization.core.frozen import Sealed
-from realization.stochastic.levinson import checked, extended, levinson
-from realization.stochastic.window import covariance_window, squeezed
+from realization.linalg.dense import two_norm
+from realization.stochastic.levinson import checked, levinson
+from realization.stochastic.positivity import judge, require_positive
+from realization.stochastic.schur_algorithm import schur
+from realization.stochastic.window import (
+    covariance_window,
+    diagonal_units,
+    entries,
+    exact,
+    factor,
+    right_divided,
+    squeezed,
+)
 from realization.systems.stochastic import InnovationsSSM
 
 
@@ -112,8 +124,41 @@ def extend(covariances: Any, reflections: Any) -> np.ndarray:
     ['1', '1/2', '1/2', '1/3']
     """
     Lambda = covariance_window(covariances)
-    *_, lattice = checked(Lambda)
-    return squeezed(extended(Lambda, lattice, reflections), covariances)
+    return squeezed(continued(Lambda, reflections), covariances)
+
+
+def from_reflections(Lambda0: Any, reflections: Any) -> np.ndarray:
+    """Return the covariances with given reflections: the inverse of `levinson` and of `schur`.
+
+    Parameters
+    ----------
+    Lambda0 : array_like
+        (p, p), or a number where p = 1.
+    reflections : array_like
+        (N, p, p), or (N,) where p = 1; each of norm below 1.
+
+    Returns
+    -------
+    ndarray
+        Lambda(0), ..., Lambda(N), (N+1, p, p), or (N+1,); of Fraction where p = 1 and Fractions came.
+
+    Raises
+    ------
+    ShapeError
+        If the shapes do not fit, or an entry is no finite real number.
+    StructureError
+        If Lambda0 is not positive definite, or a reflection has a norm of 1 or more; with its order.
+
+    Examples
+    --------
+    >>> [str(x) for x in from_reflections("1", ["1/2", "1/3"])]
+    ['1', '1/2', '1/2']
+    """
+    start = entries("Lambda0", Lambda0)
+    if start.ndim not in (0, 2):
+        raise ShapeError(f"Lambda0 has shape {start.shape}, but (p, p), or a number where p = 1, is needed")
+    Lambda = covariance_window(start[None], name="Lambda0")
+    return squeezed(continued(Lambda, reflections), start[None])
 
 
 def maximum_entropy_extension(covariances: Any) -> MaximumEntropy:
@@ -127,7 +172,8 @@ def maximum_entropy_extension(covariances: Any) -> MaximumEntropy:
     Returns
     -------
     MaximumEntropy
-        The model, stable, and its entropy rate.
+        The model, stable, and its entropy rate.  Its covariances are those given to eps / (1 - r)^2, r the modulus of
+        its largest pole: a window that is nearly singular, see `positivity`, has poles near the circle.
 
     Raises
     ------
@@ -153,3 +199,59 @@ def maximum_entropy_extension(covariances: Any) -> MaximumEntropy:
     A = np.eye(N * p, k=p) + K @ C  # A - K C is the block shift
     rate = (p * np.log(2 * np.pi * np.e) + np.linalg.slogdet(R)[1]) / 2
     return MaximumEntropy(InnovationsSSM(A, K, C, R), float(rate))
+
+
+def continued(Lambda: np.ndarray, reflections: Any) -> np.ndarray:
+    """Lambda with one more covariance for each reflection, by Schur's algorithm the other way round.
+
+    V_n(n+1) = Delta = L Gamma Lbar',    V_m(n+1) = V_{m+1}(n+1) + U_m(n) Kbar_m',    Lambda(n+1) = V_0(n+1)
+
+    Raises
+    ------
+    ShapeError
+        If the reflections have other axes.
+    StructureError
+        If the window is not positive, a reflection has a norm of 1 or more, or the errors vanish in rounding before it.
+    """
+    Gamma, p = _of_width(reflections, Lambda.shape[-1]), Lambda.shape[-1]
+    if exact(Lambda) != exact(Gamma) or p > 1:  # a square root, or floats on either side
+        Lambda, Gamma = Lambda.astype(np.float64), Gamma.astype(np.float64)
+    found, units = schur(Lambda), diagonal_units(Lambda)
+    U, K, Kbar = list(found.last_row), list(found.gains), list(found.backward_gains)  # U_m(n), m = 0 ... n
+    # of one output S itself, which needs no root
+    L, Lbar = (S if p == 1 else factor(S) for S in (found.errors[-1], found.backward_errors[-1]))
+    for each in Gamma:
+        n = len(U) - 1
+        require_positive(judge(n, np.diag(np.diag(L)), units, 0.0))
+        if not (size := abs(each[0, 0]) if p == 1 else two_norm(each)) < 1:
+            raise StructureError(f"reflection {n + 1} has norm {float(size):.6g}, need < 1: no process has it")
+        V, k, kbar, L, Lbar = _reflected(each, L, Lbar)
+        K.append(k)
+        Kbar.append(kbar)
+        row = [L if p == 1 else L @ L.T]
+        for m in reversed(range(n)):
+            V = V + U[m] @ Kbar[m].T
+            row.append(U[m] - V @ K[m].T)
+        U = [V, *reversed(row)]
+        Lambda = np.concatenate([Lambda, V[None]])
+    return Lambda
+
+
+def _reflected(Gamma: np.ndarray, L: np.ndarray, Lbar: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Delta, K, Kbar, and factors of the next S = L (I - Gamma Gamma') L': products, so that nothing cancels."""
+    if len(L) == 1:
+        S = (1 - Gamma) * (1 + Gamma) * L
+        return Gamma * L, Gamma, Gamma, S, S
+    K, Kbar, I = right_divided(L @ Gamma, Lbar), right_divided(Lbar @ Gamma.T, L), np.eye(len(L))
+    return L @ Gamma @ Lbar.T, K, Kbar, L @ factor(I - Gamma @ Gamma.T), Lbar @ factor(I - Gamma.T @ Gamma)
+
+
+def _of_width(reflections: Any, p: int) -> np.ndarray:
+    """Reflections (N, p, p), a row of numbers where p = 1."""
+    Gamma = entries("reflections", reflections)
+    if Gamma.ndim == 1 and (p == 1 or not Gamma.size):  # a row of none is one for any p
+        Gamma = Gamma.reshape(len(Gamma), p, p)
+    if Gamma.shape[1:] != (p, p):
+        needed = f"(N, {p}, {p})" + ", or (N,)," * (p == 1)
+        raise ShapeError(f"reflections has shape {Gamma.shape}, but {needed} is needed; p={p} (from Lambda(0))")
+    return Gamma

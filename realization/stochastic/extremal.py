@@ -4,7 +4,8 @@
 
 The zeros that belong to V move to their reciprocals (in continuous time to their negatives), the others stay.
 V = 0 gives P_-, the whole space P_+; a larger subspace gives a larger P.  With k zeros that can move one by one
-there are 2^k corners.  Their states are functions of the outputs: the error given all of them, Q - Q O Q, is 0.
+there are 2^k corners.  They are the internal realizations: their states are functions of the outputs, and what is
+left of them given all outputs, Q - Q O Q, is 0.  A repeated zero has more of them, one for each subspace.
 """
 
 from __future__ import annotations
@@ -17,11 +18,14 @@ import numpy as np
 
 from realization.core.errors import ShapeError, StructureError
 from realization.core.frozen import Sealed
+from realization.core.shapes import array
 from realization.linalg.block_schur import block_diagonal_schur
 from realization.linalg.decision import EPS
 from realization.linalg.dense import two_norm
 from realization.stochastic.faurre import FaurreSet
+from realization.stochastic.noise_matrix import reflected
 from realization.stochastic.smallest import inverse
+from realization.systems.base import count, of_kind
 
 GROUPS = 12  # 4096 models
 
@@ -60,6 +64,11 @@ def zero_groups(full: FaurreSet) -> tuple[np.ndarray, ...]:
     -------
     tuple of ndarray
         A real zero, a complex pair, or a cluster whose members rounding cannot tell apart.
+
+    Raises
+    ------
+    ShapeError
+        If full is of another kind.
     """
     return tuple(values for values, _ in _groups(full))
 
@@ -82,7 +91,7 @@ def extremal(full: FaurreSet, flipped: Sequence[int] = ()) -> Extremal:
     Raises
     ------
     ShapeError
-        If an index is out of range, or comes twice.
+        If full is of another kind, or an index is no whole number, out of range, or comes twice.
     StructureError
         If there are zeros on the boundary, or V' O V is singular to rounding.
 
@@ -94,10 +103,10 @@ def extremal(full: FaurreSet, flipped: Sequence[int] = ()) -> Extremal:
     [[0.2679], [3.7321]]
     """
     groups = _groups(full)
-    chosen = tuple(sorted(int(i) for i in flipped))
+    chosen = tuple(sorted(count("an index in flipped", i) for i in np.atleast_1d(array("flipped", flipped))))
     if len(set(chosen)) < len(chosen) or not set(chosen) <= set(range(len(groups))):
         raise ShapeError(f"flipped is {chosen}; different numbers from 0 to {len(groups) - 1} are needed")
-    zeros = [full.flip(values) if i in chosen else values for i, (values, _) in enumerate(groups)]
+    zeros = [reflected(full.data, values) if i in chosen else values for i, (values, _) in enumerate(groups)]
     P, error = full.P_minus, full.error
     if chosen:
         x = full.units[: len(P)]
@@ -123,6 +132,8 @@ def extremals(full: FaurreSet) -> tuple[Extremal, ...]:
 
     Raises
     ------
+    ShapeError
+        If full is of another kind.
     StructureError
         If there are zeros on the boundary, or more than 12 groups.
     """
@@ -134,6 +145,7 @@ def extremals(full: FaurreSet) -> tuple[Extremal, ...]:
 
 def _groups(full: FaurreSet) -> list[tuple[np.ndarray, np.ndarray]]:
     """Zeros and a basis of their invariant subspace, in units, by groups."""
+    of_kind("zeros by groups", full, FaurreSet)
     x = full.units[: len(full.data.A)]
     found = block_diagonal_schur(full.predictor * x / x[:, None])
     ends = np.cumsum([0, *found.blocks])

@@ -18,6 +18,9 @@ Seen from P_- the set is the inverse of a cone: with F = A - K C and the weight 
 
 are all P > P_-, with P_+ = P_- + inv(O) at the far end.  With Q = P - P_-, the error of the prediction of the
 state from past outputs, Q - Q O Q is its error given all outputs, past and future.
+
+A realization with as many noises as outputs is internal: its state is a function of the outputs, past and future.
+One with more is external (Lindquist and Picci).
 """
 
 from __future__ import annotations
@@ -29,14 +32,15 @@ import numpy as np
 
 from realization.core.errors import ShapeError, StructureError
 from realization.core.frozen import Sealed
+from realization.core.shapes import numbers
 from realization.linalg.arguments import matrices
-from realization.linalg.decision import EPS, at_least
+from realization.linalg.decision import EPS, Decision, at_least
 from realization.linalg.dense import two_norm
 from realization.linalg.lyapunov import continuous_lyapunov, discrete_lyapunov
 from realization.linalg.psd import PositiveFactor, positive_factor
 from realization.stochastic.continuous_covariance import ContinuousCovarianceModel
 from realization.stochastic.covariance import CovarianceModel, covariance_model
-from realization.stochastic.noise_matrix import checked, noise_matrix, noise_rounding, units
+from realization.stochastic.noise_matrix import checked, noise_matrix, noise_rounding, reflected, units
 from realization.stochastic.smallest import inverse, least
 from realization.systems.stochastic import ContinuousStochasticSSM, StochasticSSM
 
@@ -61,6 +65,25 @@ class Membership:
 
     def __bool__(self) -> bool:
         return self.verdict != "outside"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Internality:
+    """Whether a state lies in the space of the outputs, past and future.
+
+    Parameters
+    ----------
+    verdict : {"internal", "external", "undecided"}
+        As many noises as outputs, more, or a rank of M(P) that rounding leaves open.
+    rank : Decision
+        How the number of noises was decided.
+    """
+
+    verdict: Literal["internal", "external", "undecided"]
+    rank: Decision
+
+    def __bool__(self) -> bool:
+        return self.verdict == "internal"
 
 
 class StateErrors(NamedTuple):
@@ -165,7 +188,7 @@ class FaurreSet(Sealed):
 
         In continuous time their negatives.  P_+ itself is not used: it would lose its condition in digits.
         """
-        return self.flip(np.linalg.eigvals(self.backward_predictor))
+        return reflected(self.data, np.linalg.eigvals(self.backward_predictor))
 
     def noise_matrix(self, P: Any) -> np.ndarray:
         """M(P), the covariance [Q S; S' R] of the noise in a model with state covariance P.
@@ -213,7 +236,7 @@ class FaurreSet(Sealed):
         error = self._noise(P, atol)
         return Membership("inside" if margin > error else "outside" if margin < -error else "boundary", margin, error)
 
-    def between(self, share: float) -> np.ndarray:
+    def between(self, share: Any) -> np.ndarray:
         """(1 - share) P_- + share P_+.
 
         Parameters
@@ -229,11 +252,12 @@ class FaurreSet(Sealed):
         Raises
         ------
         ShapeError
-            If share is outside [0, 1].
+            If share is no number of [0, 1].
         StructureError
             If there is no P_+ and share is not 0.
         """
-        if not 0 <= share <= 1:
+        share = numbers("share", share)
+        if share.ndim or share.dtype.kind == "c" or not 0 <= share <= 1:
             raise ShapeError(f"share is {share}, but a number from 0 (P_-) to 1 (P_+) is needed")
         return self.P_minus if share == 0 else (1 - share) * self.P_minus + share * self.P_plus
 
@@ -262,13 +286,15 @@ class FaurreSet(Sealed):
         X, Y = self._state_units, self.weight + self._gramian(W)
         return self.P_minus + X * inverse(X * (Y + Y.T) / 2, "O + X")
 
-    def smoothing_error(self, P: Any) -> np.ndarray:
+    def smoothing_error(self, P: Any, *, atol: float | None = None) -> np.ndarray:
         """Q - Q O Q with Q = P - P_-: covariance of the state given all outputs, past and future.
 
         Parameters
         ----------
         P : array_like
-            (n, n), symmetric.
+            (n, n), symmetric, in the set.
+        atol : float, optional
+            As for `noise_factor`.
 
         Returns
         -------
@@ -280,18 +306,20 @@ class FaurreSet(Sealed):
         ShapeError
             If P has another shape or is not symmetric.
         StructureError
-            If there are zeros on the boundary.
+            If M(P) has an eigenvalue below minus its error, or there are zeros on the boundary.
         """
-        Q = self._symmetric("P", P) - self.P_minus
+        Q = self._covariance(P, atol) - self.P_minus
         return Q - Q @ self.weight @ Q
 
-    def state_errors(self, P: Any) -> StateErrors:
+    def state_errors(self, P: Any, *, atol: float | None = None) -> StateErrors:
         """What past, future and all outputs leave unknown of the state in a model with covariance P.
 
         Parameters
         ----------
         P : array_like
             (n, n), symmetric, in the set.
+        atol : float, optional
+            As for `noise_factor`.
 
         Returns
         -------
@@ -303,10 +331,10 @@ class FaurreSet(Sealed):
         ShapeError
             If P has another shape or is not symmetric.
         StructureError
-            If there are zeros on the boundary.
+            As for `smoothing_error`.
         """
-        P = self._symmetric("P", P)
-        return StateErrors(P - self.P_minus, P - P @ self.Pbar_minus @ P, self.smoothing_error(P))
+        both, P = self.smoothing_error(P, atol=atol), self._symmetric("P", P)
+        return StateErrors(P - self.P_minus, P - P @ self.Pbar_minus @ P, both)
 
     def noise_factor(self, P: Any, *, atol: float | None = None) -> PositiveFactor:
         """M(P) = [B; D] [B; D]' with as many columns as M(P) has rank, and how the rank was decided.
@@ -332,9 +360,35 @@ class FaurreSet(Sealed):
         """
         P = self._symmetric("P", P)
         U, what = np.outer(self.units, self.units), "the covariance M(P) of the noise"
-        atol = max(self.error, len(P) * EPS * two_norm(P / self._state_units)) if atol is None else atol
-        found = positive_factor(noise_matrix(self.data, P) / U, noise=self._noise(P, atol), what=what)
+        found = positive_factor(noise_matrix(self.data, P) / U, noise=self._noise(P, self._error(P, atol)), what=what)
         return replace(found, F=self.units[:, None] * found.F)
+
+    def internal(self, P: Any, *, atol: float | None = None) -> Internality:
+        """Whether the state of the model with covariance P is a function of the outputs: rank M(P) = p.
+
+        Its noise is then W^(-1) y, and lies with the state in the space H of the outputs.  More noises than p have
+        no room there.
+
+        Parameters
+        ----------
+        P : array_like
+            (n, n), symmetric, in the set.
+        atol : float, optional
+            As for `noise_factor`.
+
+        Returns
+        -------
+        Internality
+            Internal, external or undecided; true where internal.
+
+        Raises
+        ------
+        ShapeError, StructureError
+            As for `noise_factor`.
+        """
+        rank = self.noise_factor(P, atol=atol).rank
+        verdict: Literal["internal", "external"] = "internal" if rank.choice == len(self.data.C) else "external"
+        return Internality(verdict if rank.decided else "undecided", rank)
 
     def model(self, P: Any, *, atol: float | None = None) -> Any:
         """The model of the process whose state has covariance P, with rank M(P) noises.
@@ -359,24 +413,6 @@ class FaurreSet(Sealed):
         A, C, F, n = self.data.A, self.data.C, self.noise_factor(P, atol=atol).F, len(self.data.A)
         return (StochasticSSM if self._discrete else ContinuousStochasticSSM)(A, F[:n], C, F[n:])
 
-    def flip(self, z: np.ndarray) -> np.ndarray:
-        """Return 1 / conj(z), or -conj(z) in continuous time: where a zero goes that changes sides.
-
-        Parameters
-        ----------
-        z : ndarray
-            Zeros.
-
-        Returns
-        -------
-        ndarray
-            Complex; infinite for z = 0 in discrete time.
-        """
-        if not self._discrete:
-            return np.asarray(-z.conj(), dtype=complex)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where(z == 0, np.inf, 1 / np.asarray(z.conj(), dtype=complex))
-
     @property
     def _discrete(self) -> bool:
         return isinstance(self.data, CovarianceModel)
@@ -395,6 +431,21 @@ class FaurreSet(Sealed):
         if skew > 1e-12 * np.abs(P).max(initial=0.0):  # products that are symmetric but for rounding
             raise ShapeError(f"{name} differs from its transpose by {skew:.1e}; a symmetric matrix is needed")
         return (P + P.T) / 2
+
+    def _covariance(self, P: Any, atol: float | None) -> np.ndarray:
+        """P, refused where no model has it."""
+        P = self._symmetric("P", P)
+        found = self.contains(P, atol=self._error(P, atol))
+        if not found:
+            raise StructureError(
+                f"M(P) has eigenvalue {found.margin:.3g}, known to {found.error:.1e}, need >= 0: no state of the "
+                "process has the covariance P"
+            )
+        return P
+
+    def _error(self, P: np.ndarray, atol: float | None) -> float:
+        """2-norm of the error of P, in units, where nothing is said of it: that of P_minus, or rounding."""
+        return max(self.error, len(P) * EPS * two_norm(P / self._state_units)) if atol is None else atol
 
     def _gramian(self, W: np.ndarray) -> np.ndarray:
         """X = F' X F + W, or 0 = F' X + X F + W."""
@@ -417,7 +468,7 @@ def faurre_set(data: Any) -> FaurreSet:
 
     Parameters
     ----------
-    data : CovarianceModel, StochasticSSM or InnovationsSSM
+    data : CovarianceModel, StochasticSSM, InnovationsSSM or BackwardSSM
         Stable.
 
     Returns
@@ -449,10 +500,10 @@ def faurre_set(data: Any) -> FaurreSet:
     (array([[0.1339746]]), array([[1.8660254]]))
     >>> [one.noise_factor(P).rank.choice for P in (one.P_minus, [[1.0]], one.P_plus)]
     [1, 2, 1]
-    >>> one.contains([[2]]).verdict
-    'outside'
+    >>> one.contains([[2]]).verdict, one.internal([[1]]).verdict, one.internal(one.P_plus).verdict
+    ('outside', 'external', 'internal')
     """
-    data = data if isinstance(data, CovarianceModel) else covariance_model(data)
+    data = covariance_model(data)
     checked("Faurre's set", data)
     return between_ends(data)
 

@@ -22,6 +22,7 @@ import numpy as np
 
 from realization.canonical.balanced import factors
 from realization.core.frozen import Sealed
+from realization.linalg.decision import EPS
 from realization.linalg.dense import two_norm
 from realization.linalg.lyapunov import continuous_lyapunov
 from realization.stochastic.canonical_correlations import phase
@@ -67,6 +68,9 @@ class Moment(Sealed):
         Which are x(0).
     before, after : ndarray
         Which are x(-i), ..., x(-1) and x(1), ..., x(j).
+    noise : float
+        2-norm of what rounding does to joint in units in which each variable has variance 1: more than rounding
+        of its entries where A makes large states small by cancellation.
     """
 
     joint: np.ndarray
@@ -75,6 +79,7 @@ class Moment(Sealed):
     state: np.ndarray
     before: np.ndarray
     after: np.ndarray
+    noise: float
 
     @property
     def scattering_pair(self) -> tuple[np.ndarray, np.ndarray]:
@@ -157,12 +162,12 @@ def moment(model: Any, past: int, future: int) -> Moment:
 
     >>> from realization.stochastic.splitting import principal_angles, splitting
     >>> now = moment(StochasticSSM(A=[[0.5]], B=[[1, 0]], C=[[1]], D=[[0, 1]]), 3, 3)
-    >>> splitting(now.joint, now.state, now.past, now.future).splits
+    >>> splitting(now.joint, now.state, now.past, now.future, noise=now.noise).splits
     True
 
     Past and future with the states in them intersect perpendicularly in it:
 
-    >>> angles = principal_angles(now.joint, *now.scattering_pair)
+    >>> angles = principal_angles(now.joint, *now.scattering_pair, noise=now.noise)
     >>> angles.perpendicular, angles.shared
     (True, 1)
     """
@@ -172,7 +177,21 @@ def moment(model: Any, past: int, future: int) -> Moment:
     index = np.arange(n * (T + 1) + p * T)
     x, y = index[: n * (T + 1)], index[n * (T + 1) :]
     joint = joint_covariance(model, T)
-    return Moment(joint, y[: p * i], y[p * i :], x[n * i : n * (i + 1)], x[: n * i], x[n * (i + 1) :])
+    noise = _rounding(model, joint[:n, :n], len(joint))
+    return Moment(joint, y[: p * i], y[p * i :], x[n * i : n * (i + 1)], x[: n * i], x[n * (i + 1) :], noise)
+
+
+def _rounding(model: Any, P: np.ndarray, N: int) -> float:
+    """What sums x+ = A x + B w, y = C x + D w lose: each rounds its terms, N (n + m) of them, F F' twice as much.
+
+    The covariance P from which they start may be off: from whatever it is, the states that follow split.
+    """
+    model = model.as_stochastic() if isinstance(model, InnovationsSSM) else model
+    E, F = np.vstack([model.A, model.C]), np.vstack([model.B, model.D])
+    terms = np.abs(E) @ np.sqrt(np.diag(P)) + np.linalg.norm(F, axis=1)
+    sums = np.sqrt(np.maximum(np.diag(E @ P @ E.T + F @ F.T), 0.0))
+    lost = float((terms[sums > 0] / sums[sums > 0]).max(initial=1.0))
+    return 2 * N * (len(P) + F.shape[1]) * EPS * lost
 
 
 def _own(data: Any) -> np.ndarray:

@@ -62,8 +62,10 @@ def information(correlations: Any) -> float:
             return np.inf
         correlations = correlations.values
     s = numbers("correlations", correlations)
-    if s.ndim != 1 or ((s < 0) | (s > 1)).any():
-        raise ShapeError(f"correlations is {s}, but one row of numbers between 0 and 1 is needed")
+    if s.ndim != 1 or s.dtype.kind == "c":
+        raise ShapeError(f"correlations has shape {s.shape} and dtype {s.dtype}, but one row of real numbers is needed")
+    if (outside := s[(s < 0) | (s > 1)]).size:
+        raise ShapeError(f"correlations has the entry {outside[0]:g}, but numbers between 0 and 1 are needed")
     with np.errstate(divide="ignore"):  # log 0 is meant
         return float(-np.sum(np.log1p(-s) + np.log1p(s)) / 2) + 0.0
 
@@ -186,7 +188,7 @@ def window_information(data: Any, past: int, future: int) -> float:
     Raises
     ------
     ShapeError
-        If data are of another kind, or a length is no whole number >= 0.
+        If data are of another kind, or a length is no whole number >= 0, or the windows are too long.
     StructureError
         If the window of i + j steps is degenerate: one of its numbers follows from the others.
 
@@ -201,7 +203,8 @@ def window_information(data: Any, past: int, future: int) -> float:
     """
     i, j = count("past", past), count("future", future)
     Lambda = autocovariances(data, i + j)
-    past_, future_, both = (_log_det(window_covariance(Lambda, k)) for k in (i, j, i + j))
+    # the longest first: what is too long is refused at once
+    both, past_, future_ = (_log_det(window_covariance(Lambda, k)) for k in (i + j, i, j))
     return (past_ + future_ - both) / 2
 
 

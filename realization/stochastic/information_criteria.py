@@ -40,6 +40,8 @@ class OrderChoice(Sealed):
         How much worse it is, in the units of `values`; for tests log10 of p over the level.
     decided : bool
         Whether the margin is above what chance moves it by: the criterion's docstring says how it is judged.
+    tested : bool
+        Whether `values` are the p-values of a sequence of tests.
     """
 
     criterion: str
@@ -48,6 +50,7 @@ class OrderChoice(Sealed):
     runner_up: int | None
     margin: float
     decided: bool
+    tested: bool = False
 
     def __str__(self) -> str:
         next_best = "" if self.runner_up is None else f", then {self.runner_up} (margin {self.margin:.3g})"

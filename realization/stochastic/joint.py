@@ -37,7 +37,7 @@ def joint_covariance(model: Any, steps: int | None = None, *, initial: InitialSt
     model : StochasticSSM, InnovationsSSM, BackwardSSM, TimeVaryingStochasticSSM or TimeVaryingBackwardSSM
         Continuous ones by way of `in_steps`.
     steps : int, optional
-        T.  Default, and largest number, for a model that varies: its own.
+        T.  Default, and largest number, for a model that varies: its own; the only one if it runs backward.
     initial : InitialState, optional
         Of the state from which the model starts: x(0), or z(T-1) or x(T) of one that runs backward; its
         mean is left aside.  Default: the stationary one; a model that varies has none.
@@ -68,11 +68,7 @@ def joint_covariance(model: Any, steps: int | None = None, *, initial: InitialSt
     of_kind("joint covariance", model, StochasticSSM, InnovationsSSM, BackwardSSM, *varying)
     model = model.as_stochastic() if isinstance(model, InnovationsSSM) else model
     if isinstance(model, varying):
-        T = len(model.A) if steps is None else count("steps", steps)
-        if initial is None or len(model.A) < T:
-            raise ShapeError(
-                f"{T} steps from {initial}; at most {len(model.A)}, and the state at the start, are needed"
-            )
+        T = varying_steps(model, steps, initial)
         A, B, C, D = model.A, model.B, model.C, model.D
     else:
         T = count("steps", steps)
@@ -84,6 +80,25 @@ def joint_covariance(model: Any, steps: int | None = None, *, initial: InitialSt
         x = scipy.linalg.cho_solve((regular_factor(model, rtol=0.0), True), x)
     J = np.concatenate([*x[:: order.step], *y[:: order.step]])
     return J @ J.T
+
+
+def varying_steps(model: Any, steps: int | None, initial: InitialState | None) -> int:
+    """T of a model that varies: one that runs backward starts at its own end, so that it makes all its steps.
+
+    Raises
+    ------
+    ShapeError
+        If T is another number, or the state at the start is missing.
+    """
+    own = len(model.A)
+    asked = own if steps is None else count("steps", steps)
+    if initial is None or asked > own:
+        raise ShapeError(f"{asked} steps from {initial}; at most {own}, and the state at the start, are needed")
+    if asked < own and isinstance(model, TimeVaryingBackwardSSM):
+        raise ShapeError(
+            f"{asked} steps of a model that starts at x({own}); {own} are needed, or a model of the first {asked}"
+        )
+    return asked
 
 
 def in_deviations(found: Any, wanted: Any) -> float:

@@ -17,14 +17,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from realization.core.errors import ShapeError, StructureError
 from realization.core.frozen import Sealed
 from realization.linalg.decision import EPS
-from realization.linalg.dense import two_norm
+from realization.stochastic.positivity import Positivity, judge, require_positive
 from realization.stochastic.window import (
     covariance_window,
     diagonal_units,
@@ -33,9 +33,9 @@ from realization.stochastic.window import (
     factor,
     identity,
     right_divided,
-    sign,
     squeezed,
     stacked,
+    symmetric,
 )
 
 
@@ -72,38 +72,6 @@ class Levinson(Sealed):
         return -self.forward[-1][1:]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Positivity:
-    """Whether a window of covariances belongs to a process, and the order at which this is seen.
-
-    Parameters
-    ----------
-    verdict : {"positive", "singular", "indefinite"}
-        T > 0; T singular, up to rounding, at this order first: y(t) is predicted without error from n values; T has a
-        negative eigenvalue at this order first.
-    order : int
-        n: the largest one where T > 0.
-    eigenvalue : float
-        The least one of S_n and Sbar_n, where Lambda(0) has ones on its diagonal.
-    threshold : float
-        What rounding of the covariances does to it, (n+1) p eps |A_n|^2; 0 where they are fractions.
-    """
-
-    verdict: Literal["positive", "singular", "indefinite"]
-    order: int
-    eigenvalue: float
-    threshold: float
-
-    def __str__(self) -> str:
-        needed = f"need > {self.threshold:.1e}"
-        return (
-            f"{self.verdict}: at order {self.order} the prediction error has eigenvalue {self.eigenvalue:.3g}, {needed}"
-        )
-
-
-_VERDICTS: dict[int, Any] = {1: "positive", 0: "singular", -1: "indefinite"}
-
-
 class Lattice(NamedTuple):
     """Both predictors of one order, their errors, and the gains of the step that led here."""
 
@@ -119,9 +87,7 @@ class Lattice(NamedTuple):
         K, Kbar = right_divided(Delta, self.Sbar), right_divided(Delta.T, self.S)
         zero = self.A[:1] * 0
         A, B = np.concatenate([self.A, zero]), np.concatenate([zero, self.B])
-        S, Sbar = self.S - K @ Delta.T, self.Sbar - Kbar @ Delta
-        if not exact(S):
-            S, Sbar = (S + S.T) / 2, (Sbar + Sbar.T) / 2
+        S, Sbar = symmetric(self.S - K @ Delta.T), symmetric(self.Sbar - Kbar @ Delta)
         return Lattice(A - K @ B, B - Kbar @ A, S, Sbar, K, Kbar)
 
     def predicted(self, Lambda: np.ndarray) -> np.ndarray:
@@ -237,6 +203,11 @@ def step_down(predictor: Any) -> np.ndarray:
     StructureError
         If a reflection is not below 1 in modulus: the polynomial has a root on or outside the unit circle.
 
+    Notes
+    -----
+    Each step divides by 1 - K^2: roots that crowd near the circle, such as ten at 0.99, cost floats all their digits.
+    Fractions are decided.
+
     Examples
     --------
     >>> [str(x) for x in step_down(["1/2", "1/4"])]
@@ -258,78 +229,6 @@ def step_down(predictor: Any) -> np.ndarray:
     return np.array(found, dtype=a.dtype)
 
 
-def from_reflections(Lambda0: Any, reflections: Any) -> np.ndarray:
-    """Return the covariances with given reflections: the inverse of `levinson`.
-
-    Lambda(n+1) = L Gamma Lbar' - sum_{i>0} A_n(i) Lambda(n+1-i).
-
-    Parameters
-    ----------
-    Lambda0 : array_like
-        (p, p), or a number where p = 1.
-    reflections : array_like
-        (N, p, p), or (N,) where p = 1; each of norm below 1.
-
-    Returns
-    -------
-    ndarray
-        Lambda(0), ..., Lambda(N), (N+1, p, p), or (N+1,); of Fraction where p = 1 and Fractions came.
-
-    Raises
-    ------
-    ShapeError
-        If the shapes do not fit, or an entry is no finite real number.
-    StructureError
-        If Lambda0 is not positive definite, or a reflection has a norm of 1 or more; with its order.
-
-    Examples
-    --------
-    >>> [str(x) for x in from_reflections("1", ["1/2", "1/3"])]
-    ['1', '1/2', '1/2']
-    """
-    start = array_of_one(Lambda0)
-    Lambda = covariance_window(start, name="Lambda0")
-    *_, lattice = checked(Lambda)
-    return squeezed(extended(Lambda, lattice, reflections), start)
-
-
-def array_of_one(Lambda0: Any) -> np.ndarray:
-    """Lambda(0) as a window of itself."""
-    return entries("Lambda0", Lambda0)[None]
-
-
-def extended(Lambda: np.ndarray, lattice: Lattice, reflections: Any) -> np.ndarray:
-    """Lambda with one more covariance for each reflection.
-
-    Raises
-    ------
-    ShapeError
-        If the reflections have other axes.
-    StructureError
-        If one has a norm of 1 or more, or the errors have vanished in rounding before it.
-    """
-    Gamma, p = entries("reflections", reflections), Lambda.shape[-1]
-    if Gamma.ndim == 1 and (p == 1 or not Gamma.size):  # a row of none is one for any p
-        Gamma = Gamma.reshape(-1, p, p)
-    if Gamma.shape[1:] != (p, p):
-        needed = f"(N, {p}, {p})" + ", or (N,)," * (p == 1)
-        raise ShapeError(f"reflections has shape {Gamma.shape}, but {needed} is needed; p={p} (from Lambda(0))")
-    if exact(Lambda) != exact(Gamma) or p > 1:  # a square root, or floats on either side
-        Lambda, Gamma = Lambda.astype(np.float64), Gamma.astype(np.float64)
-        lattice = Lattice(*(X.astype(np.float64) for X in lattice))
-    units = diagonal_units(Lambda)
-    for each in Gamma:
-        n = len(Lambda)
-        if p > 1:  # of one output the error is a product of 1 - Gamma^2
-            require_positive(_judge(n - 1, lattice, units))
-        if not (size := abs(each[0, 0]) if p == 1 else two_norm(each)) < 1:
-            raise StructureError(f"reflection {n} has norm {float(size):.6g}, need < 1: no process has it")
-        Delta = each * lattice.S if p == 1 else factor(lattice.S) @ each @ factor(lattice.Sbar).T
-        Lambda = np.concatenate([Lambda, (lattice.predicted(Lambda) + Delta)[None]])
-        lattice = lattice.step(Delta)
-    return Lambda
-
-
 def checked(Lambda: np.ndarray) -> Iterator[Lattice]:
     """The lattices of all orders.
 
@@ -341,25 +240,6 @@ def checked(Lambda: np.ndarray) -> Iterator[Lattice]:
     for lattice, found in judged(Lambda):
         require_positive(found)
         yield lattice
-
-
-def require_positive(found: Positivity) -> None:
-    """Refuse a window that is not positive definite.
-
-    Raises
-    ------
-    StructureError
-        With the order and the eigenvalue.
-    """
-    if found.verdict == "indefinite":
-        raise StructureError(f"covariances are not those of a process, {found}; estimate them from one record")
-    if found.verdict == "singular" and not found.order:
-        raise StructureError(f"Lambda(0) is {found}; drop an output")
-    if found.verdict == "singular":
-        raise StructureError(
-            f"covariances are {found}: the process is predicted without error from {found.order} values; "
-            f"give fewer than {found.order} lags"
-        )
 
 
 def judged(Lambda: np.ndarray) -> Iterator[tuple[Lattice, Positivity]]:
@@ -378,19 +258,17 @@ def judged(Lambda: np.ndarray) -> Iterator[tuple[Lattice, Positivity]]:
 
 def _judge(n: int, lattice: Lattice, units: np.ndarray) -> Positivity:
     """S_n and Sbar_n are positive definite together; in floats the smaller decides."""
-    sides = (_least(lattice.A, lattice.S, units), _least(lattice.B, lattice.Sbar, units))
-    least, threshold = min(sides, key=lambda side: side[0] - side[1])
+    forward = judge(n, lattice.S, units, _rounding(lattice.A, units))
     if exact(lattice.S):
-        return Positivity(_VERDICTS[sign(lattice.S)], n, least, 0.0)
-    verdict: Any = "positive" if least > threshold else "indefinite" if least < -threshold else "singular"
-    return Positivity(verdict, n, least, threshold)
+        return forward
+    backward = judge(n, lattice.Sbar, units, _rounding(lattice.B, units))
+    return min(forward, backward, key=lambda side: side.eigenvalue - side.threshold)
 
 
-def _least(A: np.ndarray, S: np.ndarray, units: np.ndarray) -> tuple[float, float]:
-    """The least eigenvalue of S_n, and what rounding does to it, in units of the outputs."""
-    least = np.linalg.eigvalsh(S.astype(np.float64) / np.outer(units, units)).min(initial=np.inf)
+def _rounding(A: np.ndarray, units: np.ndarray) -> float:
+    """What rounding of the covariances does to S_n = A_n T A_n', in units of the outputs."""
     rows = np.abs(A.astype(np.float64) * (units / units[:, None])).sum(axis=(0, 2))
-    return float(least), A.shape[0] * len(S) * EPS * float(rows.max(initial=0.0)) ** 2
+    return A.shape[0] * len(units) * EPS * float(rows.max(initial=0.0)) ** 2
 
 
 def reflection(K: np.ndarray, S: np.ndarray, Sbar: np.ndarray) -> np.ndarray:

@@ -55,15 +55,28 @@ def noise_matrix(data: Any, P: np.ndarray) -> np.ndarray:
     return (M + M.T) / 2
 
 
-def noise_rounding(data: Any, P: np.ndarray) -> np.ndarray:
-    """Bound of the rounding of each entry of M(P): (2n + 4) u of what its sums are made of, and as much again."""
-    A, C, G, P = (np.abs(X) for X in (data.A, data.C, data.G, P))
+def noise_size(data: Any, P: np.ndarray) -> np.ndarray:
+    """M(P) with the magnitude of each term in its place, (n+p, n+p): a rounding changes an entry by u times this."""
+    A, C, G, P, L0 = (np.abs(X) for X in (data.A, data.C, data.G, P, at_once(data)))
     if isinstance(data, ContinuousCovarianceModel):
-        size = np.block([[A @ P + P @ A.T, G + P @ C.T], [G.T + C @ P, np.abs(data.R)]])
+        size = np.block([[A @ P + P @ A.T, G + P @ C.T], [G.T + C @ P, L0]])
     else:
         E = np.vstack([A, C])
-        size = np.block([[P, G], [G.T, np.abs(data.Lambda0)]]) + E @ P @ E.T
-    return 4 * (len(A) + 4) * U * (size + size.T) / 2
+        size = np.block([[P, G], [G.T, L0]]) + E @ P @ E.T
+    return (size + size.T) / 2
+
+
+def noise_rounding(data: Any, P: np.ndarray) -> np.ndarray:
+    """Bound of the rounding of each entry of M(P): (2n + 4) u of what its sums are made of, and as much again."""
+    return 4 * (len(data.A) + 4) * U * noise_size(data, P)
+
+
+def reflected(data: Any, z: np.ndarray) -> np.ndarray:
+    """1 / conj(z), infinite for z = 0, or -conj(z) in continuous time: where zeros go that change sides; complex."""
+    if isinstance(data, ContinuousCovarianceModel):
+        return np.asarray(-z.conj(), dtype=complex)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(z == 0, np.inf, 1 / np.asarray(z.conj(), dtype=complex))
 
 
 def units(data: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -90,7 +90,8 @@ def normalized_squares(e: Any, R: Any) -> tuple[np.ndarray, np.ndarray]:
     (array([5., 1.]), array([2, 1]))
     """
     z = standardize(e, R)
-    return np.nansum(z**2, axis=1), (~np.isnan(z)).sum(axis=1)
+    with np.errstate(over="ignore"):  # beyond float64 is beyond every quantile
+        return np.nansum(z**2, axis=1), (~np.isnan(z)).sum(axis=1)
 
 
 def nis(e: Any, R: Any, *, window: int | None = None, level: float = 0.05) -> HypothesisTest:
@@ -145,7 +146,7 @@ def two_sided(q: np.ndarray, degrees: np.ndarray) -> np.ndarray:
     return np.where(degrees > 0, np.minimum(p, 1.0), 1.0)
 
 
-def innovations(e: Any) -> np.ndarray:
+def innovations(e: Any, name: str = "e") -> np.ndarray:
     """Return e (T, p) as float64, NaN being what is missing; refuse other shapes and infinities.
 
     Raises
@@ -153,13 +154,13 @@ def innovations(e: Any) -> np.ndarray:
     ShapeError
         With the shape that came.
     """
-    e = _real("e", e)
+    e = _real(name, e)
     if e.ndim != 2:
-        hint = "; one column is e[:, None]" if e.ndim == 1 else ""
-        raise ShapeError(f"e has shape {e.shape}, but (T, p) is needed{hint}")
+        hint = f"; one column is {name}[:, None]" if e.ndim == 1 else ""
+        raise ShapeError(f"{name} has shape {e.shape}, but (T, p) is needed{hint}")
     if np.isinf(e).any():
         raise ShapeError(
-            f"e has {np.isinf(e).sum()} infinite entries; numbers, or NaN where one is missing, are needed"
+            f"{name} has {np.isinf(e).sum()} infinite entries; numbers, or NaN where one is missing, are needed"
         )
     return e
 
@@ -176,9 +177,10 @@ def cholesky(R: np.ndarray, what: str = "R") -> np.ndarray:
     if np.isnan(R).any() or np.isinf(R).any():
         raise ShapeError(f"{what} has an entry that is NaN or infinite where e is given; finite numbers are needed")
     sizes = np.einsum("...ii->...i", R)
-    skew = np.abs(R - R.swapaxes(-1, -2)).max(initial=0.0)
-    if skew > 1e-9 * np.abs(R).max(initial=0.0):  # products that are symmetric but for rounding, with digits to spare
-        raise ShapeError(f"{what} differs from its transpose by {skew:.1e}; a symmetric matrix is needed")
+    skew = np.abs(R - R.swapaxes(-1, -2))
+    # products that are symmetric but for rounding, with digits to spare; each step by its own size
+    if (skew > 1e-9 * np.abs(R).max(axis=(-2, -1), keepdims=True, initial=0.0)).any():
+        raise ShapeError(f"{what} differs from its transpose by {skew.max():.1e}; a symmetric matrix is needed")
     try:
         L = np.linalg.cholesky(R)
         pivots = np.einsum("...ii->...i", L) ** 2

@@ -180,7 +180,8 @@ def nic(s: Any, N: int, p: int, *, inputs: int = 0) -> OrderChoice:
     Returns
     -------
     OrderChoice
-        Among 0 ... k: the number of s_k^2 above the price (2 p + inputs) log N / N of a state.  Decided as in `svc`.
+        Among 0 ... k: the number of s_k^2 above the price (2 p + inputs) log N / N of a state, never fewer than `svc`
+        takes, which wants the next one below by as much.  Decided as in `svc`.
 
     Raises
     ------
@@ -231,7 +232,7 @@ def _first_accepted(name: str, s: np.ndarray, Q: np.ndarray, degrees: np.ndarray
     else:
         runner_up = int(np.argmin(away[:order]))
     margin = float(min(above, below))
-    return OrderChoice(name, order, p, runner_up, margin, bool(margin >= np.log10(2)))
+    return OrderChoice(name, order, p, runner_up, margin, bool(margin >= np.log10(2)), tested=True)
 
 
 def _smallest_with_noise(name: str, left: np.ndarray, s: np.ndarray, N: int, price: int) -> OrderChoice:
@@ -248,9 +249,8 @@ def _smallest_with_noise(name: str, left: np.ndarray, s: np.ndarray, N: int, pri
 def _correlations(s: Any) -> np.ndarray:
     s = numbers("s", s)
     if s.ndim != 1 or s.dtype.kind == "c" or s.min(initial=0.0) < 0 or s.max(initial=0.0) > 1:
-        raise ShapeError(
-            f"s has shape {s.shape}, from {s.min(initial=0):.3g} to {s.max(initial=0):.3g}; a row in [0, 1]"
-        )
+        some = f" with entries from {s.min()} to {s.max()}" if s.size else ""
+        raise ShapeError(f"s has shape {s.shape}{some}; a row of numbers in [0, 1] is needed")
     if (np.diff(s) > 0).any():
         raise ShapeError("s increases; correlations are needed largest first")
     return s

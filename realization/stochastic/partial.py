@@ -19,11 +19,11 @@ from realization.canonical.ho_kalman import ho_kalman
 from realization.core.errors import ShapeError, StructureError
 from realization.core.frozen import Sealed
 from realization.linalg.decision import Decision, require_decided
-from realization.linalg.dense import spectral_radius
+from realization.linalg.dense import powers_of_two, spectral_radius
 from realization.linalg.rational import rationals
 from realization.stochastic.covariance import CovarianceModel
 from realization.stochastic.positive_real import PositiveRealCertificate, positive_real
-from realization.stochastic.window import covariance_window, exact
+from realization.stochastic.window import covariance_window, diagonal_units, exact
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -53,7 +53,7 @@ class PartialRealization(Sealed):
     decision : Decision
         Its order; open where the window does not determine the realization and one of them was taken.
     residual : float
-        Largest error of a Lambda(k), relative to the largest of them.
+        Largest error of a Lambda(k), relative to the largest of them, where the variances are about 1.
     spectral_radius : float
         Of A.
     certificate : PositiveRealCertificate or None
@@ -108,16 +108,18 @@ def partial_realization(covariances: Any) -> PartialRealization:
     if exact(Lambda) and Lambda.shape[-1] == 1:
         return _from_recursion(Lambda[:, 0, 0])
     Lambda = Lambda.astype(np.float64)
-    found = ho_kalman(Lambda)
+    u = powers_of_two(diagonal_units(Lambda))  # the rank is decided where the variances are about 1
+    scaled = Lambda / np.outer(u, u)
+    found = ho_kalman(scaled)
     N, (decision,) = len(Lambda) - 1, found.decisions
     require_decided([decision], "the order shows in exact covariances only; give it to `era` where they are estimates")
     if found.residual > (bound := 100 * found.bound):  # digits to spare for powers of an A that grows
         raise StructureError(
-            f"{N} lags do not determine a minimal realization: the Hankel matrix has rank {decision.choice}, and that "
-            f"order misses a lag by {found.residual:.1e}, need at most {bound:.1e}; give more lags"
+            f"lags up to {N} do not determine a minimal realization: the Hankel matrix has rank {decision.choice}, and "
+            f"that order misses a lag by {found.residual:.1e}, need at most {bound:.1e}; give more lags"
         )
-    A, G, C = found.system.A, found.system.B, found.system.C
-    size = float(np.linalg.norm(Lambda[1:], axis=(1, 2)).max(initial=0.0)) or 1.0
+    A, G, C = found.system.A, found.system.B * u, u[:, None] * found.system.C
+    size = float(np.linalg.norm(scaled[1:], axis=(1, 2)).max(initial=0.0)) or 1.0
     return _judged(CovarianceModel(A, C, G, Lambda[0]), decision, found.residual / size)
 
 

@@ -50,10 +50,11 @@ class PositiveRealCertificate(Sealed):
     margin : float
         Smallest eigenvalue of M(P); NaN where there is no such P.
     omega : float
-        Frequency at which the smallest eigenvalue of Phi is least: the refutation, where it is negative.
+        Frequency at which the smallest eigenvalue of Phi is least: the refutation, where it is negative.  With outputs
+        out of scale it is the eigenvalue in fitting units where that refutes and the other does not.
         Infinite where that is the limit in continuous time.
     vector : ndarray
-        (p,), complex, of norm 1: its eigenvector.
+        (p,), complex, of norm 1: its eigenvector, in the units of the data.
     density : float
         v* Phi v at that frequency.
     error : float
@@ -120,14 +121,30 @@ def positive_real(data: Any) -> PositiveRealCertificate:
     checked("the positive-real test", data)
     continuous = isinstance(data, ContinuousCovarianceModel)
     discrete, a = cayley_covariances(data) if continuous else (data, 1.0)
-    angle, v = least_density(discrete)
-    # near z = -1 the map of the circle to the axis loses digits that the limit R has
-    omega = angle if not continuous else np.inf if angle >= np.pi * (1 - 1e-8) else a * float(np.tan(angle / 2))
-    density, error = quadratic_density(data, omega, v)
+    x, y = units(discrete)
+    omega, v, density, error = _least(data, discrete, a, x, np.ones_like(y))
+    if density >= -error and (y != 1).any():  # a small output's density drowns in the rounding of a large one's
+        other = _least(data, discrete, a, x, y)
+        omega, v, density, error = other if other[2] < -other[3] else (omega, v, density, error)
     P = None if density < -error else next(_proofs(data, discrete), None)
     verdict: Verdict = "not positive real" if density < -error else "undecided" if P is None else "positive real"
     margin = np.nan if P is None else float(np.linalg.eigvalsh(noise_matrix(data, P)).min(initial=np.inf))
     return PositiveRealCertificate(verdict, P, margin, omega, v, density, error)
+
+
+def _least(
+    data: Any, discrete: CovarianceModel, a: float, x: np.ndarray, y: np.ndarray
+) -> tuple[float, np.ndarray, float, float]:
+    """Frequency, vector of norm 1, v* Phi v and its error, where Phi is least in these units of states and outputs."""
+    angle, v = least_density(in_units(discrete, x, y))
+    # near z = -1 the map of the circle to the axis loses digits that the limit R has
+    if isinstance(data, CovarianceModel):
+        omega = angle
+    else:
+        omega = np.inf if angle >= np.pi * (1 - 1e-8) else a * float(np.tan(angle / 2))
+    density, error = quadratic_density(in_units(data, x, y), omega, v)
+    size = float(np.linalg.norm(v / y)) or 1.0
+    return omega, v / y / size, density / size**2, error / size**2
 
 
 def refused(data: Any, error: RealizationError) -> RealizationError:
@@ -187,8 +204,7 @@ def density_pencil(data: CovarianceModel, level: float = 0.0) -> tuple[np.ndarra
 
 def least_density(data: CovarianceModel) -> tuple[float, np.ndarray]:
     """Return the frequency in [0, pi] at which the smallest eigenvalue of Phi is least, and the eigenvector."""
-    p, (x, _) = len(data.C), units(data)
-    data = in_units(data, x, np.ones(p))
+    p = len(data.C)
     if not p:
         return 0.0, np.zeros(0, dtype=complex)
     best, level = (0.0, np.zeros(p, dtype=complex)), np.inf

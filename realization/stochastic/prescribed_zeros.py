@@ -22,16 +22,16 @@ from scipy.linalg import hankel, toeplitz
 
 from realization.core.errors import ConvergenceError, ShapeError, StructureError
 from realization.core.frozen import Sealed
-from realization.core.shapes import numbers
 from realization.linalg.decision import EPS
 from realization.linalg.dense import spectral_radius
 from realization.stochastic.covariance import autocovariances
 from realization.stochastic.levinson import levinson, step_down
-from realization.stochastic.window import covariance_window
+from realization.stochastic.window import covariance_window, entries
 from realization.systems.stochastic import InnovationsSSM
 
 NEWTON_STEPS = 30  # a path is followed by three or four for each of its steps
 SHORTEST = 2.0**-30  # step along the path
+HALF = EPS**0.5  # half of the digits: known to less neither by its covariances nor by its polynomial it is no answer
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -49,7 +49,8 @@ class RationalExtension(Sealed):
     entropy_rate : float
         log(2 pi e R) / 2 in nats for each step.
     residual : float
-        Largest error of the covariances of the model, computed from its matrices, over c(0).
+        Largest error of the covariances of the model, computed from its matrices, over c(0): with poles near the
+        circle it grows, as floats cannot say where they are, although the polynomial is right.
     error : float
         Bound on the error of the polynomial a / sqrt(R) over its norm, from Newton and Kantorovich: the equation has a
         solution that near; infinite where their condition fails, rounding of the residual apart.
@@ -94,7 +95,8 @@ def rational_extension(covariances: Any, sigma: Any = (1.0,)) -> RationalExtensi
     StructureError
         If the covariances are not positive definite, with the order, or a root of sigma is not inside.
     ConvergenceError
-        If the path cannot be followed to its end: zeros or poles too near the circle for floats.
+        If the path cannot be followed to its end, or neither covariances nor polynomial are known to half of
+        the digits: zeros or poles too near the circle for floats.
 
     References
     ----------
@@ -150,7 +152,8 @@ def _follow(a: np.ndarray, L: np.ndarray, begin: np.ndarray, target: np.ndarray)
             residual = np.linalg.norm(paired(a) @ L @ a - target) / np.linalg.norm(target)
             raise ConvergenceError(
                 f"the path of extensions ends at {t:.6g} of the way after {taken} Newton steps, relative residual "
-                f"{residual:.1e}: zeros or poles are too near the unit circle; move the zeros inwards"
+                f"{residual:.1e}: zeros or poles are too near the unit circle, or the window is "
+                "nearly singular; move the zeros inwards"
             )
     return a, taken
 
@@ -183,18 +186,25 @@ def _certified(a: np.ndarray, s: np.ndarray, c: np.ndarray, L: np.ndarray, steps
     n, monic, R = len(a) - 1, a / a[0], float(1 / a[0] ** 2)
     K, C = (s - monic)[1:, None], np.eye(1, n)
     A = np.eye(n, k=1) - monic[1:, None] @ C
-    if not (poles := spectral_radius(A)) < 1:
+    poles = spectral_radius(A)
+    try:
+        found = autocovariances(InnovationsSSM(A, K, C, [[R]]), n)[:, 0, 0]  # in units of c(0), as L is
+    except StructureError as reason:
         raise ConvergenceError(
-            f"the poles come within rounding of the unit circle, radius {poles:.17g} after {steps} Newton steps; "
+            f"the poles come within rounding of the unit circle, radius {poles:.17g} after {steps} Newton steps "
+            f"({reason}); move the zeros inwards"
+        ) from None
+    residual, error = float(np.abs(found - c / c[0]).max()), _error(a, s, L)
+    if min(residual, error) > HALF:
+        raise ConvergenceError(
+            f"the covariances are missed by {residual:.1e} of c(0), the polynomial is known to {error:.1e}, need one "
+            f"of them below {HALF:.1e}: poles of modulus {poles:.17g} are too near the unit circle for floats; "
             "move the zeros inwards"
         )
-    # in units of c(0), as L is
-    found = autocovariances(InnovationsSSM(A, K, C, [[R]]), n)[:, 0, 0]
-    residual = float(np.abs(found - c / c[0]).max())
     zeros = float(np.abs(np.roots(s)).max(initial=0.0))
     model, R = InnovationsSSM(A, K, C, [[c[0] * R]]), float(c[0] * R)
     rate = float(np.log(2 * np.pi * np.e * R) / 2)
-    return RationalExtension(model, monic, s, R, rate, residual, _error(a, s, L), poles, zeros, steps)
+    return RationalExtension(model, monic, s, R, rate, residual, error, poles, zeros, steps)
 
 
 def _error(a: np.ndarray, s: np.ndarray, L: np.ndarray) -> float:
@@ -218,11 +228,11 @@ def _scalar_window(covariances: Any) -> np.ndarray:
 
 
 def _zero_polynomial(sigma: Any, length: int) -> np.ndarray:
-    s = numbers("sigma", sigma)
-    if s.ndim != 1 or s.dtype.kind == "c" or not 0 < len(s) <= length or not s[0]:
+    s = entries("sigma", sigma).astype(np.float64)
+    if s.ndim != 1 or not 0 < len(s) <= length or not s[0]:
         raise ShapeError(
-            f"sigma has shape {s.shape} and dtype {s.dtype}, but 1 to {length} real coefficients are needed, "
-            f"the first not 0, for {length} covariances; more zeros need more covariances"
+            f"sigma has shape {s.shape}, but 1 to {length} real coefficients are needed, the first not 0, "
+            f"for {length} covariances; more zeros need more covariances"
         )
     if len(s) > 1 and not (radius := np.abs(np.roots(s)).max(initial=0.0)) < 1:
         raise StructureError(f"sigma has a root of modulus {radius:.6g}, need < 1; replace z by 1/z there")

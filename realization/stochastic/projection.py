@@ -108,10 +108,9 @@ def posterior(
     rest = Ux - G @ U
     spread = np.linalg.solve(R.T, rest.T).T
     mean = mx + G @ e + spread @ (Q.T @ e)
+    left = e - Q @ (Q.T @ e)
     covariance = Nx @ Nx.T - G @ G.T + spread @ spread.T
-    half = (
-        np.log(np.diagonal(factor)).sum() + np.log(np.abs(np.diagonal(R))).sum() + (e @ e - (Q.T @ e) @ (Q.T @ e)) / 2
-    )
+    half = np.log(np.diagonal(factor)).sum() + np.log(np.abs(np.diagonal(R))).sum() + left @ left / 2
     T, n = len(given.y), len(given.initial.mean)
     return Posterior(
         mean.reshape(T + 1, n),

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 
-from realization.core.errors import ShapeError
 from realization.stochastic.factors import regular_factor, state_factor
+from realization.stochastic.joint import varying_steps
 from realization.stochastic.reverse import start_factor
 from realization.systems.base import Response, count, of_kind
 from realization.systems.linear import LinearSSM
@@ -33,7 +33,7 @@ def sample(
     model : StochasticSSM, InnovationsSSM, BackwardSSM, TimeVaryingStochasticSSM or TimeVaryingBackwardSSM
         Continuous ones by way of `in_steps`, which is exact at the times of the steps.
     steps : int
-        T; at most that of a model that varies.
+        T; at most that of a model that varies, and no less if it runs backward.
     rng : optional
         As `numpy.random.default_rng` takes it.
     initial : InitialState, optional
@@ -68,6 +68,7 @@ def sample(
     varying, backward = (TimeVaryingStochasticSSM, TimeVaryingBackwardSSM), (BackwardSSM, TimeVaryingBackwardSSM)
     of_kind("sample", model, StochasticSSM, InnovationsSSM, BackwardSSM, *varying)
     T, rng = count("steps", steps), np.random.default_rng(rng)
+    batch = tuple(count("batch", k) for k in np.atleast_1d(np.asarray(batch)).tolist())
     model = model.as_stochastic() if isinstance(model, InnovationsSSM) else model
     system = _system(model, T, initial)
     L = state_factor(model) if initial is None else start_factor(initial, system.A.shape[-1])
@@ -83,7 +84,6 @@ def _system(model: Any, T: int, initial: Any) -> Any:
     """The steps in the order in which they are made."""
     if isinstance(model, StochasticSSM | BackwardSSM):
         return LinearSSM(model.A, model.B, model.C, model.D)
-    if initial is None or len(model.A) < T:
-        raise ShapeError(f"{T} steps from {initial}; at most {len(model.A)}, and the state at the start, are needed")
+    T = varying_steps(model, T, initial)
     order = slice(None) if isinstance(model, TimeVaryingStochasticSSM) else slice(None, None, -1)
     return TimeVaryingSSM(*(X[:T][order] for X in (model.A, model.B, model.C, model.D)))

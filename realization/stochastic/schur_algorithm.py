@@ -6,7 +6,8 @@
 
     U_{n+1}(k) = U_n(k-1) - V_n(k) K',    V_{n+1}(k) = V_n(k) - U_n(k-1) Kbar'
 
-and T = U inv(diag S) U'; U_0 and V_0 are the covariances themselves.  For p = 1 the quotient
+and T = U inv(diag S) U'; U_0 and V_0 are the covariances themselves.  U inv(diag S) writes the outputs in terms of
+their innovations.  For p = 1 the quotient
 f_n = V_n / U_n of power series is bounded by 1 in the disc as long as T > 0, and the reflections are its values at 0,
 Schur's parameters: f_{n+1} = (f_n - f_n(0)) / (z (1 - f_n(0) f_n)).
 
@@ -16,6 +17,7 @@ bounds, where the coefficients of predictors grow up to 2^n (Bojanczyk, Brent, d
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +27,7 @@ from realization.core.errors import ShapeError, StructureError
 from realization.core.frozen import Sealed
 from realization.linalg.decision import EPS
 from realization.stochastic.levinson import reflection
+from realization.stochastic.positivity import judge, require_positive
 from realization.stochastic.window import (
     covariance_window,
     diagonal_units,
@@ -32,9 +35,9 @@ from realization.stochastic.window import (
     exact,
     factor,
     right_divided,
-    sign,
     squeezed,
     stacked,
+    symmetric,
 )
 
 
@@ -65,12 +68,27 @@ class Schur(Sealed):
     reflections: np.ndarray
 
     @property
+    def moving_average(self) -> np.ndarray:
+        """Theta = U inv(diag S), ((N+1) p, (N+1) p): y(t) = sum_n Theta(t, n) e_n(n), the *innovations algorithm*."""
+        return np.concatenate([right_divided(U, S) for U, S in self._columns()], axis=1)
+
+    @property
     def cholesky(self) -> np.ndarray:
         """L lower triangular, T = L L', ((N+1) p, (N+1) p) floats: block column n is U_n inv(L_n)', S_n = L_n L_n'."""
-        U, S = self.U.astype(np.float64), self.errors.reshape(len(self.errors), -1)
-        p = round(np.sqrt(S.shape[1]))
-        L = [np.linalg.solve(factor(s.reshape(p, p)), U[:, n * p : (n + 1) * p].T).T for n, s in enumerate(S)]
+        L = [np.linalg.solve(factor(S), U.T.astype(np.float64)).T for U, S in self._columns()]
         return np.concatenate(L, axis=1)
+
+    @property
+    def last_row(self) -> np.ndarray:
+        """E y(N) e_n(n)' for n = 0 ... N, (N+1, p, p)."""
+        N, p = len(self.errors), len(self.U) // len(self.errors)
+        return self.U[len(self.U) - p :].reshape(p, N, p).swapaxes(0, 1)
+
+    def _columns(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """U_n and S_n, also where the axes p are left out."""
+        p = len(self.U) // len(self.errors)
+        for n, S in enumerate(self.errors):
+            yield self.U[:, n * p : (n + 1) * p], np.reshape(S, (p, p))
 
 
 def schur(covariances: Any) -> Schur:
@@ -92,11 +110,11 @@ def schur(covariances: Any) -> Schur:
     ShapeError
         If the axes are others, Lambda(0) is not symmetric, or an entry is no finite real number.
     StructureError
-        If the covariances are not positive definite; with the first reflection of norm 1 or more.
+        If the covariances are not positive definite, up to rounding; with the order.
 
     References
     ----------
-    Schur 1917; Bareiss 1969; Kailath and Sayed 1995.
+    Schur 1917; Bareiss 1969; Kailath and Sayed 1995; Brockwell and Davis 1991 (the innovations algorithm).
 
     Examples
     --------
@@ -108,23 +126,29 @@ def schur(covariances: Any) -> Schur:
     array([[2., 1., 1.],
            [1., 2., 1.],
            [1., 1., 2.]])
+
+    A first difference of white noise is not quite invertible: from n values it is predicted with variance
+    (n+2) / (n+1).
+
+    >>> found = schur(["2", "-1", "0", "0"])
+    >>> [str(x) for x in found.errors], [str(x) for x in found.moving_average[3]]
+    (['2', '3/2', '4/3', '5/4'], ['0', '0', '-3/4', '1'])
     """
     Lambda = covariance_window(covariances)
     N, p = len(Lambda) - 1, Lambda.shape[-1]
     units = diagonal_units(Lambda)
     U = V = Lambda  # U_n(n), ..., U_n(N) and V_n(n), ..., V_n(N); V_n(n) is not used
     S, Sbar, K, Kbar, Gamma, columns = [Lambda[0]], [Lambda[0]], [], [], [], [Lambda]
-    _require_positive(0, S[0], units, Lambda[:0])
+    _require_positive(0, units, S[0])
     for n in range(N):
         U, V = U[:-1], V[1:]
         K.append(right_divided(V[0], Sbar[n]))
         Kbar.append(right_divided(V[0].T, S[n]))
         Gamma.append(reflection(K[n], S[n], Sbar[n]))
-        Sbar.append(_symmetric(Sbar[n] - Kbar[n] @ V[0]))
+        Sbar.append(symmetric(Sbar[n] - Kbar[n] @ V[0]))
         U, V = U - V @ K[n].T, V - U @ Kbar[n].T
-        S.append(_symmetric(U[0]))
-        _require_positive(n + 1, S[-1], units, Gamma[n])
-        _require_positive(n + 1, Sbar[-1], units, Gamma[n])
+        S.append(symmetric(U[0]))
+        _require_positive(n + 1, units, S[-1], Sbar[-1])
         columns.append(np.concatenate([Lambda[: n + 1] * 0, U]))
     blocks = (S, Sbar, K, Kbar, Gamma)
     triangle = np.stack(columns).transpose(1, 2, 0, 3).reshape((N + 1) * p, (N + 1) * p)
@@ -171,6 +195,8 @@ or it is a Blaschke product of degree 1
     """
     v = entries("numerator", numerator)
     u = _one(v) if denominator is None else entries("denominator", denominator)
+    if exact(u) != exact(v):
+        u, v = u.astype(np.float64), v.astype(np.float64)
     if v.ndim != 1 or u.shape != v.shape or (len(u) and not u[0]):
         raise ShapeError(
             f"numerator and denominator have shapes {v.shape} and {u.shape}, first coefficient "
@@ -193,18 +219,7 @@ def _one(v: np.ndarray) -> Any:
     return np.concatenate([v[:1] * 0 + 1, v[1:] * 0])
 
 
-def _symmetric(S: np.ndarray) -> np.ndarray:
-    return S if exact(S) else (S + S.T) / 2
-
-
-def _require_positive(n: int, S: np.ndarray, units: np.ndarray, Gamma: np.ndarray) -> None:
-    """Refuse S_n that is not positive definite, up to n + 1 roundings of what was subtracted."""
-    scaled = S.astype(np.float64) / np.outer(units, units)
-    least, noise = np.linalg.eigvalsh(scaled).min(initial=np.inf), 0.0 if exact(S) else (n + 1) * len(S) * EPS
-    if (sign(S) if exact(S) else least > noise) < 1:
-        size = np.linalg.norm(Gamma.astype(np.float64), 2) if Gamma.size else np.nan
-        cause = f"reflection {n} has norm {size:.6g}, need < 1" if n else "Lambda(0) is not positive definite"
-        raise StructureError(
-            f"covariances are not positive definite at order {n}: {cause}; the prediction error has eigenvalue "
-            f"{least:.3g}, need > {noise:.1e}"
-        )
+def _require_positive(n: int, units: np.ndarray, *errors: np.ndarray) -> None:
+    """Refuse errors that are not positive definite, up to n + 1 roundings of what was subtracted."""
+    for S in errors:
+        require_positive(judge(n, S, units, (n + 1) * len(S) * EPS))

@@ -9,9 +9,11 @@ import numpy as np
 from realization.core.errors import ConvergenceError, RealizationError, StructureError
 from realization.linalg.decision import EPS
 from realization.linalg.dense import two_norm
+from realization.linalg.lyapunov import continuous_lyapunov, discrete_lyapunov
 from realization.linalg.riccati import RiccatiSolution
+from realization.stochastic.covariance import CovarianceModel
 from realization.stochastic.faurre_equation import distances, innovation_covariance, softened, stabilizing
-from realization.stochastic.noise_matrix import at_once, in_units, units
+from realization.stochastic.noise_matrix import at_once, in_units, noise_size, units
 from realization.stochastic.positive_real import positive_real, refused
 
 LOST = 1e-7  # a solution whose error is larger is near a zero on the circle that is double, or worse
@@ -49,6 +51,7 @@ def least(data: Any) -> Innovations:
         message = f"the innovations would have variance {smallest:.3g}, need > {noise:.1e}"
         raise refused(data, StructureError(message))
     lost = max(found.error if np.isfinite(found.error) else np.sqrt(EPS), len(x) * EPS) * two_norm(found.X)
+    lost = max(lost, 0.0 if on_boundary else _rounding(scaled, found))
     K = found.gain.T * x[:, None] / y
     return Innovations(found.X * np.outer(x, x), K, R * np.outer(y, y), lost, on_boundary)
 
@@ -71,6 +74,19 @@ def _solution(data: Any, scaled: Any) -> RiccatiSolution:
     if found is None:
         raise refused(data, problem)
     return found
+
+
+def _rounding(scaled: Any, found: RiccatiSolution) -> float:
+    """2-norm of X = F X F' + [I K] N [I K]', N one rounding of M(P): it counts where inv(R), and so K, is large.
+
+    0 where the loop is too sensitive for that: then found.error, of a solution in better coordinates, is larger.
+    """
+    solve = discrete_lyapunov if isinstance(scaled, CovarianceModel) else continuous_lyapunov
+    E = np.hstack([np.eye(len(found.X)), np.abs(found.gain.T)])
+    try:
+        return two_norm(solve(found.closed_loop.T, E @ (EPS / 2 * noise_size(scaled, found.X)) @ E.T).X)
+    except RealizationError:
+        return 0.0
 
 
 def inverse(Y: np.ndarray, name: str) -> np.ndarray:

@@ -26,19 +26,10 @@ import numpy as np
 from realization.core.errors import ShapeError, StructureError
 from realization.core.frozen import Sealed, describe
 from realization.linalg.psd import covariance_factor
-from realization.stochastic.affine import Affine, condition, remaining
+from realization.stochastic.backward_steps import Backward, last, turned_around
 from realization.stochastic.kalman import KalmanRun
 from realization.systems.base import of_kind
 from realization.systems.stochastic import InnovationsSSM, StochasticSSM, TimeVaryingStochasticSSM
-
-
-class Backward(NamedTuple):
-    """A step of the reversed model: (e, d, w) = gain v + J c(t+1) + noise of covariance Q; basis is [L U], (n, k)."""
-
-    J: np.ndarray
-    Q: np.ndarray
-    gain: np.ndarray
-    basis: np.ndarray
 
 
 class Coordinates(NamedTuple):
@@ -163,6 +154,10 @@ def rts_smoother(model: Any, run: Any) -> SmootherRun:
     StructureError
         If the outputs leave a direction of the initial state unknown.
 
+    Notes
+    -----
+    V = P - P N P loses the digits of |P| / |V|; `square_root_smoother` adds where this subtracts.
+
     References
     ----------
     Rauch, Tung and Striebel 1965; de Jong 1989; Koopman 1993 (noise); Lindquist and Picci 1979 (reversal).
@@ -243,33 +238,15 @@ def _complete(model: Any, run: Any) -> None:
 
 
 def _reversed(model: Any, group: Group, steps: int) -> tuple[Backward, ...]:
-    """The law of (c(t), w(t)) given c(t+1) and the outputs up to t, while the start is diffuse."""
-    L, U = covariance_factor(group.P[0]), covariance_factor(group.diffuse[0]) if steps else group.P[0]
-    found = []
+    """The law of (c(t), w(t)) given c(t+1) and the outputs up to t, while the start is diffuse; and c where it ends."""
+    if not steps:
+        return ()
+    L, U, found = covariance_factor(group.P[0]), covariance_factor(group.diffuse[0]), []
     for t in range(steps):
         A, B, C, D = (X[t] if X.ndim == 3 else X for X in (model.A, model.B, model.C, model.D))
-        (n, m), k, r = B.shape, L.shape[1], U.shape[1]
-        all_of_it = Affine(np.zeros(k + r + m), np.delete(np.eye(k + r + m), slice(k, k + r), axis=1),
-                           np.eye(k + r + m)[:, k : k + r])  # fmt: skip
-        seen = group.seen[t]
-        output = all_of_it.mapped(np.hstack([C @ L, C @ U, D])[seen])
-        scale = float(np.linalg.norm(C) * np.linalg.norm(U))
-        now = condition(all_of_it, output, np.zeros(len(output.mean)), scale=scale or None)
-        gain = np.zeros((k + r + m, len(C)))
-        gain[:, seen] = now.gain
-        after = now.z.mapped(np.hstack([A @ L, A @ U, B]))
-        size = float(np.linalg.norm(A) * np.linalg.norm(U @ now.z.U[k : k + r]))
-        if remaining(after.U, size).shape[1] < after.U.shape[1]:
-            raise StructureError(
-                f"A forgets at step {t} a direction of which nothing is known: its smoothed covariance is infinite; "
-                "give the initial state a covariance there"
-            )
-        Q, R = np.linalg.qr(after.N.T, mode="complete")
-        ahead, unseen = now.z.N @ Q[:, :n], now.z.N @ Q[:, n:]
-        found.append(Backward(np.hstack([ahead, now.z.U]), unseen @ unseen.T, gain, np.hstack([L, U])))
-        L, U = R[:n].T, after.U
-    none = np.zeros((0, 0))
-    return (*found, Backward(none, none, none, np.hstack([L, U]))) if steps else ()
+        step, L, U = turned_around(L, U, A, B, C, D, group.seen[t], t)
+        found.append(step)
+    return (*found, last(L, U))
 
 
 def _unrolled(group: Group, steps: tuple[Backward, ...]) -> Iterator[tuple[Coordinates, Coordinates, np.ndarray]]:
@@ -280,8 +257,8 @@ def _unrolled(group: Group, steps: tuple[Backward, ...]) -> Iterator[tuple[Coord
     L = steps[d].basis
     c = Coordinates(group.r[:, d] @ L, np.eye(L.shape[1]) - L.T @ group.N[d] @ L)
     for t in reversed(range(d)):
-        J, Q, gain, basis = steps[t]
-        both = Coordinates(group.v[:, t] @ gain.T + c.means @ J.T, J @ c.covariance @ J.T + Q)
+        J, N, gain, basis = steps[t]
+        both = Coordinates(group.v[:, t] @ gain.T + c.means @ J.T, J @ c.covariance @ J.T + N @ N.T)
         k = basis.shape[1]
         cross = steps[t + 1].basis @ c.covariance @ J[:k].T @ basis.T
         c = Coordinates(both.means[:, :k], both.covariance[:k, :k])

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 
-from realization.stochastic.covariance import CovarianceModel, covariance_model
+from realization.stochastic.covariance import CovarianceModel, covariance_model, frequencies, resolved
 from realization.stochastic.faurre import FaurreSet, faurre_set
 from realization.stochastic.noise_matrix import checked, in_units, units
 from realization.stochastic.positive_real import density_pencil
@@ -34,7 +34,7 @@ def innovations_model(data: Any) -> InnovationsSSM:
 
     Parameters
     ----------
-    data : CovarianceModel, StochasticSSM, InnovationsSSM or FaurreSet
+    data : CovarianceModel, StochasticSSM, InnovationsSSM, BackwardSSM or FaurreSet
         The process.
 
     Returns
@@ -70,7 +70,7 @@ def backward_innovations_model(data: Any) -> BackwardSSM:
 
     Parameters
     ----------
-    data : CovarianceModel, StochasticSSM, InnovationsSSM or FaurreSet
+    data : CovarianceModel, StochasticSSM, InnovationsSSM, BackwardSSM or FaurreSet
         The process.
 
     Returns
@@ -95,7 +95,7 @@ def maximum_phase_model(data: Any) -> StochasticSSM:
 
     Parameters
     ----------
-    data : CovarianceModel, StochasticSSM, InnovationsSSM or FaurreSet
+    data : CovarianceModel, StochasticSSM, InnovationsSSM, BackwardSSM or FaurreSet
         The process.
 
     Returns
@@ -154,7 +154,9 @@ def spectral_factor(model: Any, omega: Any) -> np.ndarray:
     Raises
     ------
     ShapeError
-        If it is of another kind.
+        If it is of another kind, or omega is no row of real numbers.
+    StructureError
+        If there is a pole at one of the frequencies.
 
     Examples
     --------
@@ -165,12 +167,11 @@ def spectral_factor(model: Any, omega: Any) -> np.ndarray:
     True
     """
     of_kind("a spectral factor", model, StochasticSSM, InnovationsSSM, BackwardSSM)
-    z = np.exp(1j * np.atleast_1d(np.asarray(omega, dtype=np.float64)))[:, None, None]
+    z = np.exp(1j * frequencies(omega))
     if isinstance(model, InnovationsSSM):
         model = model.as_stochastic()
     z = z.conj() if isinstance(model, BackwardSSM) else z
-    B = np.broadcast_to(model.B.astype(complex), (len(z), *model.B.shape))
-    W: np.ndarray = model.C @ np.linalg.solve(z * np.eye(len(model.A)) - model.A, B) + model.D
+    W: np.ndarray = model.C @ resolved(model.A, z, model.B) + model.D
     return W
 
 
@@ -184,7 +185,7 @@ def mean_log_density(data: Any) -> float:
 
     Parameters
     ----------
-    data : CovarianceModel, StochasticSSM or InnovationsSSM
+    data : CovarianceModel, StochasticSSM, InnovationsSSM or BackwardSSM
         The process; data that belong to none have a mean too.
 
     Returns
@@ -221,6 +222,6 @@ def mean_log_density(data: Any) -> float:
 def _data(data: Any) -> CovarianceModel:
     if isinstance(data, FaurreSet):
         data = data.data
-    data = data if isinstance(data, CovarianceModel) else covariance_model(data)
+    data = covariance_model(data)
     checked("spectral factors", data)
     return data

@@ -11,7 +11,8 @@ orthonormal bases Q_a, Q_b, Q_x, Q_p, Q_f of the rows that belong to some of the
     X is observable, constructible         nothing in X is uncorrelated with the future, with the past
 
 Angles close to 0 are read off the sines and those close to pi/2 off the cosines, so that each is known to rounding.
-What follows from other variables is left out, by a decision about rank.
+What follows from other variables is left out.  An error of J moves F by its size over the root of the smallest
+eigenvalue of J, and a space by that over the smallest singular value of its rows: what is then not known is not said.
 
 References
 ----------
@@ -28,7 +29,7 @@ import numpy as np
 from realization.core.errors import ShapeError, StructureError
 from realization.core.frozen import Sealed
 from realization.linalg.arguments import matrices
-from realization.linalg.decision import EPS, Decision, decide_rank
+from realization.linalg.decision import EPS, SAME_SIZE, Decision, at_least, decide_rank
 from realization.linalg.dense import two_norm
 from realization.linalg.psd import positive_factor
 
@@ -47,6 +48,8 @@ class PrincipalAngles(Sealed):
         Of the two subspaces.
     apart, related : Decision
         How many sines, and how many cosines, are not 0.
+    noise : float
+        Bound of the error of sines and cosines; an angle that is off by more than 0.01 is refused.
     """
 
     angles: np.ndarray
@@ -55,6 +58,7 @@ class PrincipalAngles(Sealed):
     dimensions: tuple[Decision, Decision]
     apart: Decision
     related: Decision
+    noise: float
 
     @property
     def shared(self) -> int:
@@ -121,7 +125,7 @@ def principal_angles(joint: Any, a: Any, b: Any, *, noise: float | None = None) 
     ----------
     joint : array_like
         Covariance of all variables, (N, N), singular or not.
-    a, b : sequence of int or slice
+    a, b : sequence of int, of N bool, or slice
         Which variables span each space; they may overlap.
     noise : float, optional
         2-norm of the error of joint, in units in which each variable has variance 1.  Default: rounding.
@@ -134,9 +138,9 @@ def principal_angles(joint: Any, a: Any, b: Any, *, noise: float | None = None) 
     Raises
     ------
     ShapeError
-        If joint is not symmetric, or an index is out of range.
+        If joint is not symmetric or complex, or an index is out of range.
     StructureError
-        If joint is not positive semidefinite, or so close to a singular one that angles are not known to 0.01.
+        If joint is not positive semidefinite, or variables are so nearly dependent that angles are not known to 0.01.
 
     References
     ----------
@@ -157,18 +161,16 @@ def principal_angles(joint: Any, a: Any, b: Any, *, noise: float | None = None) 
     1
     """
     space = _Space.of(joint, noise)
-    (Qa, da), (Qb, db) = space.basis("a", a), space.basis("b", b)
+    (Qa, da, blur_a), (Qb, db, blur_b) = space.basis("a", a), space.basis("b", b)
     large, small = (Qa, Qb) if Qa.shape[1] >= Qb.shape[1] else (Qb, Qa)
     k = small.shape[1]
     cosines = np.minimum(np.linalg.svd(large.T @ small, compute_uv=False), 1.0)
     sines = np.minimum(np.linalg.svd(small - large @ (large.T @ small), compute_uv=False)[:k], 1.0)
-    apart, related = (
-        decide_rank(x, scale=1.0, noise=space.noise, what=f"nonzero {name}")
-        for name, x in (("sines", sines), ("cosines", cosines))
-    )
+    noise = blur_a + blur_b
+    apart, related = _nonzero(sines, noise, "nonzero sines"), _nonzero(cosines, noise, "nonzero cosines")
     sines = sines[::-1]
     angles = np.where(sines < cosines, np.arcsin(sines), np.arccos(cosines))
-    return PrincipalAngles(angles, cosines, sines, (da, db), apart, related)
+    return PrincipalAngles(angles, cosines, sines, (da, db), apart, related, noise)
 
 
 def conditional_covariance(joint: Any, a: Any, given: Any, *, noise: float | None = None) -> np.ndarray:
@@ -178,7 +180,7 @@ def conditional_covariance(joint: Any, a: Any, given: Any, *, noise: float | Non
     ----------
     joint : array_like
         Covariance of all variables, (N, N), singular or not.
-    a, given : sequence of int or slice
+    a, given : sequence of int, of N bool, or slice
         Which variables.
     noise : float, optional
         2-norm of the error of joint, in units in which each variable has variance 1.  Default: rounding.
@@ -191,9 +193,9 @@ def conditional_covariance(joint: Any, a: Any, given: Any, *, noise: float | Non
     Raises
     ------
     ShapeError
-        If joint is not symmetric, or an index is out of range.
+        If joint is not symmetric or complex, or an index is out of range.
     StructureError
-        If joint is not positive semidefinite, or so close to a singular one that angles are not known to 0.01.
+        If joint is not positive semidefinite, or variables are so nearly dependent that angles are not known to 0.01.
 
     Examples
     --------
@@ -204,7 +206,7 @@ def conditional_covariance(joint: Any, a: Any, given: Any, *, noise: float | Non
            [0., 1.]])
     """
     space = _Space.of(joint, noise)
-    Q, _ = space.basis("given", given)
+    Q, _, _ = space.basis("given", given)
     F = space.rows("a", a) * space.units[_indices("a", a, len(space.units))][:, None]
     E = F - (F @ Q) @ Q.T
     return E @ E.T
@@ -217,7 +219,7 @@ def splitting(joint: Any, x: Any, past: Any, future: Any, *, noise: float | None
     ----------
     joint : array_like
         Covariance of all variables, (N, N), singular or not.
-    x, past, future : sequence of int or slice
+    x, past, future : sequence of int, of N bool, or slice
         Which variables.
     noise : float, optional
         2-norm of the error of joint, in units in which each variable has variance 1.  Default: rounding.
@@ -230,9 +232,9 @@ def splitting(joint: Any, x: Any, past: Any, future: Any, *, noise: float | None
     Raises
     ------
     ShapeError
-        If joint is not symmetric, or an index is out of range.
+        If joint is not symmetric or complex, or an index is out of range.
     StructureError
-        If joint is not positive semidefinite, or so close to a singular one that angles are not known to 0.01.
+        If joint is not positive semidefinite, or variables are so nearly dependent that angles are not known to 0.01.
 
     References
     ----------
@@ -248,54 +250,71 @@ def splitting(joint: Any, x: Any, past: Any, future: Any, *, noise: float | None
     (True, True, False, 0.217)
     """
     space = _Space.of(joint, noise)
-    Qx, dimension = space.basis("x", x)
-    Qp, Qf = space.basis("past", past)[0], space.basis("future", future)[0]
-    defect = two_norm(Qf.T @ Qp - (Qf.T @ Qx) @ (Qx.T @ Qp))
-    shown = (
-        decide_rank(np.linalg.svd(Q.T @ Qx, compute_uv=False), scale=1.0, noise=space.noise, what=name)
-        for name, Q in (("observable", Qf), ("constructible", Qp))
+    (Qx, dimension, blur), (Qp, _, blur_p), (Qf, _, blur_f) = (
+        space.basis(*each) for each in (("x", x), ("past", past), ("future", future))
     )
-    return Splitting(defect, space.noise, dimension, *shown)
+    defect = two_norm(Qf.T @ Qp - (Qf.T @ Qx) @ (Qx.T @ Qp))
+    observable, constructible = (
+        _nonzero(np.linalg.svd(Q.T @ Qx, compute_uv=False), blur + off, name)
+        for name, Q, off in (("observable", Qf, blur_f), ("constructible", Qp, blur_p))
+    )
+    return Splitting(defect, 2 * blur + blur_p + blur_f, dimension, observable, constructible)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Space:
-    """Variables as rows: F (N, r) in units in which each has variance 1, and what rounding of J does to angles."""
+    """Variables as rows: F (N, r) in units in which each has variance 1, and how far off a row is."""
 
     F: np.ndarray
     units: np.ndarray
     noise: float
 
     @classmethod
-    def of(cls, joint: Any, noise: float | None) -> _Space:
+    def of(cls, joint: Any, noise: Any) -> _Space:
         (J,) = matrices("joint: N N", joint=joint)
+        if J.dtype.kind == "c":
+            raise ShapeError("joint is complex, but real variables are needed; take real and imaginary part as two")
+        noise = None if noise is None else at_least(0.0, "noise", noise)
         units = np.sqrt(np.maximum(np.diag(J), 0.0))
         units = np.where(units > 0, units, 1.0)
         found = positive_factor(J / np.outer(units, units), noise=noise, what="the joint covariance")
-        kept = found.eigenvalues[: found.F.shape[1]]
+        r = found.F.shape[1]
+        kept, dropped = found.eigenvalues[:r], float(found.eigenvalues[r:].max(initial=0.0))
         level = max(10 * len(J) * EPS * float(kept.max(initial=1.0)), noise or 0.0)
-        # angles do not change with the basis: they see dJ as inv(sqrt(J)) dJ inv(sqrt(J)), on the range of J
-        blur = level / float(kept.min(initial=1.0))
-        if blur > UNKNOWN:
-            raise StructureError(
-                f"the joint covariance has eigenvalues from {kept[0]:.1e} down to {kept[-1]:.1e} and an error of "
-                f"{level:.1e}: angles are known to {blur:.1e}, need <= {UNKNOWN:g}; take fewer variables"
-            )
-        return cls(found.F, units, blur)
+        # F F' moves by level where F does by level / sqrt(kept); what is left out is 0, unless it is above the level
+        off = np.sqrt(dropped) if dropped > level else level / np.sqrt(kept.min(initial=1.0))
+        return cls(found.F, units, float(off))
 
     def rows(self, name: str, chosen: Any) -> np.ndarray:
         return self.F[_indices(name, chosen, len(self.F))]
 
-    def basis(self, name: str, chosen: Any) -> tuple[np.ndarray, Decision]:
-        """Q (r, d), orthonormal, of the rows, and how d was decided."""
+    def basis(self, name: str, chosen: Any) -> tuple[np.ndarray, Decision, float]:
+        """Q (r, d), orthonormal, of the rows; how d was decided; and what the error of the rows does to angles."""
         U, s, _ = np.linalg.svd(self.rows(name, chosen).T, full_matrices=False)
-        # F (I + E) F' = F (I + E/2 + ...) (...)': rows are off by no more than J is
-        dimension = decide_rank(s, noise=self.noise * float(s.max(initial=0.0)), what=f"dimension of {name}")
-        return U[:, : dimension.choice], dimension
+        # what is above the noise counts: an angle to a space of one dimension less may be any
+        dimension = decide_rank(s, noise=self.noise, ceiling=0.0, what=f"dimension of {name}")
+        d = dimension.choice
+        blur = self.noise / float(s[:d].min(initial=1.0))
+        if blur > UNKNOWN:
+            raise StructureError(
+                f"{name} has {d} dimensions down to {s[d - 1]:.1e}, known to {self.noise:.1e}, in units of standard "
+                f"deviations: angles are known to {blur:.1e}, need <= {UNKNOWN:g}; take fewer variables"
+            )
+        return U[:, :d], dimension, blur
+
+
+def _nonzero(values: np.ndarray, noise: float, what: str) -> Decision:
+    """How many sines or cosines are above their noise, with a digit to spare."""
+    return decide_rank(values, scale=1.0, noise=noise, ceiling=SAME_SIZE * noise, what=what)
 
 
 def _indices(name: str, chosen: Any, N: int) -> np.ndarray:
+    """Positions among N variables, from indices, a slice, or N truth values."""
+    index = chosen if isinstance(chosen, slice) else np.asarray(chosen).ravel()
     try:
-        return np.arange(N)[chosen if isinstance(chosen, slice) else np.asarray(chosen, dtype=int).ravel()]
-    except (IndexError, TypeError, ValueError) as error:
-        raise ShapeError(f"{name} is no choice among {N} variables ({error}); indices or a slice are needed") from None
+        # no index at all is an array of floats to NumPy
+        return np.arange(N)[index if isinstance(index, slice) or index.size else np.arange(0)]
+    except (IndexError, TypeError) as error:
+        raise ShapeError(
+            f"{name} is no choice among {N} variables ({error}); whole numbers, {N} truth values, or a slice are needed"
+        ) from None

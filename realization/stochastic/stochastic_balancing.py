@@ -23,14 +23,14 @@ Desai and Pal 1984; Harshavardhana, Jonckheere and Silverman 1984; Green 1988 fo
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from realization.canonical.balanced import balanced
+from realization.canonical.balanced import balanced, factors
 from realization.canonical.form import Conversion, conversion
-from realization.canonical.reduction import Reduction, project
-from realization.canonical.truncation import at_rest, balanced_truncation
+from realization.canonical.reduction import project
+from realization.canonical.truncation import at_rest, bases, given
 from realization.core.errors import StructureError
 from realization.core.frozen import Sealed
 from realization.linalg.decision import EPS, Decision
@@ -181,10 +181,10 @@ def stochastic_truncation(data: Any, order: int) -> StochasticReduction:
     >>> small.positive_real, small.correlations.round(4)
     (True, array([0.5489, 0.2175]))
     """
-    data, known, cut, _ = _cut(data, order)
-    small = project(_positive_real_part(data), cut.L, cut.R)
-    bound = _product(known, cut.order) if isinstance(data, ContinuousCovarianceModel) else np.inf
-    return _reduction("stochastic truncation", data, small, known, cut, bound)
+    cut = _cut(data, order, whole=False)
+    small = project(_positive_real_part(cut.data), cut.L, cut.R)
+    bound = _product(cut) if isinstance(cut.data, ContinuousCovarianceModel) else np.inf
+    return _reduction("stochastic truncation", cut, small, bound)
 
 
 def stochastic_singular_perturbation(data: Any, order: int) -> StochasticReduction:
@@ -227,30 +227,36 @@ def stochastic_singular_perturbation(data: Any, order: int) -> StochasticReducti
     >>> small.positive_real, small.residual <= small.bound, phase(small.system).rate < 1
     (True, True, True)
     """
-    data, known, cut, whole = _cut(data, order)
-    small = at_rest(project(_positive_real_part(data), whole.L, whole.R), cut.order)
-    return _reduction("stochastic singular perturbation", data, small, known, cut, _product(known, cut.order))
+    cut = _cut(data, order, whole=True)
+    small = at_rest(project(_positive_real_part(cut.data), cut.L, cut.R), cut.r)
+    return _reduction("stochastic singular perturbation", cut, small, _product(cut))
 
 
-def _cut(data: Any, order: int) -> tuple[Any, CanonicalCorrelations, Reduction, Reduction]:
-    """Data, correlations, and the maps L, R to so many canonical variables, and to all that are known."""
-    data, r = covariances_of(data), count("order", order)
-    found = phase(data)
-    known = correlations_of(found)
-    if r > _resolved(known):
+class _Cut(NamedTuple):
+    """Data, their correlations, and L, R to the first of the canonical variables, r of which are to be kept."""
+
+    data: Any
+    known: CanonicalCorrelations
+    r: int
+    L: np.ndarray
+    R: np.ndarray
+
+
+def _cut(data: Any, order: int, *, whole: bool) -> _Cut:
+    """Maps to so many canonical variables, or to all that are known."""
+    found, data, r = phase(data), covariances_of(data), count("order", order)
+    basis = factors(found.system)
+    known = correlations_of(found, basis)
+    resolved = int((known.values > 10 * known.error).sum())
+    if r > resolved:
         raise StructureError(
-            f"order {r}: {_resolved(known)} of {len(known.values)} canonical correlations are above ten times their "
-            f"error, {known.error:.1e}; an order of at most {_resolved(known)} is needed"
+            f"order {r}: {resolved} of {len(known.values)} canonical correlations are above ten times their "
+            f"error, {known.error:.1e}; an order of at most {resolved} is needed"
         )
-    cut, whole = (balanced_truncation(found.system, k) for k in (r, _resolved(known)))
+    above = int((basis.noise < basis.S).sum())
+    L, R = bases(basis, max(r, min(resolved, above)) if whole else r)
     x = found.units
-    cut, whole = (replace(each, L=each.L / x, R=each.R * x[:, None]) for each in (cut, whole))
-    return data, known, cut, whole
-
-
-def _resolved(known: CanonicalCorrelations) -> int:
-    """How many correlations are known to a digit."""
-    return int((known.values > 10 * known.error).sum())
+    return _Cut(data, known, r, L / x, R * x[:, None])
 
 
 def _positive_real_part(data: Any) -> LinearSSM | ContinuousSSM:
@@ -264,21 +270,30 @@ def _data(Z: Any) -> CovarianceModel | ContinuousCovarianceModel:
     return kind(Z.A, Z.C, Z.B, Z.D + Z.D.T)
 
 
-def _product(known: CanonicalCorrelations, r: int) -> float:
+def _product(cut: _Cut) -> float:
     """q^2 - 1, q the product of (1 + sigma_k) / (1 - sigma_k) over k > r."""
-    dropped = known.values[r:]
-    return float(np.prod((1 + dropped) / (1 - dropped)) ** 2 - 1) if known.ones <= r else np.inf
+    dropped = cut.known.values[cut.r :]
+    return float(np.prod((1 + dropped) / (1 - dropped)) ** 2 - 1) if cut.known.ones <= cut.r else np.inf
 
 
-def _reduction(
-    method: str, data: Any, Z: Any, known: CanonicalCorrelations, cut: Reduction, bound: float
-) -> StochasticReduction:
-    small, kept = _data(Z), known.values[: cut.order]
-    P, residual = np.diag(kept), _relative_error(data, small)
-    # in its units M moves by its rounding, and by what P is off by
-    noise = 10 * (len(kept) + len(small.C)) * EPS + 2 * known.error / float(kept.min(initial=1.0))
+def _reduction(method: str, cut: _Cut, Z: Any, bound: float) -> StochasticReduction:
+    small, known, r = _data(Z), cut.known, cut.r
+    kept = known.values[:r]
+    P, residual = np.diag(kept), _relative_error(cut.data, small)
+    # in its units M moves by its rounding, and by what P is off by: an estimate, so that it gets a digit
+    noise = 10 * (r + len(small.C)) * EPS + 10 * known.error / float(kept.min(initial=1.0))
     return StochasticReduction(
-        method, small, cut.L, cut.R, P, _margin(small, P), noise, residual, bound, known.values, cut.decisions
+        method=method,
+        system=small,
+        L=cut.L[:r],
+        R=cut.R[:, :r],
+        P=P,
+        margin=_margin(small, P),
+        noise=noise,
+        residual=residual,
+        bound=bound,
+        correlations=known.values,
+        decisions=(given(known.values, r),),
     )
 
 

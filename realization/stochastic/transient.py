@@ -9,7 +9,7 @@ import numpy as np
 from realization.core.errors import StructureError
 from realization.linalg.decision import EPS
 from realization.linalg.dense import two_norm
-from realization.stochastic.covariance import CovarianceModel, covariance_model
+from realization.stochastic.covariance import covariance_model
 from realization.stochastic.noise_matrix import checked, units
 from realization.systems.base import count
 
@@ -23,7 +23,7 @@ def transient_covariances(data: Any, steps: int) -> np.ndarray:
 
     Parameters
     ----------
-    data : CovarianceModel, StochasticSSM or InnovationsSSM
+    data : CovarianceModel, StochasticSSM, InnovationsSSM or BackwardSSM
         Stable.
     steps : int
         Largest i.
@@ -46,11 +46,12 @@ def transient_covariances(data: Any, steps: int) -> np.ndarray:
 
     Examples
     --------
+    >>> from realization.stochastic import CovarianceModel
     >>> data = CovarianceModel(A=[[0.5]], C=[[1]], G=[[0.5]], Lambda0=[[2]])
     >>> transient_covariances(data, 4).ravel().round(6)
     array([0.      , 0.125   , 0.133333, 0.133929, 0.133971])
     """
-    data = data if isinstance(data, CovarianceModel) else covariance_model(data)
+    data = covariance_model(data)
     checked("transient covariances", data)
     A, C, G, L0 = data.A, data.C, data.G, data.Lambda0
     y = units(data)[1]

@@ -17,7 +17,7 @@ import numpy as np
 
 from realization.core.errors import ShapeError, StructureError
 from realization.linalg.decision import EPS
-from realization.stochastic.normalized import cholesky, innovations
+from realization.stochastic.normalized import innovations
 from realization.stochastic.significance import HypothesisTest, probability
 from realization.systems.base import count
 
@@ -87,6 +87,7 @@ def hosking(e: Any, lags: int, *, fitted: int = 0, level: float = 0.05) -> Hypot
 
     G_k are the sample autocovariances.  With w = inv(L) e, G_0 = L L', and its sums of products C_k this
     is sum |C_k|^2 / (N - k): it sees what one output has of the past of another, which `ljung_box` does not.
+    It is the same for M e, M invertible, and w is an orthonormal basis of the outputs, so that no covariance is formed.
 
     Parameters
     ----------
@@ -135,7 +136,7 @@ def hosking(e: Any, lags: int, *, fitted: int = 0, level: float = 0.05) -> Hypot
     pairs = np.array([(seen[k:] & seen[:-k]).sum() for k in range(1, h + 1)])
     if (pairs == 0).any():
         raise StructureError(f"no two complete steps are {np.argmin(pairs) + 1} apart; take fewer lags, or one output")
-    w = np.linalg.solve(cholesky(x.T @ x / seen.sum(), "the sample covariance"), x.T).T
+    w = np.sqrt(seen.sum()) * _basis(x)
     C = np.array([w[k:].T @ w[:-k] for k in range(1, h + 1)])
     Q = np.array([((C**2).sum(axis=(1, 2)) / pairs).sum()])
     degrees = np.array([float(p * p * h - fitted)])
@@ -166,7 +167,7 @@ def cumulative_periodogram(e: Any, *, level: float = 0.05) -> HypothesisTest:
     ShapeError
         If e has another shape or an infinite entry.
     StructureError
-        If an output is constant or has fewer than 5 values.
+        If an output is constant, alternates between two values or has fewer than 5 values.
 
     References
     ----------
@@ -204,7 +205,7 @@ def cumulative_power(e: Any) -> list[np.ndarray]:
     ShapeError
         If e has another shape or an infinite entry.
     StructureError
-        If an output is constant or has fewer than 5 values.
+        If an output is constant, alternates between two values or has fewer than 5 values.
 
     Examples
     --------
@@ -217,6 +218,13 @@ def cumulative_power(e: Any) -> list[np.ndarray]:
         raise StructureError(f"output {np.argmin(N) + 1} has {N.min()} values, need at least 5 for two frequencies")
     x = [column[seen] for column, seen in zip(_centred(e).T, ~np.isnan(e).T, strict=True)]
     powers = [np.abs(np.fft.rfft(each)[1 : (len(each) - 1) // 2 + 1]) ** 2 for each in x]
+    for k, (power, each) in enumerate(zip(powers, x, strict=True)):
+        # each has N entries of size 1 at most, and so an error of eps N in each ordinate, before it is squared
+        if power.max() <= (len(each) * EPS) ** 2:
+            raise StructureError(
+                f"output {k + 1} has power {power.max():.1e} between frequency 0 and the highest, "
+                f"need > {(len(each) * EPS) ** 2:.1e}: it alternates between two values"
+            )
     return [np.cumsum(power) / power.sum() for power in powers]
 
 
@@ -265,7 +273,9 @@ def _lags(lags: Any, T: int, fitted: Any, each: int = 1) -> int:
 def _centred(e: np.ndarray) -> np.ndarray:
     """e less the mean of what is there, over its largest entry, 0 where it is missing; refused where it is constant."""
     seen = ~np.isnan(e)
-    N = np.maximum(seen.sum(axis=0), 1)
+    N = seen.sum(axis=0)
+    if (N == 0).any():
+        raise StructureError(f"output {np.argmin(N) + 1} has no value that is there; at least one is needed")
     x = np.where(seen, e, 0.0)
     x = np.where(seen, x - x.sum(axis=0) / N, 0.0)
     size = np.abs(np.where(seen, e, 0.0)).max(axis=0, initial=0.0)
@@ -278,6 +288,18 @@ def _centred(e: np.ndarray) -> np.ndarray:
             f"need > {N[k] * EPS * size[k]:.1e}: a constant has no colour"
         )
     return x / np.abs(x).max(axis=0, initial=0.0)  # colour has no units, and squares of 1e200 no place in float64
+
+
+def _basis(x: np.ndarray) -> np.ndarray:
+    """Q with x = Q R, Q' Q = I; columns that are linearly dependent are refused."""
+    Q, R = np.linalg.qr(x / np.linalg.norm(x, axis=0))
+    size = np.linalg.svd(R, compute_uv=False)
+    if len(size) and size[-1] <= (error := len(x) * EPS * size[0]):  # of R, in norm
+        raise StructureError(
+            f"outputs are linearly dependent: singular values from {size[0]:.1e} down to {size[-1]:.1e}, "
+            f"need > {error:.1e}; drop one"
+        )
+    return Q
 
 
 def _products(x: np.ndarray, lags: int) -> np.ndarray:

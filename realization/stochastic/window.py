@@ -57,7 +57,7 @@ def entries(name: str, x: Any) -> np.ndarray:
     x = numbers(name, x)
     if x.dtype.kind == "c":
         raise ShapeError(
-            f"{name} is complex, but a real process is needed; take real and imaginary part as two outputs"
+            f"{name} is complex, but real numbers are needed; of a process take real and imaginary part as two outputs"
         )
     if (size := np.abs(x).max(initial=0.0)) > np.sqrt(LARGEST):
         raise ShapeError(
@@ -101,6 +101,11 @@ def factor(M: np.ndarray) -> np.ndarray:
             f"a covariance of prediction errors has eigenvalues {least:.3g} to {most:.3g}, need > 0: "
             "some combination of the outputs is predicted without error, up to rounding"
         ) from None
+
+
+def symmetric(S: np.ndarray) -> np.ndarray:
+    """(S + S') / 2, which differs from S by rounding only."""
+    return S if exact(S) else (S + S.T) / 2
 
 
 def sign(S: np.ndarray) -> int:

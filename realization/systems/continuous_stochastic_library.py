@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from realization.systems.families import between
 from realization.systems.stochastic import ContinuousStochasticSSM
 
 
@@ -29,7 +30,8 @@ def ornstein_uhlenbeck(rate: float = 1.0, noise: float = 0.5) -> ContinuousStoch
     >>> ornstein_uhlenbeck(2.0).B.tolist()
     [[2.0, 0.0]]
     """
-    return ContinuousStochasticSSM([[-rate]], [[np.sqrt(2 * rate), 0]], [[1]], [[0, noise]])
+    b = np.sqrt(2 * between("rate", rate, 0))
+    return ContinuousStochasticSSM([[-rate]], [[b, 0]], [[1]], [[0, noise]])
 
 
 def integrated_ornstein_uhlenbeck(rate: float = 1.0, noise: float = 0.5) -> ContinuousStochasticSSM:
@@ -54,7 +56,8 @@ def integrated_ornstein_uhlenbeck(rate: float = 1.0, noise: float = 0.5) -> Cont
     >>> integrated_ornstein_uhlenbeck().A.tolist()
     [[0.0, 1.0], [0.0, -1.0]]
     """
-    return ContinuousStochasticSSM([[0, 1], [0, -rate]], [[0, 0], [np.sqrt(2 * rate), 0]], [[1, 0]], [[0, noise]])
+    b = np.sqrt(2 * between("rate", rate, 0))
+    return ContinuousStochasticSSM([[0, 1], [0, -rate]], [[0, 0], [b, 0]], [[1, 0]], [[0, noise]])
 
 
 def damped_resonator(frequency: float = 2.0, damping: float = 0.1, noise: float = 0.5) -> ContinuousStochasticSSM:
@@ -79,7 +82,7 @@ def damped_resonator(frequency: float = 2.0, damping: float = 0.1, noise: float 
     >>> damped_resonator(2.0, 0.5).A.tolist()
     [[0.0, 2.0], [-2.0, -2.0]]
     """
-    w, d = frequency, damping
+    w, d = between("frequency", frequency, 0), between("damping", damping, 0)
     return ContinuousStochasticSSM(
         [[0, w], [-w, -2 * d * w]], [[0, 0], [np.sqrt(4 * d * w), 0]], [[1, 0]], [[0, noise]]
     )
@@ -132,6 +135,7 @@ def chase(lag: float = 0.5, rate: float = 1.0, noise: float = 0.3) -> Continuous
     >>> chase().A.tolist()
     [[-1.0, 0.0], [2.0, -2.0]]
     """
+    lag, rate = between("lag", lag, 0), between("rate", rate, 0)
     return ContinuousStochasticSSM(
         [[-rate, 0], [1 / lag, -1 / lag]], np.diag([1, noise, 0, 0])[:2], np.eye(2), noise * np.eye(2, 4, k=2)
     )
@@ -160,7 +164,7 @@ def slow_and_fast_noise(ratio: float = 1e6, noise: float = 0.5) -> ContinuousSto
     [0.0, 10.0, 0.0]
     """
     return ContinuousStochasticSSM(
-        np.diag([-1.0, -ratio]),
+        np.diag([-1.0, -between("ratio", ratio, 0)]),
         [[np.sqrt(2), 0, 0], [0, np.sqrt(2 * ratio), 0]],
         [[1, 1]],
         [[0, 0, noise]],

@@ -399,3 +399,18 @@ def close_poles(states: int = 4, gap: float = 1e-4, centre: float = -0.5, *, rng
     Q = orthogonal(states, rng=rng)
     one = np.ones((states, 1))
     return LinearSSM(Q * (centre + gap * np.arange(states)) @ Q.T, Q @ one, one.T @ Q.T, [[0]])
+
+
+def between(name: str, x: float, low: float, high: float = np.inf) -> float:
+    """Return a parameter, refused unless low < x < high.
+
+    Raises
+    ------
+    StructureError
+        With the parameter and its range.
+    """
+    if not low < x < high:
+        raise StructureError(
+            f"{name} is {x}; a number above {low:g}{f' and below {high:g}' * (high < np.inf)} is needed"
+        )
+    return x

@@ -17,8 +17,11 @@ import numpy as np
 
 from realization.core.errors import ShapeError, StructureError
 from realization.core.frozen import describe, freeze
+from realization.core.shapes import numbers
+from realization.linalg.arguments import matrices
 from realization.linalg.dense import spectral_radius
 from realization.linalg.psd import covariance_factor, positive_factor
+from realization.systems.base import count
 
 
 class Process:
@@ -109,6 +112,9 @@ class StochasticSSM(Noisy):
         StructureError
             If [Q S; S' R] is not positive semidefinite.
         """
+        A, C, Q, R = matrices("A: n n; C: p n; Q: n n; R: p p", A=A, C=C, Q=Q, R=R)
+        S = np.zeros((len(A), len(C))) if S is None else S
+        Q, R, S = matrices("Q: n n; R: p p; S: n p", Q=real("Q", Q), R=real("R", R), S=real("S", S))
         B, D = factored_noise(Q, S, R)
         return cls(A, B, C, D)
 
@@ -339,6 +345,7 @@ class InitialState:
     @classmethod
     def unknown(cls, n: int) -> InitialState:
         """Return the state of which nothing is known: the filter starts exactly diffuse."""
+        n = count("n", n)
         return cls(np.zeros(n), np.zeros((n, n)), np.eye(n))
 
 
@@ -352,29 +359,34 @@ def freeze_real(owner: Any, signature: str) -> None:
     """
     freeze(owner, signature)
     for field in fields(owner):
-        if (x := getattr(owner, field.name)).dtype.kind == "c":
-            raise ShapeError(f"{field.name} is complex, {x.shape}; real matrices are needed: use pairs of real states")
+        real(field.name, getattr(owner, field.name))
 
 
-def factored_noise(Q: Any, S: Any, R: Any) -> tuple[np.ndarray, np.ndarray]:
+def real(name: str, x: Any) -> np.ndarray:
+    """`numbers`, refusing complex ones.
+
+    Raises
+    ------
+    ShapeError
+        If an entry is not real and finite.
+    """
+    if (x := numbers(name, x)).dtype.kind == "c":
+        raise ShapeError(f"{name} is complex, {x.shape}; real matrices are needed: use pairs of real states")
+    return x
+
+
+def factored_noise(Q: np.ndarray, S: np.ndarray, R: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return B (n, r) and D (p, r) with [B; D] [B; D]' = [Q S; S' R], r the rank of the latter.
 
     Raises
     ------
     ShapeError
-        If the shapes do not fit.
+        If it is not symmetric.
     StructureError
         If it is not positive semidefinite.
     """
-    Q, R = np.asarray(Q, dtype=np.float64), np.asarray(R, dtype=np.float64)
-    if Q.ndim != 2 or R.ndim != 2 or Q.shape[0] != Q.shape[1] or R.shape[0] != R.shape[1]:
-        raise ShapeError(f"Q and R have shapes {Q.shape} and {R.shape}, but (n, n) and (p, p) are needed")
-    n, p = len(Q), len(R)
-    S = np.zeros((n, p)) if S is None else np.asarray(S, dtype=np.float64)
-    if S.shape != (n, p):
-        raise ShapeError(f"S has shape {S.shape}, but n={n}, p={p} (from Q and R) need {(n, p)}")
     F = covariance_factor(np.block([[Q, S], [S.T, R]]), what="the covariance [Q S; S' R] of the noise")
-    return F[:n], F[n:]
+    return F[: len(Q)], F[len(Q) :]
 
 
 def stable(A: np.ndarray) -> float:

@@ -66,7 +66,7 @@ def random_innovations(
 ) -> InnovationsSSM:
     """K so small that A and A - K C are stable: the past of y determines x, and the zeros lie inside the circle.
 
-    Good for P = P_-: this is the internal realization of its process.
+    Good for P = P_-: this is the smallest realization of its process.
 
     Parameters
     ----------

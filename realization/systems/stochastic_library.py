@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from realization.systems import library
-from realization.systems.families import orthogonal
+from realization.systems.base import count
+from realization.systems.families import between, orthogonal
 from realization.systems.linear import LinearSSM
 from realization.systems.stochastic import StochasticSSM
 from realization.systems.stochastic_families import random_process
@@ -41,7 +42,7 @@ def white_noise(covariance: Any = ((1.0, 0.5), (0.5, 1.0))) -> StochasticSSM:
     Parameters
     ----------
     covariance : array_like
-        (p, p), positive semidefinite.
+        (p, p), positive semidefinite, or the variance of one output.
 
     Returns
     -------
@@ -53,7 +54,8 @@ def white_noise(covariance: Any = ((1.0, 0.5), (0.5, 1.0))) -> StochasticSSM:
     >>> white_noise()
     StochasticSSM(n=0, m=2, p=2)
     """
-    p = len(np.asarray(covariance))
+    covariance = np.atleast_2d(covariance)
+    p = len(covariance)
     return StochasticSSM.from_noise(np.zeros((0, 0)), np.zeros((p, 0)), np.zeros((0, 0)), covariance)
 
 
@@ -133,7 +135,7 @@ def arma(coefficients: Any = (0.6, 0.2), weights: Any = (0.4, 0.3)) -> Stochasti
 def first_difference() -> StochasticSSM:
     """y(t) = e(t) - e(t-1): no power at frequency 0.
 
-    Good for the edge of everything that needs Phi > 0: its only realization is internal and external at once.
+    Good for the edge of everything that needs Phi > 0: its only realization is the smallest and the largest at once.
 
     Returns
     -------
@@ -194,7 +196,7 @@ def maximum_phase(pole: float = 0.8, zero: float = 0.5) -> StochasticSSM:
     return StochasticSSM([[pole]], [[1 - zero * pole]], [[1]], [[-zero]])
 
 
-def internal_model(A: Any = ((0.7, 0.3), (-0.2, 0.5)), F: Any = ((0.3, -0.2), (0.1, -0.4))) -> StochasticSSM:
+def smallest_model(A: Any = ((0.7, 0.3), (-0.2, 0.5)), F: Any = ((0.3, -0.2), (0.1, -0.4))) -> StochasticSSM:
     """y(t) - A y(t-1) = e(t) - F e(t-1), F stable: the past of y determines the state, P = P_-.
 
     Good for the edge of the set of all realizations: a filter has nothing left to estimate.
@@ -211,14 +213,14 @@ def internal_model(A: Any = ((0.7, 0.3), (-0.2, 0.5)), F: Any = ((0.3, -0.2), (0
 
     Examples
     --------
-    >>> internal_model().B.round(12).tolist()
+    >>> smallest_model().B.round(12).tolist()
     [[0.4, 0.5], [-0.3, 0.9]]
     """
     A, F = np.asarray(A, dtype=np.float64), np.asarray(F, dtype=np.float64)
     return StochasticSSM(A, A - F, np.eye(len(A)), np.eye(len(A)))
 
 
-def external_model(A: Any = ((0.7, 0.3), (-0.2, 0.5)), F: Any = ((1.6, 0.5), (-0.4, -1.5))) -> StochasticSSM:
+def largest_model(A: Any = ((0.7, 0.3), (-0.2, 0.5)), F: Any = ((1.6, 0.5), (-0.4, -1.5))) -> StochasticSSM:
     """y(t) - A y(t-1) = e(t) - F e(t-1), all of inv(F) stable: the future of y determines the state, P = P_+.
 
     Good for the other edge of the set: the backward filter has nothing left to estimate.
@@ -235,10 +237,10 @@ def external_model(A: Any = ((0.7, 0.3), (-0.2, 0.5)), F: Any = ((1.6, 0.5), (-0
 
     Examples
     --------
-    >>> bool((np.abs(np.linalg.eigvals(external_model().A - external_model().B)) > 1).all())
+    >>> bool((np.abs(np.linalg.eigvals(largest_model().A - largest_model().B)) > 1).all())
     True
     """
-    return internal_model(A, F)
+    return smallest_model(A, F)
 
 
 def noisy_oscillator(radius: float = 0.95, angle: float = 0.5, noise: float = 0.5) -> StochasticSSM:
@@ -264,7 +266,7 @@ def noisy_oscillator(radius: float = 0.95, angle: float = 0.5, noise: float = 0.
     StochasticSSM(n=2, m=3, p=1)
     """
     c, s = radius * np.cos(angle), radius * np.sin(angle)
-    b = np.sqrt(1 - radius**2)
+    b = np.sqrt(1 - between("radius", radius, -1, 1) ** 2)
     return StochasticSSM([[c, -s], [s, c]], [[b, 0, 0], [0, b, 0]], [[1, 0]], [[0, 0, noise]])
 
 
@@ -290,7 +292,7 @@ def follower(delay: int = 1, memory: float = 0.7, coupling: float = 0.9) -> Stoc
     >>> follower(2).C.tolist()
     [[0.7, 0.0], [0.0, 0.9]]
     """
-    A = np.eye(delay, k=-1)
+    A = np.eye(int(between("delay", count("delay", delay), 0)), k=-1)
     A[0, 0] += memory
     first, last = np.eye(1, delay), np.eye(1, delay, k=delay - 1)
     B = np.hstack([first.T, np.zeros((delay, 1))])
@@ -319,7 +321,8 @@ def near_unit_root(pole: float = 0.999, noise: float = 1.0) -> StochasticSSM:
     >>> near_unit_root(0.6).B.tolist()
     [[0.8, 0.0]]
     """
-    return StochasticSSM([[pole]], [[np.sqrt(1 - pole**2), 0]], [[1]], [[0, noise]])
+    b = np.sqrt(1 - between("pole", pole, -1, 1) ** 2)
+    return StochasticSSM([[pole]], [[b, 0]], [[1]], [[0, noise]])
 
 
 def badly_scaled_process(ratio: float = 1e12, *, rng: Any = 0) -> StochasticSSM:
@@ -345,7 +348,7 @@ def badly_scaled_process(ratio: float = 1e12, *, rng: Any = 0) -> StochasticSSM:
     True
     """
     well = random_process(condition=1.0, rng=rng)
-    g = 2.0 ** np.round(np.linspace(0, np.log2(ratio), len(well.A)))
+    g = 2.0 ** np.round(np.linspace(0, np.log2(between("ratio", ratio, 0)), len(well.A)))
     return StochasticSSM(well.A * g[:, None] / g, well.B * g[:, None], well.C / g, well.D)
 
 

@@ -40,7 +40,7 @@ def stochastic_systems(
     min_states: int = 0,
     max_condition: float = 30.0,
     max_covariance_condition: float = 1e6,
-    internal: bool = False,
+    smallest: bool = False,
     weight: float = 1.0,
 ) -> Drawn:
     """Stable models of processes with 1 to 3 outputs and Phi > 0; structure: the spectral radius, or a bound.
@@ -55,7 +55,7 @@ def stochastic_systems(
         Of the basis: drawn from 1 on, evenly in the logarithm.
     max_covariance_condition : float
         Larger conditions of P are drawn again.
-    internal : bool
+    smallest : bool
         Whether the past of y determines the state: P = P_-, as many noises as outputs.
     weight : float
         Of the noise that the output has for itself: a small one makes Phi nearly singular.
@@ -68,13 +68,13 @@ def stochastic_systems(
     n, p, k = draw(st.integers(min_states, max_states)), draw(widths), draw(st.integers(1, max(max_states, 1) + 1))
     radius, basis = draw(st.integers(10, 19)) / 20, max_condition ** (draw(st.integers(0, 8)) / 8)
     options = {"condition": basis, "radius": radius, "rng": draw(seeds)}
-    if internal:
+    if smallest:
         model = random_innovations(n, p, **options).as_stochastic()
     else:
         model = random_process(n, p, k, weight=weight, **options)
     condition = float(np.linalg.cond(state_covariance(model))) if n else 1.0
     assume(condition <= max_covariance_condition)
-    return Drawn(model, condition, ((1 + radius) / 2 if internal else radius,))
+    return Drawn(model, condition, ((1 + radius) / 2 if smallest else radius,))
 
 
 @st.composite

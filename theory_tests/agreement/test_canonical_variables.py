@@ -1,11 +1,13 @@
 """Canonical correlations, balancing and information: published values, continuous time, edges, and what is refused."""
 
+import mpmath
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realization.core.errors import ShapeError, StructureError
+from realization.linalg.decision import EPS
 from realization.stochastic import (
     ContinuousCovarianceModel,
     CovarianceModel,
@@ -188,6 +190,46 @@ def test_with_zeros_on_the_circle():
     np.testing.assert_allclose(canonical_correlations(inside).values, 0.81, atol=1e-12)
 
 
+@pytest.mark.parametrize("distance, ones", [(1e-2, 0), (1e-4, 0), (1e-6, 0), (1e-10, 1)])
+def test_a_zero_close_to_the_circle_is_told_from_one_on_it(distance, ones):
+    """Of 1 + z^2 and -z the zero z is known to eps / (1 - z): 1e-6 from the circle sigma = z has ten digits."""
+    z = 1 - distance
+    data = CovarianceModel([[0]], [[1]], [[-z]], [[1 + z * z]])
+    found = canonical_correlations(data)
+    assert found.ones == ones
+    assert abs(found.values[0] - z) <= 10 * EPS / distance if not ones else found.error < 1e-7
+    assert np.isinf(mutual_information(data)) == bool(ones)
+
+
+@pytest.mark.parametrize("distance", [1e-2, 1e-4, 1e-6])
+def test_the_error_of_a_model_is_that_of_its_covariances_too(distance):
+    """x+ = a x + w, y = x + v, a close to 1, in 40 digits: P = 1 / (1 - a^2) has lost some before there are data.
+
+    y has innovations of y+ = a y + e+ - f e, with f + 1/f = (2 + a^2) / a; sigma is (a - f) / (1 - a f).
+    """
+    a = 1 - distance
+    with mpmath.workdps(40):
+        b = (2 + mpmath.mpf(a) ** 2) / a
+        f = (b - mpmath.sqrt(b**2 - 4)) / 2
+        sigma = float((a - f) / (1 - a * f))
+    model = StochasticSSM([[a]], [[1, 0]], [[1]], [[0, 1]])
+    found = canonical_correlations(model)
+    assert abs(found.values[0] - sigma) <= found.error <= 10 * EPS / distance
+    assert canonical_correlations(covariance_model(model)).error < found.error, "the control: data stand as they are"
+
+
+@pytest.mark.parametrize("size", [1e-2, 1e-4, 1e-6])
+def test_a_faint_state_counts(size):
+    """Correlations of 1e-12 are known to twelve digits where G is given: small is not zero.  The control: G = 0."""
+    data = covariance_model(StochasticSSM([[0.5, 1], [0, -0.3]], [[size, 0], [size, 0]], [[1, -1]], [[0, 1]]))
+    found = canonical_correlations(data)
+    assert found.values[0] < 1.5 * size**2
+    assert found.nonzero.choice == 2
+    assert found.nonzero.rival is None
+    silent = CovarianceModel(data.A, data.C, 0 * data.G, data.Lambda0)
+    assert canonical_correlations(silent).nonzero.choice == 0
+
+
 @pytest.mark.parametrize(
     "call, error, message",
     [
@@ -204,7 +246,10 @@ def test_with_zeros_on_the_circle():
         (lambda: window_correlations([1, 2, 1, 0], 2, 2), StructureError, "eigenvalue -1, need >= 0"),
         (lambda: window_length(random_process(2, 1, 1), atol=0.0), ShapeError, "atol is 0.0"),
         (lambda: window_length(power_system()), ShapeError, "window of a ContinuousStochasticSSM"),
-        (lambda: information([0.5, 1.5]), ShapeError, "between 0 and 1 is needed"),
+        (lambda: information([0.5, 1.5]), ShapeError, "the entry 1.5, but numbers between 0 and 1"),
+        (lambda: window_information(random_process(1, 1, 1), 4000, 4000), ShapeError, "need at most 4096"),
+        (lambda: information([0.5j]), ShapeError, "dtype complex128"),
+        (lambda: information(0.5), ShapeError, r"has shape \(\)"),
         (lambda: information([np.nan]), ShapeError, "NaN"),
     ],
 )

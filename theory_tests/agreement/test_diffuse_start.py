@@ -229,3 +229,16 @@ def test_an_output_without_noise_of_an_unknown_state():
     twice = StochasticSSM.from_noise([[1]], [[1], [1]], [[0]], np.zeros((2, 2)))
     with pytest.raises(StructureError, match="innovation 1 of those seen at step 0 has variance 0 given the others"):
         kalman_filter(twice, [[3.0, 3.0]], initial=InitialState.unknown(1))
+
+
+def test_outputs_that_tell_most_are_taken_first():
+    """The first of two outputs shows 1e-4 of what is unknown: alone it leaves a variance of 1e8, the two together 1."""
+    model = StochasticSSM.from_noise([[1, 0.5], [0.2, 0.5]], [[1e-4, 1], [1, 0.3]], np.eye(2), [[1, 0.5], [0.5, 1]])
+    start, y = InitialState([0, 0], np.diag([0.0, 2.0]), np.diag([1.0, 0.0])), np.array([[1.0, -2.0]])
+    x, P, ll, _ = least_squares(model, start, y, np.eye(2, 1))
+    run = kalman_filter(model, y, initial=start)
+    assert np.abs(run.state.mean - x).max() <= 1e-13
+    assert np.abs(run.state.covariance - P).max() <= 1e-13
+    assert run.log_likelihood == pytest.approx(ll, rel=1e-13)
+    alone = kalman_filter(model, [[1.0, np.nan]], initial=start)
+    assert np.abs(alone.filtered_covariance).max() > 1e8

@@ -1,13 +1,17 @@
 """Faurre's set at its edges: hard scalars, zeros on the circle, nothing to see, odd units, named ones, refusals."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
 from realization.core.errors import ShapeError, StructureError
 from realization.linalg import discrete_riccati
+from realization.linalg.certificate import fractions
 from realization.stochastic import (
     ContinuousCovarianceModel,
     CovarianceModel,
+    autocovariances,
     backward_innovations_model,
     continuous_faurre_set,
     covariance_model,
@@ -18,11 +22,13 @@ from realization.stochastic import (
     maximum_phase_model,
     mean_log_density,
     positive_real,
+    reverse,
     spectral_density,
     spectral_factor,
     state_covariance,
     transient_covariances,
 )
+from realization.stochastic.faurre_equation import stabilizing
 from realization.systems import NAMED_STOCHASTIC
 from realization.systems.stochastic import InnovationsSSM, StochasticSSM
 from realization.systems.stochastic_library import badly_scaled_process
@@ -66,14 +72,17 @@ def test_named_processes(name):
 
 @pytest.mark.parametrize("name", COERCIVE)
 def test_named_processes_are_where_their_traits_say(name):
-    """P_- where the past determines the state, P_+ where the future does, neither elsewhere."""
+    """P_- where the past determines the state, P_+ where the future does; internal where both together do."""
     model, traits = NAMED_STOCHASTIC[name].make(), NAMED_STOCHASTIC[name].traits
     full, P = faurre_set(model), state_covariance(model)
     if not len(P):
         return
     size = np.linalg.norm(P)
-    assert (np.linalg.norm(P - full.P_minus) < 1e-10 * size) == ("internal" in traits)
-    assert (np.linalg.norm(P @ full.Pbar_minus - np.eye(len(P))) < 1e-10) == ("external" in traits)
+    assert (np.linalg.norm(P - full.P_minus) < 1e-10 * size) == ("smallest" in traits)
+    assert (np.linalg.norm(P @ full.Pbar_minus - np.eye(len(P))) < 1e-10) == ("largest" in traits)
+    found = full.internal(P, atol=1e-14 * np.linalg.norm(P / np.outer(full.units, full.units)[: len(P), : len(P)]))
+    assert found.verdict in ("undecided", "internal" if "internal" in traits else "external")
+    assert found.verdict != "undecided" or "hard" in traits
 
 
 @pytest.mark.parametrize("power", [3, 12, 20])
@@ -235,6 +244,12 @@ def test_outputs_that_are_functions_of_each_other_are_refused():
         (lambda: faurre_set(HALF).between(1.5), "share is 1.5"),
         (lambda: extremal(faurre_set(HALF), [1]), r"flipped is \(1,\); different numbers from 0 to 0"),
         (lambda: extremal(faurre_set(HALF), [0, 0]), r"flipped is \(0, 0\)"),
+        (lambda: extremal(faurre_set(HALF), [0.5]), "an index in flipped is .*0.5.*, but a whole number"),
+        (lambda: extremal(HALF, [0]), "zeros by groups of a CovarianceModel: a FaurreSet is needed"),
+        (lambda: faurre_set(HALF).between([0.5]), r"share is \[0.5\]"),
+        (lambda: spectral_density(HALF, [np.nan]), "omega has 1 entries that are NaN"),
+        (lambda: spectral_density(HALF, [[0, 1]]), r"omega has shape \(1, 2\).*real frequencies \(k,\)"),
+        (lambda: spectral_density(HALF, [1j]), "omega has shape .*complex128"),
         (lambda: spectral_factor(HALF, [0]), "a spectral factor of a CovarianceModel"),
     ],
 )
@@ -249,6 +264,9 @@ def test_wrong_arguments(ask, message):
         (lambda: faurre_set(CovarianceModel([[1.0003]], [[1]], [[0.1]], [[1]])), "spectral radius 1.0003, need < 1"),
         (lambda: positive_real(CovarianceModel([[1]], [[1]], [[0.1]], [[1]])), "spectral radius 1, need < 1"),
         (lambda: innovations_model(StochasticSSM([[2]], [[1]], [[1]], [[1]])), "spectral radius 2, need < 1"),
+        (lambda: spectral_density(CovarianceModel([[1]], [[1]], [[0.1]], [[1]]), [1, 0]), r"a pole at z = 1\+0j"),
+        (lambda: faurre_set(HALF).state_errors([[2.0]]), "eigenvalue -0.151.*no state of the process has"),
+        (lambda: faurre_set(HALF).smoothing_error([[0.1]]), "eigenvalue -0.0299"),
         (lambda: faurre_set(HALF).model([[2.0]]), "M.P. of the noise has eigenvalue -0.151"),
         (lambda: faurre_set(HALF).beyond([[-1.0]]), "W has eigenvalue -1"),
     ],
@@ -270,3 +288,62 @@ def test_a_solution_alone_is_no_proof():
     assert certificate.density == pytest.approx(-4, rel=1e-14)
     with pytest.raises(StructureError, match=r"eigenvalue -4 .* no process"):
         faurre_set(data)
+
+
+def exact_defect(data, P):
+    """det(R) ((1 - a^2) P - S inv(R) S') in rationals, one state and two outputs: it changes sign at P_-."""
+    A, C, G, L0 = (fractions(X) for X in (data.A, data.C, data.G, data.Lambda0))
+    R, S = L0 - C @ C.T * P, G - A @ C.T * P
+    (a, b), (c, d) = R
+    adjugate = np.array([[d, -b], [-c, a]], dtype=object)
+    return (1 - A[0, 0] ** 2) * P * (a * d - b * c) - (S @ adjugate @ S.T)[0, 0]
+
+
+def test_the_error_of_the_smallest_covariance_is_stated():
+    """Outputs that differ by little noise have a large inv(R), which multiplies the rounding of M(P).
+
+    The control: a Newton step, whose residual has the same rounding, estimates 100 times too little.
+    """
+    missed = 0
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        D = 10 ** rng.uniform(-4, -3) * rng.standard_normal((2, 3))
+        data = covariance_model(StochasticSSM([[0.9]], rng.standard_normal((1, 3)), rng.standard_normal((2, 1)), D))
+        full = faurre_set(data)
+        P = Fraction(full.P_minus.item())
+        step, newton = Fraction(full.error), Fraction(stabilizing(data).error * full.P_minus.item())
+        assert exact_defect(data, P - step) * exact_defect(data, P + step) < 0
+        missed += exact_defect(data, P - 100 * newton) * exact_defect(data, P + 100 * newton) > 0
+    assert missed > 0
+
+
+@pytest.mark.parametrize("power", [0, 6, 12])
+@pytest.mark.parametrize("share", [1.01, 0.99])
+def test_units_do_not_matter_to_the_verdict(power, share):
+    """1 % above the least Lambda0 that is possible and 1 % below it, in units of one state and one output to 10^12."""
+    x, y = np.array([10.0**power, 1.0]), np.array([1.0, 10.0**power])
+    A, C, G = np.diag([0.5, -0.3]), np.array([[1, 0.2], [0, 1]]), np.array([[0.5, 0], [0, 0.4]])
+    quiet = CovarianceModel(A, C, G, np.eye(2))
+    least = 1 - positive_real(quiet).density
+    L0 = share * least * np.eye(2)
+    data = CovarianceModel(A * x / x[:, None], C * x * y[:, None], G / x[:, None] * y, L0 * np.outer(y, y))
+    found = positive_real(data)
+    assert found.verdict == ("positive real" if share > 1 else "not positive real")
+    if share < 1:
+        Phi = spectral_density(data, found.omega)[0]
+        assert np.linalg.norm(found.vector) == pytest.approx(1)
+        assert (found.vector.conj() @ Phi @ found.vector).real == pytest.approx(found.density, abs=found.error)
+
+
+@pytest.mark.parametrize("name", ["follower", "largest_model", "noisy_oscillator"])
+def test_a_backward_model_has_the_data_of_its_process(name):
+    """The control: its own matrices read forward are the data of the dual, where lags are transposed."""
+    model = NAMED_STOCHASTIC[name].make()
+    back, wanted = reverse(model), autocovariances(model, 4)
+    scale = 1e-13 * np.abs(wanted).max() * np.linalg.cond(state_covariance(model))
+    assert np.abs(autocovariances(back, 4) - wanted).max() <= scale
+    assert np.abs(faurre_set(back).P_minus - faurre_set(model).P_minus).max() <= scale
+    forward = autocovariances(StochasticSSM(back.A, back.B, back.C, back.D), 4)
+    assert np.abs(forward - wanted.swapaxes(1, 2)).max() <= scale
+    if name != "noisy_oscillator":  # one output has symmetric lags
+        assert np.abs(forward - wanted).max() > 0.01

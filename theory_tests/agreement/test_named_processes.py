@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from realization.core.errors import ShapeError, StructureError
 from realization.stochastic import innovations_model, reverse, reverse_varying
 from realization.systems import NAMED_CONTINUOUS_STOCHASTIC, NAMED_STOCHASTIC, InitialState, TimeVaryingStochasticSSM
 from realization.systems.named import TRAITS
@@ -106,14 +107,24 @@ def test_coercive_and_symmetric(name):
 
 
 @stationary
-def test_internal_and_external(name):
+def test_smallest_and_largest(name):
     """Zeros are the eigenvalues of A - B inv(D) C, where there are as many noises as outputs."""
     A, B, C, D = (getattr(MODELS[name], X) for X in "ABCD")
     square = D.shape[0] == D.shape[1] and np.linalg.matrix_rank(D) == len(D)
     z = np.abs(np.linalg.eigvals(A - B @ np.linalg.solve(D, C))) if square else np.array([])
     traits = ENTRIES[name].traits
-    assert (square and (z <= 1 + 1e-12).all()) == ("internal" in traits)
-    assert (square and (z >= 1 - 1e-12).all()) == ("external" in traits)
+    assert (square and (z <= 1 + 1e-12).all()) == ("smallest" in traits)
+    assert (square and (z >= 1 - 1e-12).all()) == ("largest" in traits)
+
+
+@stationary
+def test_internal_and_external(name):
+    """Internal: as many noises as Phi has rank at most frequencies; external: more."""
+    model, traits = MODELS[name], ENTRIES[name].traits
+    scale = np.abs(density(model)).max(axis=0).diagonal() ** 0.5
+    own = np.linalg.matrix_rank(density(model) / np.outer(scale, scale), tol=1e-9).max()
+    assert (model.D.shape[1] == own) == ("internal" in traits)
+    assert (model.D.shape[1] > own) == ("external" in traits)
 
 
 def test_two_phases_have_one_spectrum():
@@ -138,3 +149,27 @@ def test_sizes_may_be_zero():
     assert random_process(2, 1, 0).B.shape == (2, 1)
     assert random_innovations(0, 2).K.shape == (0, 2)
     assert follower(3).A.shape == (3, 3)
+
+
+@pytest.mark.parametrize(
+    "name, parameters, error, message",
+    [
+        ("near_unit_root", {"pole": 1.0}, StructureError, "pole is 1.0; a number above -1 and below 1 is needed"),
+        ("noisy_oscillator", {"radius": 1.5}, StructureError, "radius is 1.5; a number above -1 and below 1"),
+        ("follower", {"delay": 0}, StructureError, "delay is 0; a number above 0 is needed"),
+        ("follower", {"delay": 1.5}, ShapeError, "delay is 1.5, but a whole number"),
+        ("badly_scaled_process", {"ratio": -1.0}, StructureError, "ratio is -1.0; a number above 0"),
+        ("ornstein_uhlenbeck", {"rate": np.nan}, StructureError, "rate is nan; a number above 0"),
+        ("integrated_ornstein_uhlenbeck", {"rate": -1}, StructureError, "rate is -1"),
+        ("damped_resonator", {"damping": 0}, StructureError, "damping is 0"),
+        ("chase", {"lag": 0.0}, StructureError, "lag is 0.0"),
+        ("slow_and_fast_noise", {"ratio": -2}, StructureError, "ratio is -2"),
+    ],
+)
+def test_parameters_out_of_range_are_refused_by_name(name, parameters, error, message):
+    with pytest.raises(error, match=message):
+        ENTRIES[name].make(**parameters)
+
+
+def test_a_variance_is_a_covariance_of_one_output():
+    assert NAMED_STOCHASTIC["white_noise"].make(4.0).D.tolist() == [[2.0]]

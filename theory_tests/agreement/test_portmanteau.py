@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realization.core.errors import ShapeError
@@ -18,6 +18,7 @@ from realization.stochastic import (
 from realization.systems import InitialState, StochasticSSM
 
 
+@settings(max_examples=100)
 @given(st.integers(0, 2**32 - 1), st.integers(12, 40), st.integers(1, 3), st.integers(1, 6))
 def test_hosking_is_its_definition(seed, T, p, lags):
     """N^2 sum tr(G_k' inv(G_0) G_k inv(G_0)) / (N - k), with G_k as it stands; and Ljung-Box for one output."""
@@ -95,6 +96,22 @@ def test_what_a_diagnosis_says_is_what_was_done():
         assert str(found).count("\n") == 6 + len(found.findings)
 
 
+@pytest.mark.parametrize("unit", [1e-200, 1e200])
+def test_a_variance_beyond_float64_is_another_variance_and_nothing_else(unit):
+    e = np.random.default_rng(0).standard_normal((200, 2))
+    (finding,) = diagnose(unit * e, np.eye(2)).findings
+    assert finding.startswith("variance inf" if unit > 1 else "variance 0 ")
+    assert diagnose(unit**0.5 * e, unit * np.eye(2)).sound, "the control"
+
+
+def test_lags_leave_room_for_what_was_fitted():
+    """12 states of one output take 24 degrees of freedom, more than the 20 lags without them."""
+    e = np.random.default_rng(0).standard_normal((400, 1))
+    assert [test.degrees.tolist() for test in diagnose(e, [[1]], fitted=24).colour[:2]] == [[20.0], [20.0]]
+    with pytest.raises(ShapeError, match="24 parameters fitted, 20 degrees of freedom in 20 lags"):
+        diagnose(e, [[1]], lags=20, fitted=24)
+
+
 def test_runs_that_cannot_be_diagnosed_are_named():
     y = np.ones((40, 1))
     with pytest.raises(ShapeError, match=r"the run stored 'means', but .* store='covariances'"):
@@ -117,6 +134,16 @@ def test_colour_has_no_units(test):
     for unit in (1e-200, 1e200, [1e-9, 1e9]):
         np.testing.assert_allclose(test(e * unit, 3).statistic, want, rtol=1e-11)
     assert np.abs(test(e * [[1.0, 1.0]] * np.arange(50)[:, None], 3).statistic - want).max() > 1e-3, "the control"
+
+
+def test_hosking_sees_no_mixture_of_the_outputs():
+    """Q(M e) = Q(e), to eps times the size and condition of the data; by their covariance it would be the square."""
+    e = np.random.default_rng(0).standard_normal((200, 3))
+    want = hosking(e, 5).statistic
+    for small in (1e-3, 1e-6, 1e-9):
+        M = np.array([[1, 0, 0], [1, small, 0], [1, 0, small]])
+        np.testing.assert_allclose(hosking(e @ M.T, 5).statistic, want, rtol=200 * 2.3e-16 / small)
+    assert abs(hosking(e**3, 5).statistic / want - 1) > 1e-3, "the control: linear ones"
 
 
 def test_no_outputs_are_not_rejected():

@@ -106,3 +106,20 @@ def test_a_start_of_small_variance_is_not_taken_for_known():
     found = sample_posterior(model, y, initial=start, draws=50, rng=0)
     assert np.std(wanted[:, 0, 1]) > 0.3
     assert 0.5 < np.std(found[:, 0, 1]) / (1e-10 * np.std(wanted[:, 0, 1])) < 2
+
+
+@pytest.mark.parametrize(
+    "Q, R, S, message",
+    [
+        (1, [[1]], None, r"Q has shape \(\), but \(1, 1\) is needed"),
+        (np.eye(3), [[1]], None, r"Q has shape \(3, 3\), but \(1, 1\) is needed for axes \(n, n\); n=1 \(from A\)"),
+        ([[1]], np.eye(2), None, r"R has shape \(2, 2\), but \(1, 1\) is needed for axes \(p, p\)"),
+        ([[1]], [[1]], [[1, 2]], r"S has shape \(1, 2\), but \(1, 1\) is needed for axes \(n, p\)"),
+        ([[np.nan]], [[1]], None, "Q has 1 entries that are NaN"),
+        ([[1]], [[1]], [[1j]], "S is complex"),
+        ([["a"]], [[1]], None, "Q has dtype"),
+    ],
+)
+def test_noise_of_the_wrong_shape_is_refused_by_name(Q, R, S, message):
+    with pytest.raises(ShapeError, match=message):
+        StochasticSSM.from_noise([[0.5]], [[1]], Q, R, S)

@@ -14,6 +14,7 @@ from realization.stochastic import (
     reverse_varying,
     reversed_step,
     sample,
+    spectral_density,
     state_covariance,
     state_factor,
 )
@@ -87,7 +88,7 @@ def test_a_step_is_a_regression(drawn, seed):
     F = np.vstack([np.hstack([L, 0 * B]), np.hstack([C @ L, D]), np.hstack([A @ L, B])])
     V = F @ F.T
     gain = np.linalg.solve(V[-n:, -n:], V[-n:, :-n]).T if n else np.zeros((len(C), 0))
-    left = V[:-n or None, :-n or None] - gain @ V[-n:, :-n] if n else V
+    left = V[: -n or None, : -n or None] - gain @ V[-n:, :-n] if n else V
     bound = 100 * max(n, 1) * u * max(np.linalg.cond(V[-n:, -n:]) if n else 1.0, 10.0) * max(1.0, np.abs(V).max())
     found = np.vstack([step.B, step.D])
     assert np.abs(np.vstack([step.A, step.C]) - gain).max(initial=0.0) <= bound
@@ -144,14 +145,14 @@ def drawn_covariance(model, T, paths, **options):
 
 
 @pytest.mark.parametrize("way", [lambda m: m, reverse])
-@pytest.mark.parametrize("name", ["follower", "internal_model", "noisy_oscillator", "ma", "white_noise"])
+@pytest.mark.parametrize("name", ["follower", "smallest_model", "noisy_oscillator", "ma", "white_noise"])
 def test_paths_have_the_joint_covariance(name, way):
     """20 000 paths: an entry has a standard error of at most sqrt(2 / 20 000) = 0.01 deviations^2; six of these."""
     model = NAMED_STOCHASTIC[name].make()
     truth = joint_covariance(model, 3)
     found = drawn_covariance(way(model), 3, 20_000)
     assert in_deviations(found, truth) < 0.06
-    if name in ("follower", "internal_model"):  # the control: the process played backward
+    if name in ("follower", "smallest_model"):  # the control: the process played backward
         played = drawn_covariance(StochasticSSM(*(getattr(reverse(model), X) for X in "ABCD")), 3, 20_000)
         p = len(model.C)
         assert in_deviations(played[-3 * p :, -3 * p :], truth[-3 * p :, -3 * p :]) > 0.06
@@ -190,13 +191,14 @@ def test_a_path_belongs_to_its_seed_and_starts_where_it_is_told_to():
 
 def test_a_path_obeys_its_equation():
     """Forward, x(t+1) - A x(t) = B w and y - C x = D w: here both noises are invertible functions of w."""
-    model = NAMED_STOCHASTIC["internal_model"].make()
+    model = NAMED_STOCHASTIC["smallest_model"].make()
     y, x = sample(model, 50, rng=0)
     w = y - x[:-1] @ model.C.T
     assert np.abs(x[1:] - x[:-1] @ model.A.T - w @ model.B.T).max() < 1e-14
 
 
 EMPTY = StochasticSSM(np.zeros((0, 0)), np.zeros((0, 2)), np.zeros((1, 0)), [[1, 2]])
+BRIDGE = reverse_varying(walk, InitialState.known([0]))
 NO_OUTPUT = StochasticSSM([[0.5]], [[1]], np.zeros((0, 1)), np.zeros((0, 1)))
 
 
@@ -259,11 +261,27 @@ def test_a_condition_beyond_the_limit_is_a_choice():
         (lambda: reverse_varying(walk, np.eye(1)), ShapeError, "the state at the start of a ndarray"),
         (lambda: joint_covariance(walk, 3), ShapeError, "3 steps from None; at most 3, and the state at the start"),
         (lambda: joint_covariance(walk, 4, initial=InitialState.known([0])), ShapeError, "4 steps from .*at most 3"),
+        (
+            lambda: joint_covariance(BRIDGE.model, 2, initial=BRIDGE.start),
+            ShapeError,
+            r"2 steps of a model that starts at x\(3\); 3 are needed",
+        ),
+        (
+            lambda: sample(BRIDGE.model, 2, rng=0, initial=BRIDGE.start),
+            ShapeError,
+            r"x\(3\); 3 are needed, or a model of the first 2",
+        ),
         (lambda: joint_covariance(oscillator, -1), ShapeError, "steps is -1"),
         (lambda: joint_covariance(oscillator), ShapeError, "steps is None"),
         (lambda: sample(walk, 3, rng=0), ShapeError, "3 steps from None"),
         (lambda: sample(oscillator, 2.5, rng=0), ShapeError, "steps is 2.5"),
         (lambda: sample(NAMED_STOCHASTIC["noisy_level"].make(), 3, rng=0), StructureError, "spectral radius 1, need"),
+        (lambda: sample(oscillator, 2, rng=0, batch=(2.5,)), ShapeError, "batch is 2.5, but a whole number"),
+        (lambda: reverse(oscillator, rtol="small"), ShapeError, "rtol is small, but a number of at least 0"),
+        (lambda: InitialState.unknown(-1), ShapeError, "n is -1"),
+        (lambda: spectral_density(oscillator, [[0.0]]), ShapeError, r"omega has shape \(1, 1\), float64"),
+        (lambda: spectral_density(oscillator, 1j), ShapeError, r"omega has shape \(1,\), complex128"),
+        (lambda: spectral_density(oscillator, np.nan), ShapeError, "omega has 1 entries that are NaN"),
         (lambda: in_steps(oscillator, 1.0), ShapeError, "in_steps of a StochasticSSM"),
         (lambda: in_steps(NAMED_CONTINUOUS_STOCHASTIC["chase"].make(), 0.0), ShapeError, "positive"),
         (lambda: regular_factor(walk), ShapeError, "covariance of a TimeVarying"),

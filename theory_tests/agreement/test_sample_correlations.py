@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import scipy.linalg
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realization.core.errors import ShapeError, StructureError
@@ -33,6 +33,7 @@ def test_a_window_is_what_a_loop_collects(seed, p, m, past, future, stride):
         assert np.array_equal(found.inputs[:, k], u[t : t + future].ravel())
 
 
+@settings(max_examples=80)
 @given(seeds, st.integers(1, 2), st.integers(0, 2), st.integers(1, 3), st.integers(1, 3))
 def test_three_roads_to_one_set_of_correlations(seed, p, m, past, future):
     """Angles of subspaces, and the eigenvalues of covariances after the inputs are projected off."""
@@ -59,6 +60,7 @@ def _diagonal(values, rows, columns):
     return S
 
 
+@settings(max_examples=50)
 @given(seeds)
 def test_units_of_the_outputs_do_not_matter(seed):
     rng = np.random.default_rng(seed)

@@ -11,7 +11,6 @@ from realization.stochastic import (
     block_toeplitz,
     extend,
     from_reflections,
-    innovations_algorithm,
     levinson,
     maximum_entropy_extension,
     next_covariance,
@@ -24,7 +23,7 @@ from realization.stochastic import (
     step_down,
 )
 
-DOORS = [levinson, schur, innovations_algorithm, maximum_entropy_extension, next_covariance]
+DOORS = [levinson, schur, maximum_entropy_extension, next_covariance]
 EVERY = [*DOORS, positivity, partial_realization, block_toeplitz]
 
 
@@ -37,7 +36,7 @@ EVERY = [*DOORS, positivity, partial_realization, block_toeplitz]
         (np.zeros((3, 2)), r"shape \(3, 2\)"),
         (1.0, r"shape \(\)"),
         ([1, np.nan], "NaN or infinite, the first at"),
-        ([1, 1j], "a real process is needed"),
+        ([1, 1j], "real and imaginary part as two outputs"),
         ([1, 1e200], "choose other units"),
         (["1", "a third"], "no rational number"),
         ([[[1, 0.5], [0.4, 1]]], "differs from its transpose by 1.0e-01"),
@@ -73,8 +72,11 @@ def test_what_is_not_positive(door, bad, order):
 
 
 def test_a_process_that_is_predictable_says_from_how_many_values():
-    with pytest.raises(StructureError, match=r"predicted without error from 2 values; give fewer than 2 lags"):
-        levinson([1, 0, -1, 0])
+    for door in (levinson, schur):
+        with pytest.raises(StructureError, match="without error from 2 values; give fewer than 2 lags"):
+            door(["1", "0", "-1", "0"])
+        with pytest.raises(StructureError, match="from 2 values, up to rounding; give fewer than 2 lags, or fractions"):
+            door([1, 0, -1, 0])
     assert levinson([1, 0]).errors.tolist() == [1, 1]  # the control: as many lags as it can have
 
 
@@ -91,6 +93,8 @@ def test_no_lag_and_no_output():
     assert levinson([2]).reflections.shape == (0,)
     assert levinson(np.zeros((3, 0, 0))).errors.shape == (3, 0, 0)
     assert schur(np.zeros((3, 0, 0))).U.shape == (0, 0)
+    assert schur(np.zeros((3, 0, 0))).moving_average.shape == (0, 0)
+    assert from_reflections(np.zeros((0, 0)), []).shape == (1, 0, 0)
     assert block_toeplitz(np.zeros((3, 0, 0))).shape == (0, 0)
     assert positivity(np.zeros((3, 0, 0))).verdict == "positive"
     assert maximum_entropy_extension([2]).model.A.shape == (0, 0)
@@ -108,6 +112,8 @@ def test_fractions_stay_fractions():
     for x in (levinson(c).errors, schur(c).errors, block_toeplitz(c), centre, extend(c, c[1:]), step_down(c[1:])):
         assert {type(each) for each in x.flat} == {Fraction}
     assert extend(["1", "1/3"], [0.5]).dtype == np.float64, "the control: a float among them"
+    assert schur_parameters(["1/2", "1/3"], [1.0, 0.0]).dtype == np.float64
+    assert rational_extension(["1", "1/2"], ["1", "1/2"]).sigma.tolist() == [1, 0.5]
 
 
 def test_units_do_not_matter():
@@ -139,6 +145,7 @@ def test_a_record_has_positive_covariances():
         (lambda: from_reflections(1, [0.5, 1.5]), StructureError, "reflection 2 has norm 1.5, need < 1"),
         (lambda: from_reflections(np.eye(2), [0.5]), ShapeError, r"\(N, 2, 2\) is needed"),
         (lambda: from_reflections(-1, [0.5]), StructureError, "order 0"),
+        (lambda: from_reflections([1], [0.5]), ShapeError, r"Lambda0 has shape \(1,\), but \(p, p\), or a number"),
         (lambda: extend([1, 0.5], [[0.5]]), ShapeError, r"or \(N,\), is needed"),
         (lambda: step_down([[0.5]]), ShapeError, "one row"),
         (lambda: step_down([0.5, -1]), StructureError, "reflection -1 at order 2"),

@@ -198,6 +198,7 @@ def test_nothing_to_draw_is_legal(shape):
         (lambda: plotting.paths({"a": [1]}, backward=["b"]), "backward names b, not among a"),
         (lambda: plotting.covariance_sequence([1, 2]), "truth has 2 lags; an odd number is needed"),
         (lambda: plotting.covariance_sequence([1, 2, 3], {"a": [1]}), "a has 1 lags"),
+        (lambda: plotting.covariance_sequence([1, 2j, 3]), "truth is complex; the covariances of one pair of real"),
         (lambda: plotting.memory_decay([1, 2]), "remains is a list; a mapping"),
         (lambda: plotting.memory_of(integrators(1)), "systems is a LinearSSM; a mapping"),
         (lambda: plotting.memory_of({"a": NAMED_CONTINUOUS["legs"].make()}), "memory_of a of a ContinuousSSM"),

@@ -21,7 +21,7 @@ quarter = settings(max_examples=max(10, settings().max_examples // 4))
 def test_n_angles_are_zero_and_the_rest_right(drawn, i, j):
     n, now = len(drawn.system.A), moment(drawn.system, i, j)
     S, Sbar = now.scattering_pair
-    found = principal_angles(now.joint, S, Sbar)
+    found = principal_angles(now.joint, S, Sbar, noise=now.noise)
     assert found.perpendicular
     assert found.shared == n
     assert found.apart.decided
@@ -34,7 +34,7 @@ def test_what_they_share_is_the_state(drawn, i, j):
     """X lies in both; with n shared dimensions nothing else does."""
     now = moment(drawn.system, i, j)
     for side in now.scattering_pair:
-        assert principal_angles(now.joint, now.state, side).shared == len(now.state)
+        assert principal_angles(now.joint, now.state, side, noise=now.noise).shared == len(now.state)
 
 
 def test_outputs_alone_meet_at_angles_in_between():

@@ -27,7 +27,7 @@ def beside(model, a, b, c, d, gain=0.0):
 
 def judged(model, x=slice(None)):
     now = moment(model, 4, 4)
-    return splitting(now.joint, now.state[x], now.past, now.future)
+    return splitting(now.joint, now.state[x], now.past, now.future, noise=now.noise)
 
 
 A, B = 0.5, 1.0
@@ -58,8 +58,8 @@ def test_what_can_be_left_out_is_found():
 def test_a_minimal_one_has_as_many_dimensions_as_past_and_future_have_relations(drawn, seed):
     """As many angles between past and future differ from pi/2, and no subspace can explain them with fewer."""
     n, now = len(drawn.system.A), moment(drawn.system, 4, 4)
-    found = splitting(now.joint, now.state, now.past, now.future)
-    related = principal_angles(now.joint, now.past, now.future).related
+    found = splitting(now.joint, now.state, now.past, now.future, noise=now.noise)
+    related = principal_angles(now.joint, now.past, now.future, noise=now.noise).related
     if not (found.observable.decided and found.constructible.decided and related.decided):
         return
     assert found.minimal == (related.choice == n)

@@ -1,6 +1,6 @@
 """The state is known from all outputs, past and future, iff rank M(P) = p; its error is Q - Q O Q, Q = P - P_-.
 
-Where O Q is a projection nothing is left (Lindquist and Picci 1979: internal realizations).
+Where O Q is a projection nothing is left: these realizations are internal, the others external (Lindquist and Picci).
 """
 
 import numpy as np
@@ -37,7 +37,7 @@ def test_what_past_future_and_all_outputs_leave_unknown(drawn, seed, rank):
     L = np.random.default_rng(seed).standard_normal((n, min(rank, n)))
     O = full.weight
     P = full.beyond(np.linalg.norm(O, 2) * L @ L.T)
-    found = full.state_errors(P)
+    found = full.state_errors(P, atol=1e-14 * np.linalg.cond(O) * np.linalg.norm(P))
     level = 1e-13 * np.linalg.cond(O) * drawn.condition * np.linalg.norm(P) + full.error
     level += full.error_bar * np.linalg.norm(P) ** 2
     for error, which in ((found.past, slice(REACH)), (found.future, slice(REACH, None)), (found.both, slice(None))):
@@ -52,7 +52,8 @@ def test_nothing_is_left_at_the_corners(drawn):
     for corner in extremals(full):
         Q = np.linalg.norm(corner.P - full.P_minus)
         level = 10 * (corner.error + full.error) * (1 + Q * np.linalg.norm(O)) + 1e-13 * Q * (1 + Q * np.linalg.norm(O))
-        assert np.abs(full.smoothing_error(corner.P)).max() <= level
+        assert np.abs(full.smoothing_error(corner.P, atol=corner.error)).max() <= level
+        assert full.internal(corner.P, atol=corner.error).verdict != "external"
 
 
 @quarter
@@ -61,7 +62,9 @@ def test_something_is_left_between_them(drawn):
     """The control: half way between P_- and P_+, with 2p noises or n + p, a quarter of P_+ - P_- is never known."""
     full = faurre_set(drawn.system)
     step = np.linalg.inv(full.weight)
-    left = full.smoothing_error(full.P_minus + (step + step.T) / 4)
+    P = full.P_minus + (step + step.T) / 4
+    left = full.smoothing_error(P, atol=1e-14 * np.linalg.cond(full.weight) * np.linalg.norm(P))
+    assert full.internal(P, atol=1e-14 * np.linalg.norm(P)).verdict != "internal"
     assert np.abs(left - step / 4).max() <= 1e-13 * np.linalg.cond(full.weight) * np.linalg.norm(step)
 
 
@@ -80,3 +83,5 @@ def test_by_hand():
     assert np.isclose(full.smoothing_error([[1.0]]).item(), 3**0.5 / 4, rtol=1e-14)
     assert np.isclose(projected(full.data, np.eye(1)).item(), 3**0.5 / 4, rtol=1e-14)
     assert full.noise_factor([[1.0]]).rank.choice == 2
+    assert [full.internal(P).verdict for P in (full.P_minus, [[1.0]])] == ["internal", "external"]
+    assert [bool(full.internal(P)) for P in (full.P_plus, [[1.0]])] == [True, False]

@@ -9,7 +9,7 @@ which vanishes at all k > 0 for L = K only (if (C, A) is observable).
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realization.linalg import discrete_lyapunov
@@ -28,6 +28,7 @@ def left_over(model, L):
     return InnovationsSSM(model.A - L @ model.C, model.K - L, model.C, model.R)
 
 
+@settings(max_examples=80)
 @given(st.integers(0, 2**32 - 1), st.floats(-0.2, 1.2))
 def test_their_covariances_are_those_of_the_error_of_the_filter(seed, part):
     """Two roads: the formula, and the model of plant and filter side by side."""

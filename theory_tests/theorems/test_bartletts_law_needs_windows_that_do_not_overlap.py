@@ -6,6 +6,8 @@ The mean is i j all the same, the variance is not.  Windows that are apart by th
 law with the variance that the overlap gives, bring back the level.
 """
 
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -25,6 +27,11 @@ def series(kind, rng):
     return y[:, 100:]
 
 
+@cache  # both laws are looked at in the same runs
+def p_values_of(kind, i, j):
+    return np.array([p_values(y, kind, i, j) for y in series(kind, np.random.default_rng(10))])
+
+
 def p_values(y, order, i, j):
     """Of the right order by the three roads; and the statistic of windows that overlap."""
     one, apart = (sample_canonical_correlations(y, i, j, stride=stride) for stride in (1, min(i, j)))
@@ -36,7 +43,7 @@ def p_values(y, order, i, j):
 @pytest.mark.parametrize("order", [0, 1])
 @pytest.mark.parametrize("i, j", [(4, 4), (6, 3)])
 def test_only_the_law_without_overlap_has_its_level(order, i, j):
-    found = np.array([p_values(y, order, i, j) for y in series(order, np.random.default_rng(10))])
+    found = p_values_of(order, i, j)
     overlapping, apart, matched = (found[:, :3] < 0.05).mean(axis=0)
     assert abs(apart - 0.05) < BAND
     assert abs(matched - 0.05) < BAND
@@ -45,7 +52,7 @@ def test_only_the_law_without_overlap_has_its_level(order, i, j):
 
 def test_the_variance_is_that_of_repeated_covariances():
     """2 sum of the squares of 1, 2, 3, 4, 3, 2, 1 is 88, where chi2(16) has 32; 400 runs tell it to a tenth or two."""
-    Q = np.array([p_values(y, 0, 4, 4)[3] for y in series(0, np.random.default_rng(11))])
+    Q = p_values_of(0, 4, 4)[:, 3]
     assert abs(Q.mean() - 16) < 3.5 * np.sqrt(88 / RUNS)
     # the fourth moment of a weighted sum of chi2 is above that of a Gaussian: 1.6 of its standard error, 3.5 of them
     assert abs(Q.var() / 88 - 1) < 3.5 * 1.6 * np.sqrt(2 / RUNS)

@@ -9,7 +9,7 @@ forward and backward have reached after so many steps from nothing; over infinit
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from realization.core.errors import StructureError
@@ -27,6 +27,8 @@ from realization.stochastic import (
 from realization.systems import StochasticSSM
 from realization.testing import covariance_data
 
+quarter = settings(max_examples=max(10, settings().max_examples // 4))
+
 
 def filtered(data, steps):
     """P = A P A' + K R K' from P = 0: the covariance of the prediction from so many steps."""
@@ -43,6 +45,7 @@ def rounding(Lambda, steps):
     return 10 * len(T) * EPS * np.linalg.cond(T)
 
 
+@quarter
 @given(covariance_data(min_states=1), st.integers(1, 8), st.integers(1, 8))
 def test_in_windows(drawn, i, j):
     """At every length, and beyond the n-th nothing is left."""
@@ -56,6 +59,7 @@ def test_in_windows(drawn, i, j):
     assert found[n:].max(initial=0) <= tolerance
 
 
+@quarter
 @given(covariance_data(min_states=1))
 def test_in_the_limit(drawn):
     """A window as long as `window_length` says leaves out 1e-15."""

@@ -13,11 +13,15 @@ from realization.core.errors import StructureError
 from realization.linalg import continuous_lyapunov, continuous_riccati
 from realization.stochastic import (
     ContinuousCovarianceModel,
+    continuous_backward_innovations_model,
     continuous_covariance_model,
     continuous_faurre_set,
+    continuous_innovations_model,
+    continuous_maximum_phase_model,
     continuous_spectral_density,
     extremals,
     faurre_set,
+    reverse,
 )
 from realization.stochastic.continuous_covariance import cayley_covariances
 from realization.systems.stochastic import ContinuousStochasticSSM
@@ -77,26 +81,52 @@ def test_the_error_of_kalman_and_bucy_is_p_less_the_smallest(seed, size):
     assert np.abs(found.X - (P - full.P_minus)).max(initial=0.0) <= error
 
 
+def factor(model, sign):
+    """W at the frequencies; of a backward model at -s."""
+    s = sign * 1j * OMEGA[:, None, None]
+    return model.C @ np.linalg.solve(s * np.eye(len(model.A)) - model.A, model.B.astype(complex)[None]) + model.D
+
+
 @quarter
 @given(seeds, sizes)
 def test_the_extreme_factors_have_the_spectrum(seed, size):
-    """W_-(s) = (I + C inv(sI - A) K) sqrt(R) and the backward one with A', Kb, G' at -s; zeros at -conj."""
+    """Zeros at -conj; W_+ divides by inv(P_+) once."""
     model = draw(seed, *size)
     full, (n, _) = continuous_faurre_set(model), size
     Phi, s = continuous_spectral_density(model, OMEGA), 1j * OMEGA[:, None, None]
-    for A, K, C, sign in (
-        (full.data.A, full.K, full.data.C, 1),
-        (full.data.A.T, full.Kbar, full.data.G.T, -1),
+    root = np.linalg.cond(full.Pbar_minus) if n else 1.0
+    back = continuous_backward_innovations_model(full)
+    for found, sign, loss in (
+        (continuous_innovations_model(full), 1, 1.0),
+        (ContinuousStochasticSSM(back.A, -back.B, back.C, back.D), -1, 1.0),
+        (continuous_maximum_phase_model(full), 1, root),
     ):
-        W = (np.eye(len(C)) + C @ np.linalg.inv(sign * s * np.eye(n) - A) @ K) @ np.linalg.cholesky(full.R)
-        gain = (1 + np.linalg.norm(C @ np.linalg.inv(s * np.eye(n) - A), axis=(1, 2)).max()) ** 2
+        W = factor(found, sign)
+        gain = (1 + np.linalg.norm(found.C @ np.linalg.inv(s * np.eye(n) - found.A), axis=(1, 2)).max()) ** 2
         error = (level(model, full) + 10 * full.error_bar) * gain * (1 + np.linalg.norm(full.Pbar_minus))
-        assert np.abs(W @ W.conj().swapaxes(1, 2) - Phi).max() <= error
+        assert W.shape[2] == len(found.C)
+        assert np.abs(W @ W.conj().swapaxes(1, 2) - Phi).max() <= error * loss
     if n and np.linalg.cond(np.linalg.eig(full.predictor)[1]) < 1e3:
         flipped = -full.zeros_plus.conj()
         assert max(np.abs(flipped - z).min() for z in full.zeros) <= 1e-9 * np.abs(full.zeros).max() * (
             1 + np.linalg.norm(full.Pbar_minus)
         )
+
+
+@quarter
+@given(seeds, sizes)
+def test_the_maximum_phase_model_is_the_backward_innovations_reversed(seed, size):
+    """Its state covariance is P_+, and reversed in time it has the noise of the backward innovations."""
+    full = continuous_faurre_set(draw(seed, *size))
+    model, back = continuous_maximum_phase_model(full), continuous_backward_innovations_model(full)
+    k = np.linalg.cond(full.Pbar_minus) if size[0] else 1.0
+    if k > 1e6:
+        return
+    P = continuous_lyapunov(model.A, model.B @ model.B.T).X
+    error = 1e-13 * k**2 + 1e3 * k * full.error_bar * np.linalg.norm(full.P_plus)
+    assert np.abs(P - full.P_plus).max(initial=0.0) <= error * np.linalg.norm(full.P_plus)
+    again = reverse(model).noise_covariance
+    assert np.abs(again - back.noise_covariance).max() <= error * k * (1 + np.linalg.norm(back.noise_covariance))
 
 
 @quarter

@@ -7,7 +7,7 @@ log det R the mean of log det Phi of the density (Szego 1920), however strong th
 import numpy as np
 import pytest
 import scipy.linalg
-from hypothesis import given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from realization.core.errors import StructureError
@@ -17,9 +17,9 @@ from realization.stochastic import (
     CovarianceModel,
     autocovariances,
     covariance_model,
-    innovations_algorithm,
     levinson,
     positivity,
+    schur,
     spectral_density,
     stationary,
     wold,
@@ -29,7 +29,9 @@ from realization.systems.families import conditioned
 
 seeds, widths = st.integers(0, 2**32 - 1), st.integers(1, 3)
 # angles of pi/8 and more apart, 0 and pi among them
-lines = st.lists(st.integers(0, 8), unique=True, max_size=3)
+lines = st.lists(st.integers(0, 8).map(lambda k: k * np.pi / 8), unique=True, max_size=3)
+
+quarter = settings(max_examples=max(10, settings().max_examples // 4))
 
 
 def rotation(angle):
@@ -37,33 +39,33 @@ def rotation(angle):
     return np.array([[c, s], [-s, c]]) if 0 < angle < np.pi else np.array([[c]])
 
 
-def mixture(seed, p, n, places, *, basis=10.0):
-    """A regular model, lines at k pi / 8, and the covariances of their sum in a basis that hides them."""
+def mixture(seed, p, n, angles, *, basis=10.0, power=1.0):
+    """A regular model, lines at the angles, and the covariances of their sum in a basis that hides them."""
     rng = np.random.default_rng(seed)
     A1 = 0.8 * np.linalg.qr(rng.standard_normal((n, n)))[0]
     B1, C1 = rng.standard_normal((n, n + p)), rng.standard_normal((p, n))
     D = np.hstack([rng.standard_normal((p, n)), 2 * np.eye(p)])
-    A2 = scipy.linalg.block_diag(np.zeros((0, 0)), *[rotation(k * np.pi / 8) for k in places])
-    power = scipy.linalg.block_diag(
-        np.zeros((0, 0)), *[rng.uniform(0.5, 2) * np.eye(len(rotation(k * np.pi / 8))) for k in places]
-    )
+    A2 = scipy.linalg.block_diag(np.zeros((0, 0)), *[rotation(w) for w in angles])
+    powers = [power * rng.uniform(0.5, 2) * np.eye(len(rotation(w))) for w in angles]
     A, C = scipy.linalg.block_diag(A1, A2), np.hstack([C1, rng.standard_normal((p, len(A2)))])
     B = np.vstack([B1, np.zeros((len(A2), n + p))])
-    P = scipy.linalg.block_diag(discrete_lyapunov(A1, B1 @ B1.T).X, power)
+    P = scipy.linalg.block_diag(discrete_lyapunov(A1, B1 @ B1.T).X, *powers)
     T = conditioned(len(A), basis, rng=rng)
     inverse = np.linalg.inv(T)
     hidden = StochasticSSM(T @ A @ inverse, T @ B, C @ inverse, D)
     return StochasticSSM(A1, B1, C1, D), stationary(hidden, T @ P @ T.T)
 
 
+@quarter
 @given(seeds, widths, st.integers(0, 3), lines)
-def test_the_two_parts(seed, p, n, places):
-    regular, data = mixture(seed, p, n, places)
+def test_the_two_parts(seed, p, n, angles):
+    regular, data = mixture(seed, p, n, angles)
     found, size = wold(data), np.abs(data.Lambda0).max()
     bound = 1e5 * EPS * size  # a basis of condition 10, its square in covariances, and digits to spare
     assert found.decision.choice == n
-    assert found.residual <= 1e5 * EPS
-    assert np.allclose(found.frequencies, np.sort(places) * np.pi / 8, atol=1e5 * EPS)
+    assert found.error <= 1e-6
+    assert np.abs(found.U.T @ found.U - np.eye(len(found.U))).max(initial=0.0) <= 4 * EPS
+    assert np.allclose(found.frequencies, np.sort(angles), atol=1e5 * EPS)
     assert np.abs(found.powers.sum(axis=0) - found.H @ found.H.T).max() <= bound
     whole, one, two, expected = (
         autocovariances(x, 12) for x in (data, found.regular, found.predictable, covariance_model(regular))
@@ -73,6 +75,32 @@ def test_the_two_parts(seed, p, n, places):
     assert np.abs(autocovariances(found.innovations, 12) - one).max() <= bound
 
 
+@quarter
+@given(seeds, widths, st.integers(0, 2), st.integers(1, 5), st.integers(-8, 8), st.integers(-6, 6))
+def test_lines_that_are_near_weak_or_strong_in_any_units(seed, p, n, nearness, strength, unit):
+    """10^-1 to 10^-5 apart, 10^-8 to 10^8 of the noise, outputs in units that differ by 10^12."""
+    assume(strength - nearness >= -9)  # weaker ones are below the error, and part of the noise
+    angles = 1 + 10.0**-nearness * np.arange(3)
+    regular, data = mixture(seed, p, n, angles, power=10.0**strength)
+    u = np.diag(10.0 ** (unit * np.arange(-1, p - 1)))
+    found = wold(CovarianceModel(data.A, u @ data.C, data.G @ u, u @ data.Lambda0 @ u))
+    deviations = np.sqrt(np.diag(u @ data.Lambda0 @ u))
+    assert found.frequencies.shape == (3,)
+    assert np.abs(found.frequencies - angles).max() <= 1e4 * EPS
+    expected = autocovariances(covariance_model(regular), 6)
+    off = np.abs(autocovariances(found.regular, 6) - u @ expected @ u) / np.outer(deviations, deviations)
+    assert found.error <= 1e-6
+    assert off.max() <= found.error + 1e3 * EPS  # and the rounding of a regular part, in units of the whole
+
+
+def test_the_control_lines_that_floats_cannot_tell_apart():
+    """10^-9 apart they are neither one line nor two: refused, with the number."""
+    with pytest.raises(StructureError, match=r"at frequency 1 is no stationary process: .* has norm .*, need 0"):
+        wold(mixture(0, 2, 1, [1.0, 1 + 1e-9])[1])
+    assert len(wold(mixture(0, 2, 1, [1.0, 1.0])[1]).frequencies) == 1
+
+
+@quarter
 @given(seeds, st.integers(1, 2), st.integers(0, 3))
 def test_the_moving_average_is_what_the_innovations_algorithm_tends_to(seed, p, n):
     """The second route, of 40 values and without a Riccati equation; its rate is the radius of the predictor."""
@@ -80,17 +108,18 @@ def test_the_moving_average_is_what_the_innovations_algorithm_tends_to(seed, p, 
     found, N = wold(data), 40
     radius = np.abs(np.linalg.eigvals(found.innovations.predictor)).max(initial=0.0)
     if radius < 0.7:
-        finite = innovations_algorithm(autocovariances(data, N))
-        h = finite.Theta[-p:].reshape(p, N + 1, p).swapaxes(0, 1)[::-1]
+        finite = schur(autocovariances(data, N))
+        h = finite.moving_average[-p:].reshape(p, N + 1, p).swapaxes(0, 1)[::-1]
         size = np.abs(data.Lambda0).max()
         assert np.abs(h[:9] - found.moving_average(8)).max() <= (1e4 * EPS + 100 * radius ** (2 * (N - 8))) * size
         assert np.abs(finite.errors[-1] - found.innovations.R).max() <= (1e4 * EPS + 100 * radius ** (2 * N)) * size
 
 
+@quarter
 @given(seeds, widths, st.integers(0, 3), lines)
-def test_szego(seed, p, n, places):
+def test_szego(seed, p, n, angles):
     """log det R is the mean of log det Phi of the regular part alone."""
-    _, data = mixture(seed, p, n, places)
+    _, data = mixture(seed, p, n, angles)
     found, T = wold(data), 512
     Phi = spectral_density(found.regular, 2 * np.pi * np.arange(T) / T)
     mean = np.linalg.slogdet(Phi)[1].mean()
@@ -102,7 +131,7 @@ def test_szego(seed, p, n, places):
 
 def test_the_error_of_prediction_falls_to_that_of_the_innovations():
     """From n values a line of any power costs about 1 / n more, and nothing in the end; the control keeps its noise."""
-    regular, data = mixture(1, 1, 2, [3])
+    regular, data = mixture(1, 1, 2, [3 * np.pi / 8])
     R = wold(data).innovations.R[0, 0]
     errors = levinson(autocovariances(data, 400)).errors[:, 0, 0]
     assert (errors > R).all()
@@ -130,9 +159,9 @@ def test_what_is_predictable_is_predicted_from_as_many_values_as_it_has_states()
 
 def test_a_first_difference_is_a_moving_average_that_is_found_slowly():
     """2, -1: from n values with variance (n+2)/(n+1) and coefficient -n/(n+1), to 1 and -1 in the end."""
-    found = innovations_algorithm(["2", "-1", *["0"] * 8])
+    found = schur(["2", "-1", *["0"] * 8])
     assert [str(x) for x in found.errors[:4]] == ["2", "3/2", "4/3", "5/4"]
-    assert all(found.Theta[n, n - 1] * (n + 1) == -n for n in range(1, 10))
+    assert all(found.moving_average[n, n - 1] * (n + 1) == -n for n in range(1, 10))
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,8 @@ from realization.stochastic.continuous_covariance import cayley_covariances
 from realization.systems.stochastic import ContinuousStochasticSSM
 from realization.testing import seeds
 
-quarter = settings(max_examples=max(10, settings().max_examples // 4))
+# every order of each draw is looked at: these are about a hundred reductions
+eighth = settings(max_examples=max(10, settings().max_examples // 8))
 
 
 def process(seed, n, p=2):
@@ -35,7 +36,7 @@ def process(seed, n, p=2):
     )
 
 
-@quarter
+@eighth
 @given(seeds, st.integers(1, 5))
 def test_at_every_order(seed, n):
     """To the error of the values, which the basis divides by the smallest of them; 1e-9 of the bound is rounding."""

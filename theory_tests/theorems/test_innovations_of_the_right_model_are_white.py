@@ -7,7 +7,7 @@ on 400 runs of n = 3, p = 2, T = 380.  A size of .05 has standard error .011 the
 import numpy as np
 import pytest
 import scipy.linalg
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realization.stochastic import autocovariances, cumulative_periodogram, diagnose, hosking, ljung_box
@@ -49,6 +49,7 @@ def of_the_filter(model, gain):
     return StochasticSSM(F, np.vstack([model.B, gain @ model.D]), np.hstack([model.C, -model.C]), model.D)
 
 
+@settings(max_examples=80)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 4), st.integers(1, 2))
 def test_the_covariances_of_innovations_vanish_beyond_lag_zero(seed, n, p):
     rng = np.random.default_rng(seed)
@@ -96,7 +97,7 @@ def test_the_tests_have_their_level(runs, name):
 def test_together_they_reject_a_right_model_at_most_at_their_level(runs):
     """Bonferroni over dependent tests is below its level, which the band is put above."""
     y, _ = runs
-    found = [diagnose(e, R) for e in filtered(y, K)]
+    found = [diagnose(e, R) for e in filtered(y[:200], K)]
     rejected = np.mean([not each.sound for each in found])
-    assert rejected < 0.05 + BAND
+    assert rejected < 0.05 + BAND * np.sqrt(2)
     assert rejected > 0.01, "nor do they never speak"

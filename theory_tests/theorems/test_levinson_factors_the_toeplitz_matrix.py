@@ -5,12 +5,14 @@ Row n of A holds the coefficients of the error e_n(n), y(n) less its best predic
 """
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 
 from realization.linalg.decision import EPS
 from realization.linalg.rational import rationals
 from realization.stochastic import block_toeplitz, levinson
 from realization.testing import covariance_windows
+
+quarter = settings(max_examples=max(10, settings().max_examples // 4))
 
 
 def triangle(predictors, *, zero=0.0):
@@ -28,6 +30,7 @@ def block_diagonal(S, *, zero=0.0):
     return D.swapaxes(1, 2).reshape(len(S) * S.shape[1], -1)
 
 
+@quarter
 @given(covariance_windows())
 def test_forward_errors_are_uncorrelated(Lambda):
     found, T = levinson(Lambda), block_toeplitz(Lambda)
@@ -39,6 +42,7 @@ def test_forward_errors_are_uncorrelated(Lambda):
     assert abs(logs - np.linalg.slogdet(T)[1]) <= 10 * len(T) * EPS * np.linalg.cond(T)
 
 
+@quarter
 @given(covariance_windows(max_lags=4, max_outputs=2))
 def test_in_fractions_without_an_error(Lambda):
     """Forward with A, and backward: B_n from y(t), ..., y(t-n) is row N-n of the triangle of the reversed process."""
@@ -52,6 +56,7 @@ def test_in_fractions_without_an_error(Lambda):
     assert (B @ reversed_time @ B.T == block_diagonal(found.backward_errors, zero=zero)).all()
 
 
+@quarter
 @given(covariance_windows(max_outputs=2))
 def test_it_is_the_solution_of_the_normal_equations(Lambda):
     """The second route: the coefficients that least squares finds, sum_j a_j Lambda(i - j) = Lambda(i)."""

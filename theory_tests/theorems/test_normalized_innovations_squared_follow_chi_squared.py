@@ -122,6 +122,7 @@ def test_nothing_seen_says_nothing():
         (StructureError, lambda e: nis(e, np.stack([np.eye(2)] * 6 + [-np.eye(2)])), "eigenvalue -1 at step 6"),
         (StructureError, lambda e: nis(e, [[1, 1], [1, 1]]), "R has eigenvalue 0, need > 0|R has eigenvalue .*e-1"),
         (ShapeError, lambda e: nis(e, [[1, 2], [0, 1]]), "R differs from its transpose by 2"),
+        (ShapeError, lambda e: nis(e, [[[1, 1], [0, 1]]] + [1e12 * np.eye(2)] * 6), "differs from its transpose by 1"),
         (ShapeError, lambda e: nis(e, np.eye(3)), r"R has shape \(3, 3\), but \(2, 2\) or \(7, 2, 2\) is needed"),
         (ShapeError, lambda e: nis(e, np.eye(2) * np.nan), "R has an entry that is NaN or infinite where e is given"),
         (ShapeError, lambda e: nis(e[:, 0], np.eye(1)), r"e has shape \(7,\).*one column is e\[:, None\]"),

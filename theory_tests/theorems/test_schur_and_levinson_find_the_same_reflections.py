@@ -9,7 +9,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realization.core.errors import StructureError
@@ -19,8 +19,10 @@ from realization.stochastic import block_toeplitz, from_reflections, levinson, s
 from realization.testing import covariance_windows
 
 fractions = st.integers(2, 12).flatmap(lambda q: st.integers(1 - q, q - 1).map(lambda k: Fraction(k, q)))
+quarter = settings(max_examples=max(10, settings().max_examples // 4))
 
 
+@quarter
 @given(covariance_windows(max_lags=4, max_outputs=2))
 def test_exactly_the_same_in_fractions(Lambda):
     exact = rationals("Lambda", Lambda)
@@ -40,6 +42,7 @@ def test_the_factor_is_that_of_cholesky(Lambda):
     assert np.abs(found.reflections - levinson(Lambda).reflections).max(initial=0.0) <= bound
 
 
+@quarter
 @given(st.lists(fractions, max_size=6))
 def test_they_are_the_parameters_of_a_bounded_function(reflections):
     c = from_reflections(Fraction(2), np.array(reflections, dtype=object))
@@ -48,6 +51,7 @@ def test_they_are_the_parameters_of_a_bounded_function(reflections):
     assert schur_parameters(difference, total).tolist() == reflections
 
 
+@quarter
 @given(st.lists(fractions, min_size=2, max_size=6))
 def test_the_control_the_other_sign_of_the_first_covariance(reflections):
     """Confusing f with -f turns every parameter; confusing Lambda(0) with 2 Lambda(0) changes them otherwise."""

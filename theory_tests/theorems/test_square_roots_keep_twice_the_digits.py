@@ -14,7 +14,13 @@ from hypothesis import strategies as st
 
 from realization.core.errors import StructureError
 from realization.linalg.certificate import fractions
-from realization.stochastic import information_filter, kalman_filter, square_root_filter
+from realization.stochastic import (
+    information_filter,
+    kalman_filter,
+    rts_smoother,
+    square_root_filter,
+    square_root_smoother,
+)
 from realization.systems.stochastic import InitialState, StochasticSSM, TimeVaryingStochasticSSM
 
 U = 2.0**-53
@@ -39,7 +45,7 @@ def information(model, start):
 
 
 def relative(P, exact):
-    """|inv(L) P inv(L)' - I| where L L' is the exact covariance: an error in every direction, rational until the root."""
+    """|inv(L) P inv(L)' - I|, L L' the exact covariance: an error in every direction, rational until the root."""
     E = exact @ P - np.array([[Fraction(int(i == j)) for j in range(len(P))] for i in range(len(P))])
     return float(np.trace(E @ E)) ** 0.5
 
@@ -94,6 +100,28 @@ def test_covariances_lose_all_digits(seed):
         return
     # Joseph's form stays positive, and is as wrong
     assert relative(fractions(found), exact) > 1e-2
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 3), st.floats(1, 8))
+def test_the_smoother_too(seed, n, digits):
+    """A vector that does not move is at time 0 what it is at the end: V(0) = P(n|n), by sums from the end down."""
+    model, start = readings(seed, n, 10.0**-digits)
+    exact, run = information(model, start), square_root_smoother(model, np.zeros((n, 1)), initial=start)
+    C = model.C[:, 0] * np.sqrt(np.diag(start.covariance))
+    ratio = 10.0**digits * np.linalg.norm(C, 2) * max(1, np.linalg.norm(np.linalg.pinv(C), 2))
+    assert relative(squared(run.factors[0]), exact) <= 1000 * n**2 * U * ratio
+
+
+def test_a_difference_of_covariances_is_no_smoothed_covariance():
+    """The control: V = P - P N P at s = 1e-9 has no right digit, where factors have six."""
+    model, start = readings(2, 3, 1e-9)
+    exact, y = information(model, start), np.zeros((3, 1))
+    assert relative(squared(square_root_smoother(model, y, initial=start).factors[0]), exact) < 1e-5
+    try:
+        V = rts_smoother(model, kalman_filter(model, y, initial=start)).covariances[0]
+    except StructureError:
+        return
+    assert relative(fractions(V), exact) > 1e-2
 
 
 def test_a_precise_sensor_on_a_moving_body():

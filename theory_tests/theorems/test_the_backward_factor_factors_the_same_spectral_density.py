@@ -68,7 +68,7 @@ def test_named_processes_in_continuous_time(name):
     assert name not in ("chase",) or off(forward, wrong) > 0.1
 
 
-@pytest.mark.parametrize("name", ["follower", "internal_model", "external_model"])
+@pytest.mark.parametrize("name", ["follower", "smallest_model", "largest_model"])
 def test_fails_without_the_reversal_of_time(name):
     """At z instead of 1/z it is the density of the process played backward, Phi': Phi for scalars only."""
     model = NAMED_STOCHASTIC[name].make()

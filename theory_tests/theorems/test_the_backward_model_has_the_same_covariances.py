@@ -49,6 +49,16 @@ def test_random_processes(drawn):
 
 
 @given(stochastic_systems())
+def test_autocovariances_of_a_backward_model_are_those_of_the_process(drawn):
+    """By its dual data, against the recursion of z into the past; both are E y(t+k) y(t)', none transposed."""
+    back = reverse(drawn.system)
+    found, wanted = autocovariances(back, LAGS), backward_covariances(back, LAGS)
+    sd = np.sqrt(np.diag(wanted[0]))
+    bound = 100 * max(len(back.A), 1) * u * covariance_condition(drawn.system)
+    assert np.abs((found - wanted) / sd[:, None] / sd).max() <= bound
+
+
+@given(stochastic_systems())
 def test_its_state_has_the_inverse_covariance_and_its_data_are_the_dual(drawn):
     """inv(P) = A' inv(P) A + Bb Bb',  C' = A' inv(P) Cb' + Bb Db',  each term in units of P's inner product."""
     model, back = drawn.system, reverse(drawn.system)
@@ -62,7 +72,7 @@ def test_its_state_has_the_inverse_covariance_and_its_data_are_the_dual(drawn):
     assert np.abs((again.Lambda0 - data.Lambda0) / sd[:, None] / sd).max() <= bound
 
 
-@pytest.mark.parametrize("name", ["follower", "internal_model", "external_model"])
+@pytest.mark.parametrize("name", ["follower", "smallest_model", "largest_model"])
 def test_fails_for_another_read_out(name):
     """C P instead of Cb = C P A' + D B': the output read from z as if no step lay between."""
     model = NAMED_STOCHASTIC[name].make()

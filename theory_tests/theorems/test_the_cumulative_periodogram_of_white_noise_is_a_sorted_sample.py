@@ -69,7 +69,9 @@ def test_gaps_leave_the_other_tests_their_level(test):
         (ShapeError, lambda e: hosking(e[:, 0], 2), r"one column is e\[:, None\]"),
         (ShapeError, lambda e: autocorrelations(e, 9), "9 lags of 8 samples"),
         (StructureError, lambda e: ljung_box(e * 0 + [0.1, 0.3], 2), "output 1 varies by .* a constant has no colour"),
-        (StructureError, lambda e: hosking(e[:, [0, 0]], 2), "the sample covariance has eigenvalue"),
+        (StructureError, lambda e: hosking(e[:, [0, 0]], 2), "outputs are linearly dependent: sing"),
+        (StructureError, lambda e: cumulative_periodogram(0.1 * (-1.0) ** np.arange(8)[:, None]), "it alternates"),
+        (StructureError, lambda e: autocorrelations(e * [1, np.nan], 2), "output 2 has no value that is there"),
         (StructureError, lambda e: cumulative_periodogram(e[:4]), "output 1 has 4 values, need at least 5"),
         (StructureError, lambda e: ljung_box(np.where(np.arange(8) % 2, np.nan, e.T).T, 2), "no two values 1 steps"),
         (

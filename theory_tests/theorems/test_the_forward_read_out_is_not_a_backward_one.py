@@ -47,7 +47,7 @@ def test_it_serves_if_and_only_if_the_noises_are_uncorrelated(name):
 
 
 def test_both_kinds_are_among_the_named_ones():
-    assert {"ar", "internal_model", "maximum_phase"} <= set(CORRELATED)
+    assert {"ar", "smallest_model", "maximum_phase"} <= set(CORRELATED)
     assert {"noisy_oscillator", "near_unit_root"} <= set(NAMED) - set(CORRELATED)
 
 

@@ -6,7 +6,7 @@ every further reflection costs log det(I - Gamma Gamma') / 2 (Burg 1975; several
 """
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realization.linalg.decision import EPS
@@ -24,6 +24,7 @@ from realization.stochastic import (
 from realization.testing import covariance_windows
 
 seeds = st.integers(0, 2**32 - 1)
+quarter = settings(max_examples=max(10, settings().max_examples // 4))
 
 
 def rounding(Lambda, *, more=0):
@@ -31,6 +32,7 @@ def rounding(Lambda, *, more=0):
     return 100 * (len(T) + more) * EPS * np.linalg.cond(T) * np.abs(Lambda[0]).max()
 
 
+@quarter
 @given(covariance_windows())
 def test_it_has_the_window_and_reflects_no_more(Lambda):
     """Its covariances are those of `extend` with reflections 0, on every lag; without a state covariance computed."""
@@ -44,6 +46,7 @@ def test_it_has_the_window_and_reflects_no_more(Lambda):
     assert np.abs(got - extend(Lambda, np.zeros((more, p, p)))).max() <= bound
 
 
+@quarter
 @given(covariance_windows(max_lags=4, max_outputs=2), seeds, st.integers(1, 4))
 def test_every_other_extension_is_less_random(Lambda, seed, more):
     rng, p = np.random.default_rng(seed), Lambda.shape[1]
@@ -55,6 +58,7 @@ def test_every_other_extension_is_less_random(Lambda, seed, more):
     assert abs(other.entropy_rate - rate - cost) <= 1e3 * rounding(Lambda) / np.linalg.eigvalsh(Lambda[0])[0]
 
 
+@quarter
 @given(covariance_windows(max_lags=4, max_outputs=2))
 def test_the_entropy_is_the_mean_of_the_logarithm_of_the_density(Lambda):
     """Szego: the trapezoidal rule, which converges as r^T for poles of modulus r, on T points."""
@@ -68,6 +72,7 @@ def test_the_entropy_is_the_mean_of_the_logarithm_of_the_density(Lambda):
         assert abs(mean - np.linalg.slogdet(found.model.R)[1]) <= 1e4 * EPS * scale / (1 - r) ** 2 + 100 * r**T
 
 
+@quarter
 @given(covariance_windows(max_lags=4, max_outputs=2), seeds)
 def test_the_next_covariance_fills_a_ball(Lambda, seed):
     """Points on the sphere inside and outside: Delta inv(Sbar) Delta' < S, and T decides."""
@@ -79,6 +84,7 @@ def test_the_next_covariance_fills_a_ball(Lambda, seed):
         assert (np.linalg.eigvalsh(T)[0] > 0) is np.bool_(positive) or np.linalg.cond(block_toeplitz(Lambda)) > 1e10
 
 
+@quarter
 @given(covariance_windows(max_outputs=1))
 def test_all_zeros_at_the_origin_is_the_same_process(Lambda):
     c = Lambda[:, 0, 0]

@@ -9,8 +9,10 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from realization.core.errors import StructureError
 from realization.stochastic import conditional_covariance, frame, moment, splitting
 from realization.systems import StochasticSSM
+from realization.systems.stochastic_families import random_process
 from realization.testing import stochastic_systems
 
 quarter = settings(max_examples=max(10, settings().max_examples // 4))
@@ -21,9 +23,9 @@ quarter = settings(max_examples=max(10, settings().max_examples // 4))
 def test_in_windows(drawn, i, j):
     """Outputs alone, and outputs with states; by angles, and by the covariance that is left when x is known."""
     now = moment(drawn.system, i, j)
-    assert splitting(now.joint, now.state, now.past, now.future).splits
+    assert splitting(now.joint, now.state, now.past, now.future, noise=now.noise).splits
     S, Sbar = now.scattering_pair
-    found = splitting(now.joint, now.state, S, Sbar)
+    found = splitting(now.joint, now.state, S, Sbar, noise=now.noise)
     assert found.splits
     left = conditional_covariance(now.joint, np.concatenate([now.past, now.future]), given=now.state)
     cross, size = left[: len(now.past), len(now.past) :], np.diag(now.joint).max()
@@ -36,6 +38,36 @@ def test_over_infinite_time(drawn):
     """x splits the predictor space of the past and that of the future, which stand for all of both."""
     found = frame(drawn.system)
     assert splitting(found.joint, found.state, found.predictor, found.backward, noise=found.noise).splits
+
+
+def judged(seed):
+    """A slow process in skew coordinates: in a window, over infinite time, and by the state one step before."""
+    rng = np.random.default_rng(seed)
+    n, p, i = rng.integers(1, 6), rng.integers(1, 3), rng.integers(1, 8)
+    radius, condition, weight = rng.choice([0.9, 0.99, 0.9999]), 10 ** rng.uniform(0, 3), 10 ** rng.uniform(-3, 1)
+    model = random_process(n, p, n, radius=radius, condition=condition, weight=weight, rng=seed)
+    now, ends = moment(model, i, i), frame(model)
+    for found, x, past, future in (
+        (now, now.state, now.past, now.future),
+        (ends, ends.state, ends.predictor, ends.backward),
+        (now, now.before[-n:], now.past, now.future),
+    ):
+        try:
+            yield splitting(found.joint, x, past, future, noise=found.noise)
+        except StructureError:
+            yield None
+
+
+def test_where_digits_are_lost_it_is_said():
+    """The state splits, or the angles are refused as unknown: rounding is never taken for a correlation.
+
+    As a rule there is an answer, and it is not the noise that makes it: the state one step before does not split.
+    """
+    window, infinite, before = zip(*map(judged, range(50)), strict=True)
+    for found in (window, infinite):
+        assert all(each.splits for each in found if each)
+        assert sum(each is None for each in found) <= 12
+    assert sum(each is not None and not each.splits for each in before) >= 25
 
 
 def test_an_older_state_does_not():

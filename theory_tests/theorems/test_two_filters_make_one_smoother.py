@@ -43,7 +43,8 @@ def test_two_roads_to_one_answer(drawn):
     smooth = rts_smoother(model, kalman_filter(model, y, **arguments))
     k = max(np.linalg.cond(P) for P in run.prior_covariances)
     # |inv(M)| <= |inv(V)| |P|: M = F inv(V) G in coordinates where P = I
-    k = max(k, *(np.linalg.norm(np.linalg.solve(V, P), 2) for V, P in zip(run.covariances, run.prior_covariances, strict=True)))
+    pairs = zip(run.covariances, run.prior_covariances, strict=True)
+    k = max(k, *(np.linalg.norm(np.linalg.solve(V, P), 2) for V, P in pairs))
     size = max(1, np.abs(run.prior_covariances).max(), np.abs(run.means).max())
     tolerance = 100 * model.A.shape[-1] * (len(y) + 1) * U * k * size
     assert np.abs(run.means - smooth.means).max() <= tolerance
