@@ -279,10 +279,11 @@ class _Space:
         units = np.where(units > 0, units, 1.0)
         found = positive_factor(J / np.outer(units, units), noise=noise, what="the joint covariance")
         r = found.F.shape[1]
-        kept, dropped = found.eigenvalues[:r], float(found.eigenvalues[r:].max(initial=0.0))
-        level = max(10 * len(J) * EPS * float(kept.max(initial=1.0)), noise or 0.0)
-        # F F' moves by level where F does by level / sqrt(kept); what is left out is 0, unless it is above the level
-        off = np.sqrt(dropped) if dropped > level else level / np.sqrt(kept.min(initial=1.0))
+        kept, dropped = found.eigenvalues[:r], float(np.abs(found.eigenvalues[r:]).max(initial=0.0))
+        rounding = 10 * len(J) * EPS * float(kept.max(initial=1.0))
+        level = max(rounding, noise or 0.0)
+        # F F' moves by level where F does by level / sqrt(kept); what is left out is 0 to rounding, or may be there
+        off = max(level / np.sqrt(kept.min(initial=1.0)), np.sqrt(dropped) if dropped > rounding else 0.0)
         return cls(found.F, units, float(off))
 
     def rows(self, name: str, chosen: Any) -> np.ndarray:
@@ -295,6 +296,9 @@ class _Space:
         dimension = decide_rank(s, noise=self.noise, ceiling=0.0, what=f"dimension of {name}")
         d = dimension.choice
         blur = self.noise / float(s[:d].min(initial=1.0))
+        # what is left out is 0 to half of the digits, as rounding leaves it, or may be a dimension
+        if s[d:].max(initial=0.0) > max(self.noise / 1000, np.sqrt(EPS)):
+            blur = 1.0
         if blur > UNKNOWN:
             raise StructureError(
                 f"{name} has {d} dimensions down to {s[d - 1]:.1e}, known to {self.noise:.1e}, in units of standard "

@@ -151,7 +151,7 @@ def test_moments_without_past_or_future():
         (lambda: principal_angles(np.eye(3), [0.7], [1]), ShapeError, "a is no choice among 3 variables"),
         (lambda: principal_angles(np.eye(3), [True, False], [1]), ShapeError, "boolean index did not match"),
         (lambda: principal_angles(np.eye(2) * (1 + 0j), [0], [1]), ShapeError, "joint is complex"),
-        (lambda: principal_angles(np.eye(2), [0], [1], noise=-1), ShapeError, "noise is -1.0"),
+        (lambda: principal_angles(np.eye(2), [0], [1], noise=-1), ShapeError, "noise is -1,"),
         (lambda: conditional_covariance(np.ones((2, 3)), [0], [1]), ShapeError, "joint has shape"),
         (lambda: moment(random_process(2, 1, 1), -1, 2), ShapeError, "past is -1"),
         (lambda: moment(np.eye(2), 1, 2), ShapeError, "moment of a ndarray"),
