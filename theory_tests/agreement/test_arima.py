@@ -220,9 +220,9 @@ def test_refused(call, message):
         call()
 
 
+@pytest.mark.real("statsmodels")
 def test_statsmodels():
     """Beside it, at the same parameters and at the maximum; it starts with 1e6 for infinity unless told otherwise."""
-    pytest.importorskip("statsmodels")
     from statsmodels.tsa.statespace.sarimax import SARIMAX
 
     found = fitted(3)

@@ -117,12 +117,13 @@ def test_it_is_the_limit_of_a_large_variance():
         assert large + d / 2 * np.log(1e6) != pytest.approx(limit, rel=1e-8)
 
 
+@pytest.mark.real("statsmodels")
 @pytest.mark.parametrize("name", ["level", "trend", "two outputs", "partly"])
 @pytest.mark.parametrize("gap", [False, True])
 def test_statsmodels_says_the_same(name, gap):
     """Its exact diffuse filter: likelihood of each step, states and covariances, number of diffuse steps."""
-    module = pytest.importorskip("statsmodels.tsa.statespace.kalman_filter", reason="statsmodels not installed")
     from statsmodels.tsa.statespace.initialization import Initialization
+    from statsmodels.tsa.statespace.kalman_filter import KalmanFilter
 
     model = {"level": LEVEL, "trend": TREND}.get(name) or two_outputs()
     Q, R = model.B @ model.B.T, model.D @ model.D.T
@@ -131,7 +132,7 @@ def test_statsmodels_says_the_same(name, gap):
     y = 10 * np.random.default_rng(1).standard_normal((20, p))
     if gap:
         y[1] = y[3:5, 0] = np.nan
-    peer = module.KalmanFilter(k_endog=p, k_states=n, k_posdef=n, tolerance=0)
+    peer = KalmanFilter(k_endog=p, k_states=n, k_posdef=n, tolerance=0)
     peer["transition"], peer["design"], peer["selection"] = model.A, model.C, np.eye(n)
     peer["state_cov"], peer["obs_cov"] = Q, R
     peer.bind(np.array(y, order="C"))

@@ -279,17 +279,19 @@ def test_frozen_gains_are_those_of_the_riccati_equation(n, p, seed):
     assert loose.steady_from <= run.steady_from
 
 
-def statsmodels_of(model, y, kind="KalmanFilter"):
+def statsmodels_of(model, y):
     """A new object each time: one that is bound to other data keeps the likelihood of the first."""
-    module = pytest.importorskip("statsmodels.tsa.statespace.kalman_filter", reason="statsmodels not installed")
+    from statsmodels.tsa.statespace.kalman_filter import KalmanFilter
+
     (n, _), p = model.B.shape, len(model.C)
-    peer = getattr(module, kind)(k_endog=p, k_states=n, k_posdef=n, tolerance=0)
+    peer = KalmanFilter(k_endog=p, k_states=n, k_posdef=n, tolerance=0)
     peer["transition"], peer["design"], peer["selection"] = model.A, model.C, np.eye(n)
     peer["state_cov"], peer["obs_cov"] = model.B @ model.B.T, model.D @ model.D.T
     peer.bind(np.array(y, order="C"))
     return peer
 
 
+@pytest.mark.real("statsmodels")
 @pytest.mark.parametrize("missing", MISSING)
 @pytest.mark.parametrize("n, p", [(1, 1), (3, 2), (2, 3), (8, 2)])
 def test_statsmodels_says_the_same(n, p, missing):

@@ -113,9 +113,11 @@ def test_a_wide_start_is_not_an_unknown_one():
     assert abs(wide.filtered[0, 0] / exact.filtered[0, 0] - 1) > 1e-3
 
 
+@pytest.mark.real("statsmodels")
 def test_statsmodels(top):
-    """Beside statsmodels, where it is installed: likelihood, filter, smoother, gaps, maximum, standard errors."""
-    structural = pytest.importorskip("statsmodels.tsa.statespace.structural")
+    """Beside statsmodels: likelihood, filter, smoother, gaps, maximum, standard errors."""
+    from statsmodels.tsa.statespace import structural
+
     for flows in (y, gaps):
         other = structural.UnobservedComponents(flows[:, 0], "llevel", use_exact_diffuse=True)
         theirs = other.smooth([15099, 1469.1])

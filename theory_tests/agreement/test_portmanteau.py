@@ -37,8 +37,10 @@ def test_hosking_is_its_definition(seed, T, p, lags):
     np.testing.assert_allclose(one * (T + 2) / T, each[0], rtol=1e-11, err_msg="they differ by the factor (N+2)/N")
 
 
+@pytest.mark.real("statsmodels")
 def test_statsmodels_says_the_same():
-    diagnostic = pytest.importorskip("statsmodels.stats.diagnostic", reason="statsmodels not installed")
+    from statsmodels.stats import diagnostic
+
     e = np.random.default_rng(0).standard_normal((300, 1)).cumsum(axis=0)[::2]
     want = diagnostic.acorr_ljungbox(e[:, 0], lags=[12], model_df=2)
     found = ljung_box(e, 12, fitted=2)
@@ -47,9 +49,11 @@ def test_statsmodels_says_the_same():
     assert abs(ljung_box(e, 11, fitted=2).statistic / want["lb_stat"].iloc[0] - 1) > 1e-3, "the control"
 
 
+@pytest.mark.real("statsmodels")
 def test_statsmodels_agrees_about_several_outputs():
     """Its portmanteau test of the residuals of a vector autoregression, in the adjusted form."""
-    api = pytest.importorskip("statsmodels.tsa.api", reason="statsmodels not installed")
+    from statsmodels.tsa import api
+
     fit = api.VAR(np.random.default_rng(1).standard_normal((200, 2))).fit(1)
     want = fit.test_whiteness(nlags=8, adjusted=True)
     found = hosking(fit.resid, 8, fitted=4)
