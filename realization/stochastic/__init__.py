@@ -1,24 +1,38 @@
-"""Processes and all their models: covariances, Faurre's set, reversal in time, filters, smoothers, identification."""
+"""Processes and all their models.
 
-from realization.stochastic.arima import Integrated, arma, free_ar, sarimax, stationary_ar
-from realization.stochastic.canonical_correlations import (
-    CanonicalCorrelations,
-    Phase,
-    canonical_correlations,
-    phase,
-    window_correlations,
-    window_length,
+    covariance, reverse, joint, sampling   what models of one process share; the process backward in time; its paths
+    faurre           the set of all state covariances, spectral factors, whether data belong to a process at all
+    classical        windows of covariances: recursions of Levinson and Schur, extensions, Wold's decomposition
+    geometry         past and future as subspaces: canonical correlations, splitting, balancing, information
+    filtering        filters, smoothers, samples of the posterior, likelihood
+    innovations      what is left over when the past is known: tests of a model, and of its order
+    identification   from data to a model
+"""
+
+from realization.stochastic.classical.extension import (
+    MatrixBall,
+    MaximumEntropy,
+    extend,
+    from_reflections,
+    maximum_entropy_extension,
+    next_covariance,
 )
+from realization.stochastic.classical.levinson import Levinson, levinson, positivity, step_down
+from realization.stochastic.classical.partial import (
+    PartialRealization,
+    Recursion,
+    partial_realization,
+    shortest_recursion,
+)
+from realization.stochastic.classical.positivity import Positivity
+from realization.stochastic.classical.prescribed_zeros import RationalExtension, rational_extension
+from realization.stochastic.classical.schur_algorithm import Schur, schur, schur_parameters
+from realization.stochastic.classical.window import block_toeplitz
+from realization.stochastic.classical.wold import Wold, wold
 from realization.stochastic.continuous_covariance import (
     ContinuousCovarianceModel,
     continuous_covariance_model,
     continuous_spectral_density,
-)
-from realization.stochastic.continuous_faurre import (
-    continuous_backward_innovations_model,
-    continuous_faurre_set,
-    continuous_innovations_model,
-    continuous_maximum_phase_model,
 )
 from realization.stochastic.covariance import (
     CovarianceModel,
@@ -29,20 +43,66 @@ from realization.stochastic.covariance import (
     stationary,
 )
 from realization.stochastic.data import Windows, past_future
-from realization.stochastic.diagnosis import Diagnosis, diagnose, diagnose_run
-from realization.stochastic.drift import Cusum, average_run_length, cusum, cusum_threshold, false_alarm_probability
-from realization.stochastic.extension import (
-    MatrixBall,
-    MaximumEntropy,
-    extend,
-    from_reflections,
-    maximum_entropy_extension,
-    next_covariance,
-)
-from realization.stochastic.extremal import Extremal, extremal, extremals, zero_groups
 from realization.stochastic.factors import covariance_condition, state_factor
-from realization.stochastic.faurre import FaurreSet, Internality, Membership, StateErrors, faurre_set
-from realization.stochastic.frame import Frame, Moment, frame, moment
+from realization.stochastic.faurre.continuous_faurre import (
+    continuous_backward_innovations_model,
+    continuous_faurre_set,
+    continuous_innovations_model,
+    continuous_maximum_phase_model,
+)
+from realization.stochastic.faurre.covariance_set import FaurreSet, Internality, Membership, StateErrors, faurre_set
+from realization.stochastic.faurre.extremal import Extremal, extremal, extremals, zero_groups
+from realization.stochastic.faurre.positive_real import PositiveRealCertificate, positive_real
+from realization.stochastic.faurre.spectral_factors import (
+    backward_innovations_model,
+    innovations_model,
+    maximum_phase_model,
+    mean_log_density,
+    spectral_factor,
+)
+from realization.stochastic.faurre.transient import transient_covariances
+from realization.stochastic.filtering.arima import Integrated, arma, free_ar, sarimax, stationary_ar
+from realization.stochastic.filtering.information_filter import InformationRun, information_filter
+from realization.stochastic.filtering.kalman import KalmanRun, KalmanState, kalman_filter, step
+from realization.stochastic.filtering.likelihood import FREE, Fit, Transform, fit, positive, stacked
+from realization.stochastic.filtering.posterior_sampling import sample_posterior
+from realization.stochastic.filtering.projection import Posterior, posterior
+from realization.stochastic.filtering.slopes import Score, score
+from realization.stochastic.filtering.smoothing import SmootherRun, rts_smoother
+from realization.stochastic.filtering.square_root import SquareRootRun, square_root_filter
+from realization.stochastic.filtering.square_root_smoother import SquareRootSmootherRun, square_root_smoother
+from realization.stochastic.filtering.steady import SteadyKalman, steady_state
+from realization.stochastic.filtering.two_filter import TwoFilterRun, two_filter_smoother
+from realization.stochastic.geometry.canonical_correlations import (
+    CanonicalCorrelations,
+    Phase,
+    canonical_correlations,
+    phase,
+    window_correlations,
+    window_length,
+)
+from realization.stochastic.geometry.frame import Frame, Moment, frame, moment
+from realization.stochastic.geometry.information import (
+    NATS_PER_BIT,
+    information,
+    kept_information,
+    model_information,
+    mutual_information,
+    window_information,
+)
+from realization.stochastic.geometry.splitting import (
+    PrincipalAngles,
+    Splitting,
+    conditional_covariance,
+    principal_angles,
+    splitting,
+)
+from realization.stochastic.geometry.stochastic_balancing import (
+    StochasticReduction,
+    stochastic_singular_perturbation,
+    stochastic_truncation,
+    stochastically_balanced,
+)
 from realization.stochastic.identification import (
     CovarianceRealization,
     Identified,
@@ -53,76 +113,36 @@ from realization.stochastic.identification import (
     n4sid,
     sample_covariances,
 )
-from realization.stochastic.information import (
-    NATS_PER_BIT,
-    information,
-    kept_information,
-    model_information,
-    mutual_information,
-    window_information,
+from realization.stochastic.innovations.diagnosis import Diagnosis, diagnose, diagnose_run
+from realization.stochastic.innovations.drift import (
+    Cusum,
+    average_run_length,
+    cusum,
+    cusum_threshold,
+    false_alarm_probability,
 )
-from realization.stochastic.information_criteria import (
+from realization.stochastic.innovations.information_criteria import (
     OrderChoice,
     aic,
     autoregressive_likelihoods,
     bic,
     innovations_parameters,
 )
-from realization.stochastic.information_filter import InformationRun, information_filter
-from realization.stochastic.joint import in_deviations, joint_covariance
-from realization.stochastic.kalman import KalmanRun, KalmanState, kalman_filter, step
-from realization.stochastic.levinson import Levinson, levinson, positivity, step_down
-from realization.stochastic.likelihood import FREE, Fit, Transform, fit, positive, stacked
-from realization.stochastic.normalized import nis, normalized_squares, standardize
-from realization.stochastic.order_selection import bartlett, bartlett_of_process, nic, svc
-from realization.stochastic.partial import PartialRealization, Recursion, partial_realization, shortest_recursion
-from realization.stochastic.positive_real import PositiveRealCertificate, positive_real
-from realization.stochastic.positivity import Positivity
-from realization.stochastic.posterior_sampling import sample_posterior
-from realization.stochastic.prescribed_zeros import RationalExtension, rational_extension
-from realization.stochastic.projection import Posterior, posterior
-from realization.stochastic.reverse import ReversedStep, VaryingReversal, reverse, reverse_varying, reversed_step
-from realization.stochastic.sample_correlations import SampleCorrelations, sample_canonical_correlations
-from realization.stochastic.sampling import sample
-from realization.stochastic.schur_algorithm import Schur, schur, schur_parameters
-from realization.stochastic.significance import HypothesisTest
-from realization.stochastic.slopes import Score, score
-from realization.stochastic.smoothing import SmootherRun, rts_smoother
-from realization.stochastic.spectral_factors import (
-    backward_innovations_model,
-    innovations_model,
-    maximum_phase_model,
-    mean_log_density,
-    spectral_factor,
-)
-from realization.stochastic.splitting import (
-    PrincipalAngles,
-    Splitting,
-    conditional_covariance,
-    principal_angles,
-    splitting,
-)
-from realization.stochastic.square_root import SquareRootRun, square_root_filter
-from realization.stochastic.square_root_smoother import SquareRootSmootherRun, square_root_smoother
-from realization.stochastic.steady import SteadyKalman, steady_state
-from realization.stochastic.steps import in_steps
-from realization.stochastic.stochastic_balancing import (
-    StochasticReduction,
-    stochastic_singular_perturbation,
-    stochastic_truncation,
-    stochastically_balanced,
-)
-from realization.stochastic.transient import transient_covariances
-from realization.stochastic.two_filter import TwoFilterRun, two_filter_smoother
-from realization.stochastic.whiteness import (
+from realization.stochastic.innovations.normalized import nis, normalized_squares, standardize
+from realization.stochastic.innovations.order_selection import bartlett, bartlett_of_process, nic, svc
+from realization.stochastic.innovations.sample_correlations import SampleCorrelations, sample_canonical_correlations
+from realization.stochastic.innovations.significance import HypothesisTest
+from realization.stochastic.innovations.whiteness import (
     autocorrelations,
     cumulative_periodogram,
     cumulative_power,
     hosking,
     ljung_box,
 )
-from realization.stochastic.window import block_toeplitz
-from realization.stochastic.wold import Wold, wold
+from realization.stochastic.joint import in_deviations, joint_covariance
+from realization.stochastic.reverse import ReversedStep, VaryingReversal, reverse, reverse_varying, reversed_step
+from realization.stochastic.sampling import sample
+from realization.stochastic.steps import in_steps
 
 __all__ = [
     "FREE",

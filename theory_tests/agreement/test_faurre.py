@@ -28,7 +28,7 @@ from realization.stochastic import (
     state_covariance,
     transient_covariances,
 )
-from realization.stochastic.faurre_equation import stabilizing
+from realization.stochastic.faurre.faurre_equation import stabilizing
 from realization.systems import NAMED_STOCHASTIC
 from realization.systems.stochastic import InnovationsSSM, StochasticSSM
 from realization.systems.stochastic_library import badly_scaled_process

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realization.core.errors import ShapeError, StructureError
-from realization.stochastic.information_filter import information_filter
-from realization.stochastic.projection import posterior
-from realization.stochastic.square_root import square_root_filter
+from realization.stochastic.filtering.information_filter import information_filter
+from realization.stochastic.filtering.projection import posterior
+from realization.stochastic.filtering.square_root import square_root_filter
 from realization.systems.stochastic import InitialState, InnovationsSSM, StochasticSSM, TimeVaryingStochasticSSM
 
 U = 2.0**-53

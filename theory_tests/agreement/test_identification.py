@@ -6,11 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realization.stochastic import autocovariances, sample_canonical_correlations, spectral_density
+from realization.stochastic.faurre.spectral_factors import innovations_model
 from realization.stochastic.identification import covariance_ho_kalman, cva, moesp, n4sid, sample_covariances
 from realization.stochastic.identification.data import records
 from realization.stochastic.identification.result import prediction_errors
 from realization.stochastic.identification.windows import autoregressive_order
-from realization.stochastic.spectral_factors import innovations_model
 from realization.systems import InnovationsSSM, LinearSSM, StochasticSSM, markov_parameters
 from realization.systems.families import random_stable
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from realization.core.errors import StructureError
 from realization.stochastic import autocovariances, covariance_model, spectral_density
+from realization.stochastic.faurre.positive_real import positive_real
 from realization.stochastic.identification import covariance_ho_kalman, cva, lifted, sample_covariances
-from realization.stochastic.positive_real import positive_real
 from realization.systems import InnovationsSSM, LinearSSM
 
 A, K, C = np.diag([0.9, -0.7]), np.array([[0.5], [-0.3]]), np.array([[1.0, 1.0]])

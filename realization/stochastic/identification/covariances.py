@@ -21,8 +21,8 @@ from realization.linalg.decision import Decision, require_decided
 from realization.linalg.dense import spectral_radius, two_norm
 from realization.stochastic.covariance import CovarianceModel
 from realization.stochastic.data import LARGEST, signal, stacked
-from realization.stochastic.positive_real import PositiveRealCertificate, positive_real
-from realization.stochastic.spectral_factors import innovations_model
+from realization.stochastic.faurre.positive_real import PositiveRealCertificate, positive_real
+from realization.stochastic.faurre.spectral_factors import innovations_model
 from realization.systems.base import count
 from realization.systems.stochastic import InnovationsSSM
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from realization.stochastic.significance import HypothesisTest
+from realization.stochastic.innovations.significance import HypothesisTest
 
 PIECES = 10
 LEVEL = 1e-3  # a warning at the door is to be rare; a mean that matters is far beyond it

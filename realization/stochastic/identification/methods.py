@@ -8,6 +8,7 @@ import numpy as np
 
 from realization.linalg.dense import spectral_radius
 from realization.stochastic.covariance import covariance_model
+from realization.stochastic.faurre.positive_real import positive_real
 from realization.stochastic.identification.data import compress, records
 from realization.stochastic.identification.fitting import Fit, fitted, in_units
 from realization.stochastic.identification.mean import mean_is_zero
@@ -23,9 +24,8 @@ from realization.stochastic.identification.subspace import (
     state_map,
 )
 from realization.stochastic.identification.windows import windows
-from realization.stochastic.positive_real import positive_real
-from realization.stochastic.significance import HypothesisTest
-from realization.stochastic.whiteness import hosking
+from realization.stochastic.innovations.significance import HypothesisTest
+from realization.stochastic.innovations.whiteness import hosking
 from realization.systems.base import count
 
 

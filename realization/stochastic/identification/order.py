@@ -16,7 +16,7 @@ from realization.linalg.decision import EPS
 from realization.stochastic.identification.data import Compressed, Records
 from realization.stochastic.identification.fitting import Fit, fitted
 from realization.stochastic.identification.subspace import Projected, regress, state_map
-from realization.stochastic.information_criteria import OrderChoice, bic
+from realization.stochastic.innovations.information_criteria import OrderChoice, bic
 
 
 def best_fit(data: Records, d: Compressed, found: Projected) -> tuple[Fit, OrderChoice]:

@@ -12,10 +12,10 @@ from realization.core.frozen import Sealed
 from realization.linalg.dense import spectral_radius
 from realization.stochastic.covariance import CovarianceModel
 from realization.stochastic.data import signal
+from realization.stochastic.faurre.positive_real import PositiveRealCertificate
 from realization.stochastic.identification.subspace import LARGEST, SLACK
-from realization.stochastic.information_criteria import OrderChoice
-from realization.stochastic.positive_real import PositiveRealCertificate
-from realization.stochastic.significance import HypothesisTest
+from realization.stochastic.innovations.information_criteria import OrderChoice
+from realization.stochastic.innovations.significance import HypothesisTest
 from realization.systems.linear import LinearSSM
 from realization.systems.stochastic import InnovationsSSM
 

@@ -1,0 +1,1 @@
+"""The classical road: windows of covariances, their recursions, and how they go on."""

@@ -1,0 +1,1 @@
+"""Filters, smoothers and likelihood."""

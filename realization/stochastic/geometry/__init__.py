@@ -1,0 +1,1 @@
+"""Past, future and state as subspaces: angles, canonical variables, information."""

@@ -1,0 +1,1 @@
+"""What innovations tell of a model, and of its order."""
