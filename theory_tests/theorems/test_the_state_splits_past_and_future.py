@@ -61,7 +61,7 @@ def judged(seed):
 def test_where_digits_are_lost_it_is_said():
     """The state splits, or the angles are refused as unknown: rounding is never taken for a correlation.
 
-    More often than not there is an answer, and it is not noise that makes it: the state one step before does not split.
+    More often than not there is an answer, and no noise makes it: the state one step before does not split.
     """
     window, infinite, before = zip(*map(judged, range(50)), strict=True)
     for found in (window, infinite):
