@@ -44,13 +44,14 @@ from realization.stochastic.covariance import (
 )
 from realization.stochastic.data import Windows, past_future
 from realization.stochastic.factors import covariance_condition, state_factor
+from realization.stochastic.faurre.answers import Internality, Membership, StateErrors
 from realization.stochastic.faurre.continuous_faurre import (
     continuous_backward_innovations_model,
     continuous_faurre_set,
     continuous_innovations_model,
     continuous_maximum_phase_model,
 )
-from realization.stochastic.faurre.covariance_set import FaurreSet, Internality, Membership, StateErrors, faurre_set
+from realization.stochastic.faurre.covariance_set import FaurreSet, faurre_set
 from realization.stochastic.faurre.extremal import Extremal, extremal, extremals, zero_groups
 from realization.stochastic.faurre.positive_real import PositiveRealCertificate, positive_real
 from realization.stochastic.faurre.spectral_factors import (
