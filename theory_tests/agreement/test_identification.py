@@ -151,7 +151,9 @@ def test_three_roads_lead_to_the_same_process():
 
 def by_nfoursid(y, u, n, blocks):
     """Its state space and noise covariance, as an innovations model and a system (None without inputs)."""
-    nfoursid, pandas = pytest.importorskip("nfoursid.nfoursid"), pytest.importorskip("pandas")
+    import pandas
+    from nfoursid import nfoursid
+
     outputs = {f"y{i}": column for i, column in enumerate(y.T)}
     inputs = {} if u is None else {f"u{i}": column for i, column in enumerate(u.T)}
     theirs = nfoursid.NFourSID(pandas.DataFrame(outputs | inputs), [*outputs], [*inputs], num_block_rows=blocks)
@@ -162,6 +164,7 @@ def by_nfoursid(y, u, n, blocks):
     return innovations_model(model), LinearSSM(s.a, s.b.reshape(n, m), s.c, s.d.reshape(p, m)) if m else None
 
 
+@pytest.mark.real("nfoursid", "pandas")
 @pytest.mark.parametrize("inputs", [0, 1])
 def test_against_nfoursid(inputs):
     """Same records, order and windows, compared by impulse responses and by the errors of prediction.
