@@ -104,8 +104,8 @@ def steady_state(model: Any) -> SteadyKalman:
         found = discrete_riccati(A.T, C.T, B @ B.T, D @ D.T, B @ D.T)
     except StructureError as error:
         raise StructureError(
-            f"no steady state of the filter ({error}); what is not stable must be seen in y, and an output that repeats "
-            "others needs noise of its own, or is to be left out"
+            f"no steady state of the filter ({error}); what is not stable must be seen in y, and an output that "
+            "repeats others needs noise of its own, or is to be left out"
         ) from None
     P, K, F = found.X, found.gain.T, found.weight
     smallest = np.linalg.eigvalsh(F).min(initial=np.inf)
