@@ -243,4 +243,3 @@ def _reachable(A: np.ndarray, B: np.ndarray, a: float, b: float, rtol: float) ->
         A[:, r:] = A[:, r:] @ U
         X, size, r = A[r + len(kept) :, r : r + len(kept)], a, r + len(kept)
     return Q[:, :r], end
-

@@ -7,6 +7,8 @@
     filtering        filters, smoothers, samples of the posterior, likelihood
     innovations      what is left over when the past is known: tests of a model, and of its order
     identification   from data to a model
+
+Every public name is found here, whichever room it lives in.
 """
 
 from realization.stochastic.classical.extension import (
