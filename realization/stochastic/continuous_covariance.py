@@ -16,14 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from realization.core.errors import ShapeError, StructureError
+from realization.core.errors import StructureError
 from realization.core.frozen import describe
 from realization.core.shapes import array
 from realization.linalg.dense import spectral_abscissa
 from realization.linalg.lyapunov import continuous_lyapunov
 from realization.stochastic.covariance import CovarianceModel, frequencies, resolved
 from realization.systems.base import of_kind
-from realization.systems.stochastic import ContinuousStochasticSSM, freeze_real
+from realization.systems.stochastic import ContinuousStochasticSSM, freeze_real, require_symmetric
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -48,9 +48,7 @@ class ContinuousCovarianceModel:
 
     def __post_init__(self) -> None:
         freeze_real(self, "A: n n; C: p n; G: n p; R: p p")
-        skew, size = np.abs(self.R - self.R.T).max(initial=0.0), np.abs(self.R).max(initial=0.0)
-        if skew > 1e-12 * size:  # products that are symmetric but for rounding, with digits to spare
-            raise ShapeError(f"R differs from its transpose by {skew:.1e}; a symmetric matrix is needed")
+        require_symmetric("R", self.R)
 
     def __repr__(self) -> str:
         return describe("ContinuousCovarianceModel", {"n": self.A.shape[-1], "p": self.C.shape[-2]})

@@ -25,7 +25,14 @@ from realization.linalg.dense import powers_of_two
 from realization.linalg.lyapunov import discrete_lyapunov
 from realization.linalg.psd import covariance_factor
 from realization.systems.base import count, of_kind
-from realization.systems.stochastic import BackwardSSM, InnovationsSSM, StochasticSSM, freeze_real, stable
+from realization.systems.stochastic import (
+    BackwardSSM,
+    InnovationsSSM,
+    StochasticSSM,
+    freeze_real,
+    require_symmetric,
+    stable,
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -54,9 +61,7 @@ class CovarianceModel:
 
     def __post_init__(self) -> None:
         freeze_real(self, "A: n n; C: p n; G: n p; Lambda0: p p")
-        skew, size = np.abs(self.Lambda0 - self.Lambda0.T).max(initial=0.0), np.abs(self.Lambda0).max(initial=0.0)
-        if skew > 1e-12 * size:  # products that are symmetric but for rounding, with digits to spare
-            raise ShapeError(f"Lambda0 differs from its transpose by {skew:.1e}; a symmetric matrix is needed")
+        require_symmetric("Lambda0", self.Lambda0)
 
     def __repr__(self) -> str:
         return describe("CovarianceModel", {"n": self.A.shape[-1], "p": self.C.shape[-2]})

@@ -362,6 +362,19 @@ def freeze_real(owner: Any, signature: str) -> None:
         real(field.name, getattr(owner, field.name))
 
 
+def require_symmetric(name: str, X: np.ndarray) -> None:
+    """Refuse what differs from its transpose by more than the rounding of products, with digits to spare.
+
+    Raises
+    ------
+    ShapeError
+        With the largest difference.
+    """
+    skew = np.abs(X - X.T).max(initial=0.0)
+    if skew > 1e-12 * np.abs(X).max(initial=0.0):
+        raise ShapeError(f"{name} differs from its transpose by {skew:.1e}; a symmetric matrix is needed")
+
+
 def real(name: str, x: Any) -> np.ndarray:
     """`numbers`, refusing complex ones.
 

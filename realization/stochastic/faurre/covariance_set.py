@@ -43,7 +43,7 @@ from realization.stochastic.covariance import CovarianceModel, covariance_model
 from realization.stochastic.faurre.answers import Internality, Membership, StateErrors
 from realization.stochastic.faurre.noise_matrix import checked, noise_matrix, noise_rounding, reflected, units
 from realization.stochastic.faurre.smallest import inverse, least
-from realization.systems.stochastic import ContinuousStochasticSSM, StochasticSSM
+from realization.systems.stochastic import ContinuousStochasticSSM, StochasticSSM, require_symmetric
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -367,11 +367,10 @@ class FaurreSet(Sealed):
 
     def _symmetric(self, name: str, P: Any) -> np.ndarray:
         (P,) = matrices(f"{name}: n n", **{name: P})
-        n, skew = len(self.data.A), np.abs(P - P.T).max(initial=0.0)
+        n = len(self.data.A)
         if P.shape != (n, n) or P.dtype.kind == "c":
             raise ShapeError(f"{name} has shape {P.shape} and dtype {P.dtype}, but a real {(n, n)} is needed")
-        if skew > 1e-12 * np.abs(P).max(initial=0.0):  # products that are symmetric but for rounding
-            raise ShapeError(f"{name} differs from its transpose by {skew:.1e}; a symmetric matrix is needed")
+        require_symmetric(name, P)
         return (P + P.T) / 2
 
     def _covariance(self, P: Any, atol: float | None) -> np.ndarray:

@@ -21,6 +21,7 @@ from realization.core.errors import ShapeError, StructureError
 from realization.core.shapes import numbers
 from realization.linalg.decision import at_least
 from realization.stochastic.covariance import state_covariance
+from realization.systems import stochastic_library
 from realization.systems.base import count
 from realization.systems.stochastic import InitialState, StochasticSSM
 
@@ -73,10 +74,8 @@ def arma(ar: Any = (), ma: Any = (), variance: float = 1.0) -> StochasticSSM:
     deviation = math.sqrt(at_least(0.0, "variance", variance))
     n = max(len(a), len(b))
     a, b = (np.append(x, np.zeros(n - len(x))) for x in (a, b))
-    A = np.eye(n, k=1)
-    A[:, :1] = a[:, None]
-    K = (a + b)[:, None]
-    return StochasticSSM(A, K * deviation, np.eye(1, n), [[deviation]])
+    unit = stochastic_library.arma(a, b)
+    return StochasticSSM(unit.A, deviation * unit.B, unit.C, deviation * unit.D)
 
 
 def sarimax(
