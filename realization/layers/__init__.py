@@ -1,8 +1,7 @@
 """The layers of sequence models: two cores, and one file of a screen per layer."""
 
 from realization.layers.attention import SLIDING_WINDOW_ATTENTION, sliding_window_attention
-from realization.layers.bmojo import BMOJO_F, bmojo_f, bmojo_f_two_pass
-from realization.layers.bmojo_layer import BMOJO_F_LAYER, bmojo_f_layer
+from realization.layers.bmojo import BMOJO_F, BMOJO_F_LAYER, bmojo_f, bmojo_f_layer, bmojo_f_two_pass
 from realization.layers.conv import CAUSAL_CONV1D, causal_conv1d
 from realization.layers.mamba1 import SELECTIVE_SCAN, selective_scan
 from realization.layers.mamba2 import SSD, ssd, ssd_chunked, ssd_matrix

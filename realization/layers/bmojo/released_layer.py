@@ -16,8 +16,9 @@ import numpy as np
 
 from realization.core.functions import stack
 from realization.core.ops import Op, operation
-from realization.layers import attention_cases, bmojo
+from realization.layers import attention_cases
 from realization.layers.attention import check_values
+from realization.layers.bmojo import released
 from realization.layers.maps import linear
 from realization.layers.readings import complete
 from realization.layers.readout import Read, readout
@@ -107,10 +108,10 @@ def layer(
 ) -> Tokens:
     """Projections, core, projection; core and linear map may be other routes to the same."""
     tokens = {"x": x, "fading": fading, "output_weight": output_weight, "output_bias": output_bias}
-    check_values(tokens | given, bmojo.OWN_NEEDS)
+    check_values(tokens | given, released.OWN_NEEDS)
     streams = projected(linear, x, fading, given)
     options = {k: a for k, a in given.items() if k in OPTIONS_OF_CORE}
-    read = bmojo.layer(core, **streams, **options, hidden_size=x.shape[-1])
+    read = released.layer(core, **streams, **options, hidden_size=x.shape[-1])
     flat = read.y.reshape(*x.shape[:-1], output_weight.shape[1] * output_weight.shape[2])
     return Tokens(linear(flat, output_weight.reshape(x.shape[-1], flat.shape[-1]), output_bias))
 
@@ -162,7 +163,7 @@ def direct(*, x, fading, output_weight, window, output_bias=None, quirks=(), **g
             summed = np.einsum("...d,hkd->...hk", tokens, np.asarray(weight))
             streams[prefix + name] = summed if bias is None else summed + bias
     options = {k: a for k, a in given.items() if k in OPTIONS_OF_CORE}
-    y = np.einsum("...hv,dhv->...d", bmojo.direct(**streams, window=window, **options).y, output_weight)
+    y = np.einsum("...hv,dhv->...d", released.direct(**streams, window=window, **options).y, output_weight)
     return Tokens(y + (0.0 if output_bias is None else output_bias))
 
 
@@ -257,7 +258,7 @@ def as_realization(
     named = {name: a for name, a in locals().items() if name.endswith(("weight", "bias"))}
     given: dict[str, Any] = {name: a if a is None else np.asarray(a) for name, a in named.items()}
     (g, k, _), v = given["key_weight"].shape, given["value_weight"].shape[1]
-    inner = bmojo.as_realization(window=window, g=g, k=k, v=v, **options)
+    inner = released.as_realization(window=window, g=g, k=k, v=v, **options)
     flat = given["output_weight"].reshape(given["output_weight"].shape[0], -1)
 
     def schedule(*, x: Any, fading: Any) -> np.ndarray:
@@ -291,7 +292,7 @@ BMOJO_F_LAYER = complete(
         properties=("causality", "batch", "repeat", "linearity", "rough"),
         linear=("output_weight", "output_bias"),
         envelope=attention_cases.envelope,
-        reference=bmojo.BMOJO_F.reference,
+        reference=released.BMOJO_F.reference,
         # the released kernel merges two passes
         claim={"splits": 2},
         typical="generic",
