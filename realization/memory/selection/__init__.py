@@ -9,5 +9,22 @@ queries see it.  None of this is differentiated.
 
 from realization.memory.selection.choice import Selection
 from realization.memory.selection.engine import Selected, SelectionState, empty_memory, select
+from realization.memory.selection.innovation import InnovationState, InnovationTest, Tested
+from realization.memory.selection.state import load_state, save_state
+from realization.memory.selection.statistics import Measured, RunningCovariance, statistic
 
-__all__ = ["Selected", "Selection", "SelectionState", "empty_memory", "select"]
+__all__ = [
+    "InnovationState",
+    "InnovationTest",
+    "Measured",
+    "RunningCovariance",
+    "Selected",
+    "Selection",
+    "SelectionState",
+    "Tested",
+    "empty_memory",
+    "load_state",
+    "save_state",
+    "select",
+    "statistic",
+]
