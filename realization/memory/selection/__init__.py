@@ -8,5 +8,31 @@ queries see it.  None of this is differentiated.
 """
 
 from realization.memory.selection.choice import Selection
+from realization.memory.selection.fitted import Fitted, Given
+from realization.memory.selection.predictors import (
+    Predicted,
+    Predictor,
+    after,
+    autoregression,
+    channelwise,
+    fitted_autoregression,
+    from_features,
+    lags,
+)
+from realization.memory.selection.symbols import from_log_probabilities, symbol_counts
 
-__all__ = ["Selection"]
+__all__ = [
+    "Fitted",
+    "Given",
+    "Predicted",
+    "Predictor",
+    "Selection",
+    "after",
+    "autoregression",
+    "channelwise",
+    "fitted_autoregression",
+    "from_features",
+    "from_log_probabilities",
+    "lags",
+    "symbol_counts",
+]
