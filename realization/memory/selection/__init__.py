@@ -8,6 +8,7 @@ queries see it.  None of this is differentiated.
 """
 
 from realization.memory.selection.choice import Selection
+from realization.memory.selection.engine import Selected, SelectionState, empty_memory, select
 from realization.memory.selection.fitted import Fitted, Given
 from realization.memory.selection.predictors import (
     Predicted,
@@ -26,13 +27,17 @@ __all__ = [
     "Given",
     "Predicted",
     "Predictor",
+    "Selected",
     "Selection",
+    "SelectionState",
     "after",
     "autoregression",
     "channelwise",
+    "empty_memory",
     "fitted_autoregression",
     "from_features",
     "from_log_probabilities",
     "lags",
+    "select",
     "symbol_counts",
 ]
