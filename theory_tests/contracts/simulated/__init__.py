@@ -5,7 +5,13 @@ Forward, `function(**arguments)` returns the outputs in the op's order; backward
 """
 
 from . import (
-    backward_kernels, backward_mutants, eidetic_kernels, kernels, mutants, read_out_kernels, read_out_mutants,
+    backward_kernels,
+    backward_mutants,
+    eidetic_kernels,
+    kernels,
+    mutants,
+    read_out_kernels,
+    read_out_mutants,
 )
 from .records import Kernel, Mutant
 

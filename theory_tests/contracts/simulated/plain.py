@@ -201,17 +201,15 @@ def plain_bmojo(query, key, value, fading_key, fading_value, window, fading_quer
 # -- memory -----------------------------------------------------------------------------------
 
 
-def plain_memory(s, t, capacity, rule="running-top", threshold=None, count=None, eviction="smallest",
-                 visibility="next-chunk", chunk=64, entry="arrival", window=0, seed=0):
-    """What token t of one document sees of the memory, newest first: its whole past told again."""
-    memory, admitted = [], 0
-    stop = t + 1 if visibility == "at-once" else t // chunk * chunk
-    for step in range(stop):
-        tested = [step - (window if entry == "leaving" else 0)]
+def memories(s, capacity, rule, threshold, count, eviction, chunk, delay, seed):
+    """The memory after 0, 1, ... steps of one document, newest first."""
+    memory, admitted, after = [], 0, [[]]
+    for step in range(len(s)):
+        tested = [step - delay]
         if rule == "top-of-chunk":
             tested = []
             if (step + 1) % chunk == 0:
-                tested = [i - (window if entry == "leaving" else 0) for i in range(step + 1 - chunk, step + 1)]
+                tested = [i - delay for i in range(step + 1 - chunk, step + 1)]
                 tested = sorted(sorted((j for j in tested if j >= 0), key=lambda j: (-s[j], j))[:count])
         for j in tested:
             if j < 0 or (rule == "threshold" and not s[j] > threshold):
@@ -230,19 +228,23 @@ def plain_memory(s, t, capacity, rule="running-top", threshold=None, count=None,
             else:
                 place = int(np.random.default_rng([seed, j]).random() * admitted)
                 memory.pop(place + 1 if place < capacity else 0)
-    return [j for j in memory if j <= t - window]
+        after.append(list(memory))
+    return after
 
 
-def plain_places(surprise, capacity, seq_idx=None, **choice):
+def plain_places(surprise, capacity, seq_idx=None, rule="running-top", threshold=None, count=None,
+                 eviction="smallest", visibility="next-chunk", chunk=64, entry="arrival", window=0, seed=0):
     batch, T = surprise.shape
     places = np.full((batch, T, capacity), -1)
     for b in range(batch):
-        low = 0
-        for t in range(T):
-            if seq_idx is not None and t and seq_idx[b, t] != seq_idx[b, t - 1]:
-                low = t
-            seen = plain_memory(surprise[b, low:], t - low, capacity, **choice)
-            places[b, t, : len(seen)] = [low + j for j in seen]
+        cuts = [t for t in range(T) if t == 0 or (seq_idx is not None and seq_idx[b, t] != seq_idx[b, t - 1])]
+        for low, high in zip(cuts, [*cuts, T][1:], strict=True):
+            delay = window if entry == "leaving" else 0
+            after = memories(surprise[b, low:high], capacity, rule, threshold, count, eviction, chunk, delay, seed)
+            for t in range(high - low):
+                memory = after[t + 1 if visibility == "at-once" else t // chunk * chunk]
+                seen = [low + j for j in memory if j <= t - window]
+                places[b, low + t, : len(seen)] = seen
     return places
 
 
