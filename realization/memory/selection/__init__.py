@@ -8,5 +8,6 @@ queries see it.  None of this is differentiated.
 """
 
 from realization.memory.selection.choice import Selection
+from realization.memory.selection.engine import Selected, SelectionState, empty_memory, select
 
-__all__ = ["Selection"]
+__all__ = ["Selected", "Selection", "SelectionState", "empty_memory", "select"]
