@@ -7,9 +7,11 @@ tokens are admitted to a memory of M places, an eviction which one has to go, an
 queries see it.  None of this is differentiated.
 """
 
+from realization.memory.selection.certainty import certain
 from realization.memory.selection.choice import Selection
 from realization.memory.selection.engine import Selected, SelectionState, empty_memory, select
 from realization.memory.selection.innovation import InnovationState, InnovationTest, Tested
+from realization.memory.selection.spans import Spans, spans
 from realization.memory.selection.state import load_state, save_state
 from realization.memory.selection.statistics import Measured, RunningCovariance, statistic
 
@@ -21,10 +23,13 @@ __all__ = [
     "Selected",
     "Selection",
     "SelectionState",
+    "Spans",
     "Tested",
+    "certain",
     "empty_memory",
     "load_state",
     "save_state",
     "select",
+    "spans",
     "statistic",
 ]
