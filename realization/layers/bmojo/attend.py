@@ -15,13 +15,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from realization.core.ops import operation
+from realization.core.ops import Op, operation
+from realization.layers import attention_cases, conventions
 from realization.layers.attention import NEEDS, check_heads, check_values, embed, factor, mean, whole
-from realization.layers.bmojo.by_hand import by_hand
-from realization.layers.bmojo.eidetic import eidetic
-from realization.layers.bmojo.sources import Reach, check_fading, union
+from realization.layers.bmojo import cases, select_op
+from realization.layers.bmojo.eidetic import eidetic, unsure
+from realization.layers.bmojo.sources import FADING, Reach, check_fading, union
 from realization.layers.packing import starts
+from realization.layers.readings import complete
 from realization.layers.readout import Read, readout
+from realization.layers.readout.faults import CONVENTIONS, SECOND
 from realization.layers.readout.kernel import kernel
 from realization.memory.selection import Selection
 
@@ -141,7 +144,9 @@ def layer(
     lag, width = (window if n is None else n for n in (fading_lag, fading_width))
     first = None if seq_idx is None else starts(seq_idx)
     reach = Reach(window, lag, width, places if capacity else None, first, slot_positions)
-    return Remembered(*core(sources=union(reach, **streams), scale=factor(scale, streams["query"])), places)
+    read = core(sources=union(reach, **streams), scale=factor(scale, streams["query"]))
+    doubt = None if kept.doubt is None else kept.doubt[..., S - T :]
+    return Remembered(*(unsure(x, doubt) for x in (*read, places)))
 
 
 # the same with compiled loops over the keys
@@ -160,7 +165,8 @@ def direct(
     lag, width = (window if n is None else n for n in (fading_lag, fading_width))
     s = d**-0.5 if scale is None else scale
     y, lse = np.zeros((b, T, h, value.shape[-1])), np.zeros((b, T, h))
-    places = by_hand(surprise, Selection(capacity, window=window, **choice), seq_idx)[:, S - T :]
+    (places,) = select_op.direct(surprise=surprise, seq_idx=seq_idx, capacity=capacity, window=window, **choice)
+    places = places[:, S - T :]
     q1 = query if fading_query is None else fading_query
     nq1, nk1 = (x if y is None else y for x, y in ((query_norm, fading_query_norm), (key_norm, fading_key_norm)))
     for row in range(b):
@@ -192,3 +198,41 @@ def direct(
 def _begins(names, j):
     """Whether a document begins at step j."""
     return j == 0 or names[j] != names[j - 1]
+
+
+SWAPS = (
+    *conventions.windows("window"),
+    *conventions.scales("query", "scale"),
+    *conventions.embeddings(conventions.STREAM, FADING),
+    conventions.logarithm("lse"),
+    conventions.exchanged("query", "key"),
+    conventions.exchanged("key", "value"),
+    *CONVENTIONS,
+    *SECOND,
+)
+
+
+BMOJO = complete(
+    Op(
+        name="bmojo",
+        title="B'MOJO: attention over a window, selected tokens and fading tokens",
+        signature=SIGNATURE,
+        definition=bmojo,
+        kernel=compiled,
+        direct=direct,
+        cases=cases.bmojo_cases,
+        regimes=cases.BMOJO_REGIMES,
+        options=cases.BMOJO_OPTIONS,
+        properties=("causality", "cache", "packed", "batch", "repeat", "linearity", "rough"),
+        linear=("value", "fading_value"),
+        logarithms=("lse",),
+        formats={"lse": "accumulator"},
+        whole=("places",),
+        typical="generic",
+        envelope=attention_cases.envelope,
+        reference="Zancato et al. 2024, arXiv 2407.06324",
+        # kernels merge a pass for each key set
+        claim={"splits": 3},
+        swaps=SWAPS,
+    )
+)

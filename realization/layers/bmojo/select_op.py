@@ -11,9 +11,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from realization.core.ops import operation
+from realization.core.ops import Op, operation
+from realization.layers.bmojo import cases
 from realization.layers.bmojo.eidetic import eidetic
+from realization.layers.readings import complete
 from realization.memory.selection import Selection
+from realization.memory.selection.direct import direct as one_row
 
 SIGNATURE = "surprise: *b T; seq_idx?: *b T -> places: *b T m"
 
@@ -64,3 +67,33 @@ def selected_tokens(
     """
     choice = Selection(capacity, rule, threshold, count, eviction, visibility, chunk, entry, window, seed)
     return Places(eidetic(surprise=surprise, selection=choice, seq_idx=seq_idx).places)
+
+
+def direct(*, surprise, seq_idx=None, **choice) -> Places:
+    """Row by row, from the definition."""
+    selection, places = Selection(**choice), np.full((*surprise.shape, choice["capacity"]), -1)
+    for row in np.ndindex(surprise.shape[:-1]):
+        names = None if seq_idx is None else np.asarray(seq_idx)[row].tolist()
+        seen = one_row(surprise[row].tolist(), selection, names)
+        places[row] = np.array(seen, int).reshape(places[row].shape)
+    return Places(places)
+
+
+SELECT = complete(
+    Op(
+        name="select",
+        title="Selection of the tokens that a memory keeps verbatim",
+        signature=SIGNATURE,
+        definition=selected_tokens,
+        kernel=selected_tokens,  # compiled as it is
+        direct=direct,
+        cases=cases.select_cases,
+        regimes=cases.REGIMES,
+        options=cases.SELECT_OPTIONS,
+        properties=("causality", "packed", "batch", "repeat", "rough"),
+        envelope=dict,
+        whole=("places",),
+        typical="generic",
+        reference="Zancato et al. 2024, arXiv 2407.06324; Vitter 1985 (reservoir)",
+    )
+)

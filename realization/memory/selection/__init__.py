@@ -10,6 +10,7 @@ queries see it.  None of this is differentiated.
 from realization.memory.selection.choice import Selection
 from realization.memory.selection.engine import Selected, SelectionState, empty_memory, select
 from realization.memory.selection.fitted import Fitted, Given
+from realization.memory.selection.innovation import InnovationState, InnovationTest, Tested
 from realization.memory.selection.predictors import (
     Predicted,
     Predictor,
@@ -20,16 +21,23 @@ from realization.memory.selection.predictors import (
     from_features,
     lags,
 )
+from realization.memory.selection.state import load_state, save_state
+from realization.memory.selection.statistics import Measured, RunningCovariance, statistic
 from realization.memory.selection.symbols import from_log_probabilities, symbol_counts
 
 __all__ = [
     "Fitted",
     "Given",
+    "InnovationState",
+    "InnovationTest",
+    "Measured",
     "Predicted",
     "Predictor",
+    "RunningCovariance",
     "Selected",
     "Selection",
     "SelectionState",
+    "Tested",
     "after",
     "autoregression",
     "channelwise",
@@ -38,6 +46,9 @@ __all__ = [
     "from_features",
     "from_log_probabilities",
     "lags",
+    "load_state",
+    "save_state",
     "select",
+    "statistic",
     "symbol_counts",
 ]
