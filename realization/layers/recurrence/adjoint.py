@@ -58,8 +58,9 @@ GRID = ("slack", "ends", "later", "begins")
 
 def run(*, offsets: Any = None, states: bool = False, **arrays: Any) -> Run:
     """Read the recurrence with `Tape` (see `recurrence` for the arguments)."""
-    if states:  # the states of all steps are differentiated by the definition itself
-        return definition.run(**arrays, offsets=offsets, states=True)
+    if states or arrays["erase_key"] is not None:  # differentiated by the definition itself
+        return definition.run(**arrays, offsets=offsets, states=states)
+    del arrays["erase_key"], arrays["erase_value"]
     inner = {name: primal(x) for name, x in arrays.items()}
     claim = claim_of(inner)
     grid = dict.fromkeys(GRID) if claim is None else bound.chunks(bound.lifted(inner, claim), offsets, claim)

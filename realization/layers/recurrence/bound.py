@@ -40,7 +40,7 @@ from realization.core.claim import Claim
 from realization.core.functions import stack
 from realization.core.pair import Pair
 from realization.core.rounding import format_of
-from realization.layers.recurrence import Run
+from realization.layers.recurrence import Run, definition
 from realization.layers.recurrence.transition import at, packed, share, times, transition, zeros
 
 NOT_NUMBERS = ("hold", "reset", "offsets", "states")
@@ -50,6 +50,9 @@ def run(*, offsets: Any = None, **arrays: Any) -> Run:
     """Read the recurrence with `Err` (see `recurrence` for the arguments)."""
     claim = next(x.claim for x in arrays.values() if isinstance(x, Err))
     lift = lifted(arrays, claim)
+    if lift["erase_key"] is not None:  # entry by entry: right for a kernel that goes step by step
+        return definition.run(**lift, offsets=offsets)
+    del lift["erase_key"], lift["erase_value"]
     grid = chunks(lift, offsets, claim)
     return sequence(**lift, offsets=offsets, slack=grid["slack"], ends=grid["ends"], claim=claim)
 

@@ -184,19 +184,24 @@ def boundaries(
     return begins, document[..., -1].copy()
 
 
-def _given(surprise: Any, seq_idx: Any) -> tuple[np.ndarray, np.ndarray | None]:
-    s = numbers("surprise", surprise)
-    if s.dtype.kind == "c":
-        raise ShapeError("surprise is complex, but real numbers are needed: statistics are compared")
-    if s.ndim == 0:
-        raise ShapeError("surprise is a number, but an array with axes (*b, T) is needed")
+def documents(seq_idx: Any) -> np.ndarray | None:
+    """The document of each token as int64 (*b, T), or None."""
     if seq_idx is None:
-        return np.ascontiguousarray(s), None
+        return None
     document = array("seq_idx", seq_idx)
-    if document.dtype.kind not in "iu" and document.size:
-        raise ShapeError(f"seq_idx has dtype {document.dtype}, but whole numbers are needed")
-    Signature.parse("surprise: *b T; seq_idx: *b T ->").check({"surprise": s, "seq_idx": document})
-    return np.ascontiguousarray(s), document.astype(np.int64)
+    if not document.ndim or (document.dtype.kind not in "iu" and document.size):
+        raise ShapeError(
+            f"seq_idx has shape {document.shape} and dtype {document.dtype}, but whole numbers (*b, T) are needed"
+        )
+    return document.astype(np.int64)
+
+
+def _given(surprise: Any, seq_idx: Any) -> tuple[np.ndarray, np.ndarray | None]:
+    s, document = numbers("surprise", surprise), documents(seq_idx)
+    if s.dtype.kind == "c" or not s.ndim:
+        raise ShapeError(f"surprise has shape {s.shape} and dtype {s.dtype}, but real numbers (*b, T) are needed")
+    Signature.parse("surprise: *b T; seq_idx?: *b T ->").check({"surprise": s, "seq_idx": document})
+    return np.ascontiguousarray(s), document
 
 
 def _checked(state: SelectionState | None, selection: Selection, batch: tuple[int, ...]) -> SelectionState:
