@@ -47,8 +47,8 @@ class Carried(Sealed):
 class Front(NamedTuple):
     """Normed tokens (*b, T, d), fading tokens (*b, T, e), what the test says, and starts of documents (*b, T)."""
 
-    tokens: np.ndarray
-    fading: np.ndarray
+    tokens: Any
+    fading: Any
     surprise: np.ndarray
     places: np.ndarray
     admitted: np.ndarray
@@ -56,7 +56,7 @@ class Front(NamedTuple):
     carried: Carried
 
     @property
-    def index(self) -> np.ndarray:
+    def time(self) -> np.ndarray:
         """Index of each token of the block since the start of the stream, (T,)."""
         T = self.tokens.shape[-2]
         return np.arange(self.carried.step - T, self.carried.step)
@@ -64,7 +64,7 @@ class Front(NamedTuple):
     @property
     def positions(self) -> np.ndarray:
         """The same from the start of its document, (*b, T)."""
-        return self.index - self.start
+        return self.time - self.start
 
 
 def front(layer: BMojo, x: Any, carried: Carried | None = None, seq_idx: Any = None) -> Front:

@@ -16,7 +16,7 @@ from realization.core.claim import Claim
 from realization.core.errors import ShapeError
 from realization.core.frozen import Sealed
 from realization.layers.attention import embed, whole
-from realization.layers.bmojo.front import Front, front
+from realization.layers.bmojo.front import Carried, Front, front
 from realization.layers.bmojo.model import BMojo
 from realization.layers.bmojo.streams import output, scale, sources, streams, weight
 from realization.layers.maps import linear
@@ -122,11 +122,9 @@ class Past:
         y = W @ x if b is None else W @ x + b
         if name == "value":
             return y
-        tables = (None, None)
-        if layer.rotary is not None and position is not None:
-            tables = layer.rotary.at(np.array([position]))
-        turned, norm = layer.rotary is not None and layer.rotary.interleaved, weight(layer, prefix, f"{name}_norm")
-        return np.array([embed(row, 0, tables, turned, norm, layer.norm_eps) for row in y])
+        norm, rotary = weight(layer, prefix, f"{name}_norm"), None if position is None else layer.rotary
+        tables = (None, None) if rotary is None else rotary.at(np.array([position]))
+        return np.array([embed(row, 0, tables, rotary and rotary.interleaved, norm, layer.norm_eps) for row in y])
 
     def scores(self, q: np.ndarray, keys: list[np.ndarray]) -> np.ndarray:
         """Scale times q'k (h, number of keys); groups of heads share a key."""
@@ -172,7 +170,7 @@ def chunked(layer: BMojo, x: Any, *, chunk: int = 64, seq_idx: Any = None) -> Re
     if not whole(chunk) or chunk < 1:
         raise ShapeError(f"chunk={chunk!r} given; a positive whole number of queries is needed")
     now = in_blocks(layer, x, chunk, seq_idx)
-    s, T = streams(layer, now), now.index.size
+    s, T = streams(layer, now), now.time.size
     blocks = [slice(t, t + chunk) for t in range(0, max(T, 1), chunk)]
     parts = [output(layer, kernel(sources=sources(layer, now, s, b), scale=scale(layer))) for b in blocks]
     return reading(np.concatenate(parts, axis=-2), now)
@@ -181,13 +179,17 @@ def chunked(layer: BMojo, x: Any, *, chunk: int = 64, seq_idx: Any = None) -> Re
 def in_blocks(layer: BMojo, x: Any, chunk: int, seq_idx: Any = None) -> Front:
     """The front of a whole sequence, some tokens at a time."""
     x, seq_idx = np.asarray(x), None if seq_idx is None else np.asarray(seq_idx)
-    carried, found = None, []
+    carried: Carried | None = None
+    found: list[Front] = []
     for t in range(0, max(x.shape[-2], 1), chunk):
         steps = slice(t, t + chunk)
         found.append(front(layer, x[..., steps, :], carried, None if seq_idx is None else seq_idx[..., steps]))
         carried = found[-1].carried
-    axis = x.ndim - 2
-    return Front(*(np.concatenate(part, axis=axis) for part in list(zip(*found, strict=True))[:-1]), found[-1].carried)
+    names = [name for name in Front._fields if name != "carried"]
+    return Front(
+        **{name: np.concatenate([getattr(part, name) for part in found], axis=x.ndim - 2) for name in names},
+        carried=found[-1].carried,
+    )
 
 
 def two_pass(layer: BMojo, x: Any, *, seq_idx: Any = None) -> Reading:

@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from realization.layers.attention import factor, positioned
+from realization.layers.attention import factor
 from realization.layers.bmojo.front import Front
 from realization.layers.bmojo.model import BMojo
 from realization.layers.bmojo.released_layer import product
+from realization.layers.maps import rms_norm, rotary
 from realization.layers.readout import Read, Source
 
 Linear = Callable[[Any, Any, Any], Any]
@@ -34,16 +35,18 @@ class Streams(NamedTuple):
 
 def streams(layer: BMojo, front: Front, linear: Linear = product) -> Streams:
     """Project, normalise and turn the tokens of a block, of any number type; None for a memory that is not there."""
-    tables = (None, None, False)
-    if layer.rotary is not None:
-        tables = (*layer.rotary.at(front.positions), layer.rotary.interleaved)
-    raw = _projected(layer, linear, "", front.tokens, front.tokens)
-    plain = None if layer.slot_positions else _placed(layer, "", raw, (None, None, False))
-    raw = _placed(layer, "", raw, tables)
-    fading = None
-    if layer.width:
-        fading = _placed(layer, "fading_", _projected(layer, linear, "fading_", front.tokens, front.fading), tables)
-    return Streams(raw, (plain or raw) if layer.capacity else None, fading)
+
+    def stream(prefix: str, source: Any, positions: np.ndarray | None) -> Heads:
+        query, key = (
+            placed(layer, prefix, name, heads(layer, prefix, name, x, linear), positions)
+            for name, x in (("query", front.tokens), ("key", source))
+        )
+        return Heads(query, key, heads(layer, prefix, "value", source, linear))
+
+    raw = stream("", front.tokens, front.positions)
+    selected = raw if layer.slot_positions else stream("", front.tokens, None)
+    fading = stream("fading_", front.fading, front.positions) if layer.width else None
+    return Streams(raw, selected if layer.capacity else None, fading)
 
 
 def weight(layer: BMojo, prefix: str, name: str) -> Any:
@@ -52,33 +55,33 @@ def weight(layer: BMojo, prefix: str, name: str) -> Any:
     return getattr(layer, name) if own is None else own
 
 
-def _projected(layer: BMojo, linear: Linear, prefix: str, x: Any, source: Any) -> Heads:
-    """Wq x, Wk f, Wv f with biases: queries are always of the raw tokens."""
-
-    def heads(name: str, x: Any) -> Any:
-        W, b = (weight(layer, prefix, f"{name}_{part}") for part in ("weight", "bias"))
-        rows, k, d = W.shape
-        y = linear(x, W.reshape(rows * k, d), None if b is None else b.reshape(rows * k))
-        return y.reshape(*x.shape[:-1], rows, k)
-
-    return Heads(heads("query", x), heads("key", source), heads("value", source))
+def heads(layer: BMojo, prefix: str, name: str, x: Any, linear: Linear) -> Any:
+    """W x + b for each head, (..., h, k)."""
+    W, b = (weight(layer, prefix, f"{name}_{part}") for part in ("weight", "bias"))
+    rows, k, d = W.shape
+    y = linear(x, W.reshape(rows * k, d), None if b is None else b.reshape(rows * k))
+    return y.reshape(*x.shape[:-1], rows, k)
 
 
-def _placed(layer: BMojo, prefix: str, stream: Heads, tables: Any) -> Heads:
-    norms = (weight(layer, prefix, name) for name in ("query_norm", "key_norm"))
-    return Heads(*positioned(stream.query, stream.key, *tables, *norms, layer.norm_eps), stream.value)
+def placed(layer: BMojo, prefix: str, name: str, x: Any, positions: np.ndarray | None) -> Any:
+    """Queries or keys (..., h, k), normalised, and turned to their positions (...)."""
+    norm = weight(layer, prefix, f"{name}_norm")
+    x = x if norm is None else rms_norm(x, norm, layer.norm_eps)
+    if layer.rotary is None or positions is None:
+        return x
+    return rotary(x, *layer.rotary.at(positions), layer.rotary.interleaved)
 
 
 def span(front: Front, width: int, lag: int = 0, steps: slice = slice(None)) -> np.ndarray:
     """The keys i - lag - width + 1 ... i - lag of query i, -1 before its document, (T, width) or (*b, T, width)."""
-    j = front.index[steps, None] - lag - np.arange(width)[::-1]
+    j = front.time[steps, None] - lag - np.arange(width)[::-1]
     begun = front.start[..., steps, None] if front.start.any() else 0
     return np.where(j >= begun, j, -1)
 
 
 def sources(layer: BMojo, front: Front, s: Streams, steps: slice = slice(None)) -> tuple[Source, ...]:
     """The memories that are there, for the queries of some steps of a whole sequence."""
-    T = front.index.size
+    T = front.time.size
     window = T if layer.window is None else min(layer.window, T)
     found = [_source(s.raw, span(front, window, 0, steps), steps)]
     if s.selected is not None:

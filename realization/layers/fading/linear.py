@@ -9,7 +9,7 @@ import numpy as np
 
 from realization.core.frozen import Sealed
 from realization.layers import conv
-from realization.layers.fading.mixer import Drive, Faded, State, convolved, emptied, sealed, starts, weights
+from realization.layers.fading.mixer import Drive, Faded, State, convolved, emptied, opened, sealed, starts, weights
 from realization.layers.maps import gated, scaled, step_size
 from realization.layers.recurrence.kernel import kernel
 from realization.layers.register import register
@@ -36,7 +36,7 @@ class Identity(Sealed):
         """Return the tokens; the features are the token itself."""
         return Faded(x, x, ())
 
-    def drive(self, x: np.ndarray) -> Drive:
+    def drive(self, x: np.ndarray, *, begins: Any = None) -> Drive:
         """There is no state: all that is read is the token."""
         nothing = x[..., :0]
         return Drive(nothing, nothing, x)
@@ -86,10 +86,10 @@ class ShortConvolution(Sealed):
         windows, _ = register(x=x, width=w, initial=before, starts=starts(begins, x.shape[-2]))
         return Faded(y, windows.reshape(*x.shape[:-1], self.d * w), (last,))
 
-    def drive(self, x: np.ndarray) -> Drive:
+    def drive(self, x: np.ndarray, *, begins: Any = None) -> Drive:
         """No state fades: what is read is the filtered token."""
         nothing = x[..., :0]
-        return Drive(nothing, nothing, self(x).tokens)
+        return Drive(nothing, nothing, self(x, begins=begins).tokens)
 
     def read(self, state: np.ndarray, reader: np.ndarray) -> np.ndarray:
         """Return the filtered token."""
@@ -157,12 +157,12 @@ class Diagonal(Sealed):
         s = run.y[..., 0, :]  # one key, read by 1
         return Faded(self.read(s, x), s, (run.final[..., 0, :, 0],))
 
-    def drive(self, x: np.ndarray) -> Drive:
+    def drive(self, x: np.ndarray, *, begins: Any = None) -> Drive:
         """The same decay at every step; the skip connection reads the token."""
         from realization._kernels.ordered import linear
 
         write = linear(x, self.input_weight)
-        return Drive(np.broadcast_to(np.exp(self.log_decay), write.shape), write, x)
+        return Drive(opened(np.broadcast_to(np.exp(self.log_decay), write.shape), begins), write, x)
 
     def read(self, state: np.ndarray, reader: np.ndarray) -> np.ndarray:
         """C s + D x."""

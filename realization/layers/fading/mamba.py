@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from realization.core.frozen import Sealed
 from realization.layers import mamba1, mamba2
-from realization.layers.fading.mixer import Drive, Faded, State, convolved, sealed, weights
+from realization.layers.fading.mixer import Drive, Faded, State, convolved, opened, sealed, weights
 from realization.layers.maps import gated, scaled, step_size
 from realization.layers.mixers import gated_norm, parts, state_size
 from realization.layers.realize import decays_and_writes
@@ -107,13 +108,13 @@ class Mamba1(Sealed):
         step, B, C = parts(linear(u, self.x_weight), r, n, n)
         return Inputs(u, linear(step, self.dt_weight), B, C, z, register)
 
-    def drive(self, x: np.ndarray) -> Drive:
+    def drive(self, x: np.ndarray, *, begins: Any = None) -> Drive:
         """Decays exp(Delta A) and writes Delta u B'; the reader needs C, u and z."""
-        u, raw, B, C, z, _ = self._inputs(x)
+        u, raw, B, C, z, _ = self._inputs(x, None, begins)
         step = step_size(raw, self.dt_bias, True, None, None)
         core = mamba1.drive(scaled(u, step), step, -np.exp(self.A_log), B, C, "euler", None)
         decay, write = np.split(decays_and_writes(core, (1, *self.A_log.shape)), 2, axis=-1)
-        return Drive(decay, write, np.concatenate([C, u, z], axis=-1))
+        return Drive(opened(decay, begins), write, np.concatenate([C, u, z], axis=-1))
 
     def read(self, state: np.ndarray, reader: np.ndarray) -> np.ndarray:
         """((S C + D u) silu(z)) W_out'."""
@@ -203,11 +204,11 @@ class Mamba2(Sealed):
             step=(step_size, trailing(self.dt_bias, 2), True, low, None if high == np.inf else high), write=scaled,
             after=(gated, u, self.D[:, None], z.reshape(u.shape) if self.norm_weight is None else None),
         )  # fmt: skip
-        y = run.y.reshape(*x.shape[:-1], -1 if x.size else self.out_weight.shape[1])
+        y = run.y.reshape(*x.shape[:-1], self.out_weight.shape[1])
         if self.norm_weight is not None:
             norm = self.norm_weight.reshape(self.groups, -1)
             y = rms_norm(y, norm, self.eps, gate=z, after=self.norm_before_gate)
-        features = run.states.reshape(*x.shape[:-1], int(np.prod(self._shape)))
+        features = run.states.reshape(*x.shape[:-1], math.prod(self._shape))
         return Faded(linear(y, self.out_weight, self.out_bias), features, (register, run.final))
 
     def _inputs(self, x: np.ndarray, register: np.ndarray | None = None, begins: Any = None) -> Inputs:
@@ -220,14 +221,14 @@ class Mamba2(Sealed):
         B, C = (a.reshape(*lead, g, n) for a in (B, C))
         return Inputs(u.reshape(*lead, h, p), step, B, C, z, register)
 
-    def drive(self, x: np.ndarray) -> Drive:
+    def drive(self, x: np.ndarray, *, begins: Any = None) -> Drive:
         """Decays exp(Delta A) and writes Delta u B'; the reader needs C, u and z."""
-        u, raw, B, C, z, _ = self._inputs(x)
+        u, raw, B, C, z, _ = self._inputs(x, None, begins)
         step = step_size(raw, self.dt_bias, True, *self.dt_limit)
         core = mamba2.drive(scaled(u, step[..., None]), step, -np.exp(self.A_log), B, C)
         decay, write = np.split(decays_and_writes(core, self._shape), 2, axis=-1)
-        flat = [a.reshape(*x.shape[:-1], -1) for a in (C, u, z)]
-        return Drive(decay, write, np.concatenate(flat, axis=-1))
+        flat = [a.reshape(*x.shape[:-1], math.prod(a.shape[x.ndim - 1 :])) for a in (C, u, z)]
+        return Drive(opened(decay, begins), write, np.concatenate(flat, axis=-1))
 
     def read(self, state: np.ndarray, reader: np.ndarray) -> np.ndarray:
         """norm((S C + D u) silu(z)) W_out'."""

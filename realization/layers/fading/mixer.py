@@ -48,8 +48,8 @@ class FadingMixer(Protocol):
     def __call__(self, x: np.ndarray, state: State | None = None, *, begins: Any = None) -> Faded:
         """Return fading tokens, features and state; the memory is empty before a token that begins a document."""
 
-    def drive(self, x: np.ndarray) -> Drive:
-        """Return what drives the state as a bilinear system, for a whole sequence."""
+    def drive(self, x: np.ndarray, *, begins: Any = None) -> Drive:
+        """Return what drives the state as a bilinear system, for a whole sequence; a decay of 0 begins a document."""
 
     def read(self, state: np.ndarray, reader: np.ndarray) -> np.ndarray:
         """Return the fading tokens of given states (*b, T, n): no memory is needed for it."""
@@ -92,6 +92,11 @@ def emptied(before: Any, shape: tuple[int, ...], begins: Any) -> np.ndarray:
     if begins is None or not begins.shape[-1]:
         return before
     return np.where(begins[..., :1, None], 0.0, before)
+
+
+def opened(decay: np.ndarray, begins: Any) -> np.ndarray:
+    """Decays that are 0 where a document begins: nothing of the state before is left."""
+    return decay if begins is None else np.where(begins[..., None], 0.0, decay)
 
 
 def starts(begins: Any, T: int) -> Any:
