@@ -6,10 +6,17 @@ The state is kept in tiles, S[k] = one row of TILE neighbouring values v: a sum 
 has a fixed order and cannot run in parallel lanes, different v can.  A row holds its
 three words side by side, [hi | lo | rad], so that the compiler sees from constant
 distances that they do not overlap.  Axes of size 1 of a and w are indexed with step 0.
+
+With an erase, S(t) = S~ - (S~ c) d' + ..., S~ = a o S(t-1), entries of a state share their errors,
+and a radius of each would grow by up to 1 + |c| |d| with every step.  So the radius of a state is
+there one number for each value, a bound of the 2-norm of the error of its row s,
+
+    |error of s(t)| <= max_k |a_k| |I - c d'| |error of s(t-1)| + |roundings of step t|
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -20,6 +27,8 @@ from realization._kernels.jit import jit
 
 TILE = 64
 LO, RAD = TILE, 2 * TILE
+SMALL = 2.0**-1000  # more than the square of a number whose square underflows
+MORE = 1.0 + 2.0**-38  # roundings of sums of squares, of up to 2**12 keys, and of their roots
 
 
 # Rows ---------------------------------------------------------------------------------------------
@@ -88,6 +97,32 @@ def _decaying_step(s, a, b, k, q, y):  # type: ignore[no-untyped-def]
 
 
 @jit
+def _decay(s, a, largest):  # type: ignore[no-untyped-def]
+    """s = a o s for an s without radius; largest = max(largest, |a|)."""
+    for i in range(TILE):
+        p = product(s[i], s[i + LO], 0.0, a[i], a[i + LO], a[i + RAD])
+        s[i], s[i + LO], s[i + RAD] = accumulate(*p, 0.0, 0.0, 0.0)
+        largest[i] = max(largest[i], (abs(a[i]) + abs(a[i + LO])) + a[i + RAD])
+
+
+@jit
+def _add(y, s, c):  # type: ignore[no-untyped-def]
+    """y += s c with a number c."""
+    for i in range(TILE):
+        y[i], y[i + LO], y[i + RAD] = accumulate(y[i], y[i + LO], y[i + RAD], *product(s[i], s[i + LO], s[i + RAD], *c))
+
+
+@jit
+def _replace(s, p, d, b, k, square):  # type: ignore[no-untyped-def]
+    """s = s - p d + b k; its radius moves into a sum of squares."""
+    for i in range(TILE):
+        r = accumulate(s[i], s[i + LO], s[i + RAD], *product(-p[i], -p[i + LO], p[i + RAD], *d))
+        s[i], s[i + LO], rad = accumulate(*r, *product(b[i], b[i + LO], b[i + RAD], *k))
+        s[i + RAD] = 0.0
+        square[i] += rad * rad + (SMALL if rad > 0.0 else 0.0)
+
+
+@jit
 def _scale(out, x, c):  # type: ignore[no-untyped-def]
     """out = x c with a number c."""
     for i in range(TILE):
@@ -108,6 +143,19 @@ def _rotating_step(x, y, a, b, c, d, q, r, out):  # type: ignore[no-untyped-def]
         y[i], y[j], y[k] = v
         o = accumulate(out[i], out[j], out[k], *product(*u, *q))
         out[i], out[j], out[k] = accumulate(*o, *product(*v, *r))
+
+
+@jit
+def _keep_radius(s, radius):  # type: ignore[no-untyped-def]
+    """Move the radius of a state, that of its row in every entry, beside it."""
+    for i in range(TILE):
+        radius[i], s[i + RAD] = max(radius[i], s[i + RAD]), 0.0
+
+
+@jit
+def _give_radius(s, radius):  # type: ignore[no-untyped-def]
+    for i in range(TILE):
+        s[i + RAD] = radius[i]
 
 
 # Tokens -------------------------------------------------------------------------------------------
@@ -144,6 +192,43 @@ def _advance(S, rows, token, v, count, decay, weight, key, query, place):  # typ
             _decaying_step(S[k], a, b, _number(key, place + k), _number(query, place + k), y)
         else:
             _step(S[k], b, _number(key, place + k), _number(query, place + k), y)
+
+
+@jit
+def _norm(words, place, count):  # type: ignore[no-untyped-def]
+    """An upper bound of the 2-norm of a vector."""
+    total = 0.0
+    for k in range(count):
+        hi, lo, rad = _number(words, place + k)
+        size = (abs(hi) + abs(lo)) + rad
+        total += size * size + (SMALL if size > 0.0 else 0.0)
+    return math.sqrt(total) * MORE
+
+
+@jit
+def _advance_erasing(S, rows, token, v, count, decay, key, query, place, erase):  # type: ignore[no-untyped-def]
+    """One token of one tile; rows[9] holds the radius of the rows, rows[10] the largest decay."""
+    erase_key, erase_value, growth = erase
+    y, a, square, p, radius, largest = rows[1], rows[2], rows[5], rows[8], rows[9], rows[10]
+    K = S.shape[0]
+    _clear(y)
+    _clear(p)
+    _clear(square)
+    for i in range(TILE):
+        largest[i] = 0.0 if decay[1] > 0 else 1.0
+    for k in range(K):
+        if decay[1] > 0:
+            if k == 0 or decay[3] > 0:
+                _fill_at(a, decay, token, v, k, count)
+            _decay(S[k], a, largest)
+        _add(p, S[k], _number(erase_key, token * K + k))
+    for k in range(K):
+        _replace(S[k], p, _number(erase_value, token * K + k), rows[0], _number(key, place + k), square)
+        _add(y, S[k], _number(query, place + k))
+    reader = _norm(query, place, K)
+    for i in range(TILE):
+        radius[i] = (radius[i] * largest[i] * growth[token] + math.sqrt(square[i])) * MORE
+        y[i + RAD] = y[i + RAD] if radius[i] == 0.0 else (y[i + RAD] + radius[i] * reader) * MORE
 
 
 @jit
@@ -184,38 +269,51 @@ def _advance_rotating(S, rows, token, v, count, decay, decay_im, weight, weight_
 
 
 @jit
-def _recur(sizes, value, key, query, decay, decay_im, weight, weight_im, reset, initial, y, final, states):  # type: ignore[no-untyped-def]
+def _recur(sizes, value, key, query, decay, decay_im, weight, weight_im, erase, reset, initial, y, final, states):  # type: ignore[no-untyped-def]
     """All sequences, heads and tiles; an absent reset, initial state or record of states has size 0."""
     B, T, H, G, V, K = sizes
     S = np.empty((K, 3 * TILE))
-    rows = np.zeros((9, 3 * TILE))
+    rows = np.zeros((11, 3 * TILE))
+    erasing = erase[2].size > 0
     for b in range(B):
         for h in range(H):
             for v in range(0, V, TILE):
                 count = min(TILE, V - v)
                 here = ((b * H + h) * V + v) * K
+                _clear(rows[9])
                 for k in range(K):
                     _clear(S[k])
                     if initial[0].size > 0:
                         _fill(S[k], initial, here + k, K, count)
+                        if erasing:
+                            _keep_radius(S[k], rows[9])
                 for t in range(T):
                     token = (b * T + t) * H + h
                     place = ((b * T + t) * G + h // (H // G)) * K
                     if reset.size > 0 and reset[b * T + t]:
                         for k in range(K):
                             _clear(S[k])
+                        _clear(rows[9])
                     _fill(rows[0], value, token * V + v, 1, count)
                     if decay_im[1] > 0:
                         _advance_rotating(
                             S, rows, token, v, count, decay, decay_im, weight, weight_im, key, query, place
                         )
+                    elif erasing:
+                        _advance_erasing(S, rows, token, v, count, decay, key, query, place, erase)
                     else:
                         _advance(S, rows, token, v, count, decay, weight, key, query, place)
                     _store(y, token * V + v, 1, rows[1], count)
                     if states[0].size > 0:
                         for k in range(K):
+                            if erasing:
+                                _give_radius(S[k], rows[9])
                             _store(states, (token * V + v) * K + k, K, S[k], count)
+                            if erasing:
+                                _keep_radius(S[k], rows[9])
                 for k in range(K):
+                    if erasing:
+                        _give_radius(S[k], rows[9])
                     _store(final, here + k, K, S[k], count)
 
 
@@ -248,6 +346,7 @@ def recurrence(
     query: Words,
     decay: Words | tuple[Words, Words] | None = None,
     weight: Words | tuple[Words, Words] | None = None,
+    erase: tuple[Words, Words, np.ndarray] | None = None,
     reset: np.ndarray | None = None,
     initial: Words | None = None,
     states: bool = False,
@@ -269,10 +368,13 @@ def recurrence(
     weight : Words or pair of Words, optional
         w, shape (B, T, H, V or 1, K or 1); absent: exactly 1.  With rotation it may be a pair
         over P, and multiplies the complex number v (k[p] + i k[P + p]).
+    erase : triple, optional
+        c and d of shape (B, T, H, K), and an upper bound of |I - c d'|, an array (B, T, H): the
+        decayed state S~ becomes S~ - (S~ c) d' before the write.  Not with rotation or a weight.
     reset : ndarray of bool, optional
         Shape (B, T); where it holds, S(t-1) is replaced by 0.
     initial : Words, optional
-        S(-1), shape (B, H, V, K); absent: 0.
+        S(-1), shape (B, H, V, K); absent: 0.  With an erase its radii are those of rows.
     states : bool
         Whether to record S(t) for every t.
 
@@ -288,7 +390,8 @@ def recurrence(
     Notes
     -----
     The radius obeys r(t) = |a| r(t-1) + the roundings of step t: with |a| <= 1 it is the
-    running error bound and does not blow up.
+    running error bound and does not blow up.  With an erase the radius of a row bounds the 2-norm
+    of its error, and is returned for every entry.
     """
     B, T, H, V = value[0].shape
     G, K = key[0].shape[-2:]
@@ -298,9 +401,12 @@ def recurrence(
     restart = np.ascontiguousarray(np.zeros(0, bool) if reset is None else reset, dtype=np.bool_).reshape(-1).copy()
     start = tuple(_empty() if initial is None else flat(initial))
     given = (tuple(flat(words)) for words in (value, key, query))
+    c, d, growth = (None, None, np.empty(0)) if erase is None else erase
+    growth = np.ascontiguousarray(growth).reshape(-1)
+    erased = (tuple(_empty() if words is None else flat(words)) for words in (c, d))
     options = (_optional(words) for words in (a, a_im, w, w_im))
     outputs = (tuple(word.reshape(-1) for word in words) for words in (y, final, record))
-    _recur((B, T, H, G, V, K), *given, *options, restart, start, *outputs)
+    _recur((B, T, H, G, V, K), *given, *options, (*erased, growth), restart, start, *outputs)
     return y, final, record if states else None
 
 

@@ -2,7 +2,7 @@
 
     g(t) = step(log_decay(t), ...)                     the map, e.g. softplus(raw + bias)
     a(t) = exp(g(t) rate),    v(t) = write(value(t), g(t))
-    S(t) = S(t-1) o a(t) + w(t) o (v(t) k(t)'),        w = 1, or phi1(g(t) rate)
+    S(t) = S~ - (S~ c(t)) d(t)' + w(t) o (v(t) k(t)'),    S~ = S(t-1) o a(t),    w = 1, or phi1(g(t) rate)
     y(t) = after(S(t) q(t), ...)                       the epilogue, e.g. skip and gate
 
 Exponentials take nearly all of the time, and memory traffic the rest; hence:
@@ -141,6 +141,27 @@ def advance(
 
 
 @small
+def replace(
+    S: Any, y: Any, old: Any, a: Any, x: Any, key: Any, query: Any, c: Any, d: Any,
+    b: int, t: int, h: int, heads: int, count: int,
+) -> None:  # fmt: skip
+    """S = S o a,  S = S - (S c) d' + x k',  y = S q."""
+    g, m, n = h * key.shape[2] // heads, h * c.shape[2] // heads, h * d.shape[2] // heads
+    for v in range(count):
+        y[v], old[v] = 0.0, 0.0
+    for i in range(S.shape[0]):
+        row, probe = min(i, a.shape[0] - 1), c[b, t, m, i]
+        for v in range(count):
+            S[i, v] = a[row, v] * S[i, v]
+            old[v] += S[i, v] * probe
+    for i in range(S.shape[0]):
+        k, q, strike = key[b, t, g, i], query[b, t, g, i], d[b, t, n, i]
+        for v in range(count):
+            S[i, v] = (S[i, v] - old[v] * strike) + x[v] * k
+            y[v] += S[i, v] * q
+
+
+@small
 def turn(
     S: Any, y: Any, a: Any, w: Any, x: Any, key: Any, query: Any, hold: Any, b: int, t: int, h: int, count: int
 ) -> None:
@@ -220,11 +241,12 @@ def buffers(K: int, tile: int, steps: Any, rate: Any, angles: Any, spin: Any) ->
 
 def _layer(
     out: Any, final: Any, states: Any, bounds: Any, value: Any, key: Any, query: Any, steps: Any, rate: Any,
-    spin: Any, angles: Any, hold: Any, reset: Any, initial: Any, rest: Any,
+    spin: Any, angles: Any, erase_key: Any, erase_value: Any, hold: Any, reset: Any, initial: Any, rest: Any,
 ) -> None:  # fmt: skip
     """All sequences, heads and tiles, one after the other; `make_kernel` binds step, write and after."""
     B, _, H, _, V = value.shape
     share = max(1, H // key.shape[2])
+    old = np.empty(min(TILE, V))
     S, y, x, g, angle, a, w = buffers(key.shape[3], min(TILE, V), steps, rate, angles, spin)
     for s in range(len(bounds) - 1):
         for b in range(B):
@@ -240,7 +262,10 @@ def _layer(
                         if angles is None:
                             if steps is not None:
                                 decays(a, w, g, rate, hold, h, first, count)
-                            advance(S, y, a, w, x, key, query, hold, b, t, h // share, count)
+                            if erase_key is None:
+                                advance(S, y, a, w, x, key, query, hold, b, t, h // share, count)
+                            else:
+                                replace(S, y, old, a, x, key, query, erase_key, erase_value, b, t, h, H, count)
                         else:
                             fill(angle, step, angles, b, t, h, first, count)  # type: ignore[name-defined]  # noqa: F821
                             turns(a, w, g, rate, angle, spin, hold, h, first, count)

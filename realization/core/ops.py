@@ -119,6 +119,8 @@ class Op:
         "accumulator" of the claim.
     typical : str
         The regime in which nothing is extreme, for checks that need one only.
+    whole : tuple of str
+        Outputs that are integers: indices.  They are judged as they are, and have no gradient.
     """
 
     name: str
@@ -145,6 +147,7 @@ class Op:
     swaps: tuple[Swap, ...] = ()
     formats: Mapping[str, str] | None = None
     typical: str = "fading-3c"
+    whole: tuple[str, ...] = ()
 
     @property
     def axes(self) -> Signature:
@@ -155,6 +158,11 @@ class Op:
     def outputs(self) -> tuple[str, ...]:
         """Names of the outputs, in order."""
         return tuple(self.axes.outputs)
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """Names of the outputs that are no integers, in order."""
+        return tuple(name for name in self.outputs if name not in self.whole)
 
     @property
     def arguments(self) -> tuple[str, ...]:

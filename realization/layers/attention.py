@@ -27,7 +27,7 @@ from realization.layers.readings import complete
 from realization.layers.readout import Read, Source, readout, real_part
 from realization.layers.readout.faults import CONVENTIONS, WITH_BIAS
 from realization.layers.readout.kernel import kernel
-from realization.layers.readout.places import band, with_selected
+from realization.layers.readout.places import band, starts, with_selected
 from realization.layers.realize import Realization
 from realization.layers.register import register_system
 
@@ -129,9 +129,10 @@ def source(
         check_offsets(cu_seqlens, query.shape[:-3], T, None)
         if S != T:
             raise ShapeError(f"cu_seqlens was given with S={S} keys and T={T} queries; they must be equal")
-    places = band(T, S, window, offsets=cu_seqlens)
+    first = None if cu_seqlens is None else starts(cu_seqlens, S)
+    places = band(T, S, window, first=first)
     if selected is not None:
-        places = with_selected(places, selected, S, cu_seqlens)
+        places = with_selected(places, selected, S, first)
     return Source(k, value, places, q, bias)
 
 
@@ -308,9 +309,10 @@ def cases(regime, options, *, T, chunk, rng, form, batch=2) -> dict[str, Any]:
 def _places(arguments: dict[str, Any], b: int, T: int, S: int) -> np.ndarray:
     """Keys that each query of the case sees, (b|1, T, W)."""
     offsets, bias = arguments.get("cu_seqlens"), arguments.get("bias")
-    places = band(T, S, arguments.get("window"), offsets=offsets)
+    first = None if offsets is None else starts(offsets, S)
+    places = band(T, S, arguments.get("window"), first=first)
     if "selected" in arguments:
-        places = with_selected(places, arguments["selected"], S, offsets)
+        places = with_selected(places, arguments["selected"], S, first)
     if bias is not None:
         shown = np.take_along_axis(bias[0], np.maximum(places, 0), -1) > -np.inf
         places = np.where(shown, places, -1)

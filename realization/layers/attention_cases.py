@@ -17,24 +17,24 @@ from realization.layers.readout.places import tokens
 from realization.layers.regimes import Regime
 
 
-def _regime(name: str, about: str, *, exact: bool = False) -> Regime:
+def regime(name: str, about: str, *, exact: bool = False) -> Regime:
     """A window forgets at once: there is no time after which a state has decayed."""
     return Regime(name, lambda c: np.inf, about, exact)
 
 
 REGIMES = (
-    _regime("generic", "scores of order 1"),
-    _regime("flat", "all keys weigh alike: the ends of the window show"),
-    _regime("sharp", "one key takes nearly all"),
-    _regime("rising", "scores rise along time: every block moves the maximum"),
-    _regime("falling", "the oldest key weighs most: what leaves the window shows"),
-    _regime("offset", "scores far from 0: an exponential without its maximum overflows"),
-    _regime("common-mean", "values alike up to a small part: a common factor of the weights cancels"),
-    _regime("cancelling", "scores that are small differences of large products"),
-    _regime("positive", "terms of one sign: rounding that leans one way adds up"),
-    _regime("tiny", "values close to the subnormal range"),
-    _regime("huge", "values close to overflow"),
-    _regime("exact", "each query meets one or two keys: structure, bit for bit", exact=True),
+    regime("generic", "scores of order 1"),
+    regime("flat", "all keys weigh alike: the ends of the window show"),
+    regime("sharp", "one key takes nearly all"),
+    regime("rising", "scores rise along time: every block moves the maximum"),
+    regime("falling", "the oldest key weighs most: what leaves the window shows"),
+    regime("offset", "scores far from 0: an exponential without its maximum overflows"),
+    regime("common-mean", "values alike up to a small part: a common factor of the weights cancels"),
+    regime("cancelling", "scores that are small differences of large products"),
+    regime("positive", "terms of one sign: rounding that leans one way adds up"),
+    regime("tiny", "values close to the subnormal range"),
+    regime("huge", "values close to overflow"),
+    regime("exact", "each query meets one or two keys: structure, bit for bit", exact=True),
 )
 
 STEP, BIAS_FLOOR = 64.0, -4096.0

@@ -69,9 +69,9 @@ class Fault:
 def numbers(arguments: Mapping[str, Any]) -> Iterator[Any]:
     """The arguments of a core one by one, those inside of its sources too."""
     for x in arguments.values():
-        if isinstance(x, tuple | list) and all(hasattr(s, "numbers") for s in x):
-            for source in x:
-                yield from source.numbers()
+        if isinstance(x, tuple | list):  # sources, or a pair of arrays
+            for part in x:
+                yield from part.numbers() if hasattr(part, "numbers") else (part,)
         else:
             yield x
 

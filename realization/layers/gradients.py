@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from realization.core.errors import ShapeError
+from realization.core.errors import ShapeError, StructureError
 from realization.core.ops import Op
 from realization.core.pair import Pair
 from realization.core.shapes import Argument
@@ -61,8 +61,10 @@ def gradient_of(op: Op) -> Op:
     >>> grad.definition(**x, cotangent_y=one)[0].item()
     105.0
     """
+    if not op.numbers:
+        raise StructureError(f"{op.name} has no outputs but integers: there is nothing to differentiate")
     numbers = {k: a for k, a in op.axes.arguments.items() if k not in getattr(op.definition, "integers", ())}
-    outputs = op.axes.outputs
+    outputs = {name: op.axes.outputs[name] for name in op.numbers}
     sides = (
         [_spelled(a, a.name, optional=a.optional) for a in op.axes.arguments.values()]
         + [_spelled(a, COTANGENT + name, optional=True) for name, a in outputs.items()],
@@ -99,7 +101,7 @@ def _taking_cotangents(op: Op, body: Callable[..., Any]) -> Callable[..., Any]:
     """Give a function the op's keywords and those of the cotangents."""
     empty = inspect.Parameter.KEYWORD_ONLY
     own = [p.replace(kind=empty) for p in inspect.signature(op.definition).parameters.values()]
-    cotangents = [inspect.Parameter(COTANGENT + name, empty, default=None) for name in op.outputs]
+    cotangents = [inspect.Parameter(COTANGENT + name, empty, default=None) for name in op.numbers]
 
     @functools.wraps(body, assigned=())
     def function(**arguments: Any) -> Any:
@@ -121,7 +123,7 @@ def _definition(op: Op, numbers: tuple[str, ...], **arguments: Any) -> tuple[Any
     """J' ybar by reverse accumulation through the definition, for every argument in order."""
     given, cotangents = _split(arguments)
     if not cotangents:
-        known = ", ".join(COTANGENT + name for name in op.outputs)
+        known = ", ".join(COTANGENT + name for name in op.numbers)
         raise ShapeError(f"no cotangent was given; one of {known} is needed")
     found = pull_back(op, given, cotangents)
     return tuple(found.get(name) for name in numbers)
@@ -171,7 +173,7 @@ def _paired(bar: Any, y: Any) -> float:
 
 def _options(op: Op) -> tuple[dict[str, Any], ...]:
     """Those of the op with all cotangents; and for every output one with its cotangent only."""
-    names = [COTANGENT + name for name in op.outputs]
+    names = [COTANGENT + name for name in op.numbers]
     alone = [(op.options[i % len(op.options)], (name,)) for i, name in enumerate(names)] if len(names) > 1 else []
     return tuple({**o, "with": (*o["with"], *chosen)} for o, chosen in [*((o, names) for o in op.options), *alone])
 
@@ -181,7 +183,8 @@ def _cases(op: Op, regime: Any, options: Mapping[str, Any], **sizes: Any) -> dic
     own = {**options, "with": tuple(x for x in options["with"] if not x.startswith(COTANGENT))}
     case = dict(op.cases(regime, own, **sizes))
     zeros = lift(op, case, np.zeros_like)
-    for name, y in op.named(op.definition(**zeros)).items():
+    outputs = op.named(op.definition(**zeros))
+    for name, y in ((name, outputs[name]) for name in op.numbers if name in outputs):
         bar = sizes["rng"].standard_normal(y.shape)
         bar = bar + 1j * sizes["rng"].standard_normal(y.shape) if np.iscomplexobj(y) else bar
         if COTANGENT + name in options["with"]:

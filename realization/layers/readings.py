@@ -52,10 +52,10 @@ def complete(op: Op) -> Op:
     def certified(arguments: Mapping[str, Any]) -> dict[str, Any]:
         from realization.certify.dd import DD  # compiled: loaded when a certificate is asked for
 
-        return read(op, arguments, DD.exact)
+        return _exactly(read(op, arguments, DD.exact), DD.exact)
 
     def bound(arguments: Mapping[str, Any], claim: Claim) -> dict[str, Any]:
-        return read(op, arguments, lambda x: Err(x, claim=claim))
+        return _exactly(read(op, arguments, lambda x: Err(x, claim=claim)), lambda x: Err(x, claim=claim))
 
     def adjoint(arguments: Mapping[str, Any], cotangents: Mapping[str, Any]) -> dict[str, Any]:
         return pull_back(op, arguments, cotangents)
@@ -66,6 +66,11 @@ def complete(op: Op) -> Op:
         bound=bound if op.bound is incomplete else op.bound,
         adjoint=adjoint if op.adjoint is incomplete else op.adjoint,
     )
+
+
+def _exactly(found: Mapping[str, Any], number: Any) -> dict[str, Any]:
+    """Outputs that came as integers as numbers of the type, without an error."""
+    return {name: number(x.astype(float)) if isinstance(x, np.ndarray) else x for name, x in found.items()}
 
 
 def lift(op: Op, arguments: Mapping[str, Any], number: Any) -> dict[str, Any]:
@@ -160,8 +165,8 @@ def pull_back(op: Op, arguments: Mapping[str, Any], cotangents: Mapping[str, Any
     found = outputs(op, tapes)
     seeds = []
     for name, bar in cotangents.items():
-        if name not in found:
-            raise ShapeError(f"cotangent {name} given; outputs are {', '.join(found)}")
+        if name not in op.numbers:
+            raise ShapeError(f"cotangent {name} given; outputs are {', '.join(op.numbers)}")
         y, bar = found[name], bar if hasattr(bar, "shape") else np.asarray(bar)
         if bar.shape != y.shape:
             raise ShapeError(f"the cotangent of {name} has shape {bar.shape}, {y.shape} is needed")

@@ -71,7 +71,7 @@ def vec(S: np.ndarray, shape: tuple[int, int, int], *, rotating: bool) -> np.nda
     H, V, K = shape
     S = S.reshape(*S.shape[: S.ndim - (2 if S.shape[-3:] != shape else 3)], H, V, K)
     parts = [S[..., : K // 2], S[..., K // 2 :]] if rotating else [S]
-    return np.concatenate([part.reshape(*part.shape[:-3], -1) for part in parts], axis=-1)
+    return np.concatenate([part.reshape(*part.shape[:-3], H * V * part.shape[-1]) for part in parts], axis=-1)
 
 
 def decays_and_writes(core: Mapping[str, Any], shape: tuple[int, int, int]) -> np.ndarray:
@@ -83,7 +83,7 @@ def decays_and_writes(core: Mapping[str, Any], shape: tuple[int, int, int]) -> n
     write = times(value[..., :, None] * key[..., None, :], weight)
     P = K // 2 if isinstance(a, Pair) else K
     parts = [a.real, a.imag] if isinstance(a, Pair) else [1.0 if a is None else a]
-    full = [np.broadcast_to(part, (*write.shape[:-1], P)).reshape(*write.shape[:-3], -1) for part in parts]
+    full = [np.broadcast_to(part, (*write.shape[:-1], P)).reshape(*write.shape[:-3], H * V * P) for part in parts]
     return np.concatenate([*full, vec(write, shape, rotating=P < K)], axis=-1)
 
 

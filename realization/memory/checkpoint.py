@@ -13,13 +13,11 @@ Read are files of state-spaces, of Hugging Face and of hybrids such as Bamba: wh
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,9 +27,7 @@ from realization.core.frozen import Sealed
 from realization.core.functions import softplus
 from realization.core.rounding import FORMATS, format_of
 from realization.core.shapes import finite
-from realization.memory.tensors import Tensors
-
-INDEX = "model.safetensors.index.json"
+from realization.memory.tensors import Tensors, opened
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -108,7 +104,7 @@ def checkpoint_memory(
     >>> first.name, first.kind, first.eidetic, first.exponent.shape
     ('backbone.layers.0.mixer', 'Mamba-2', 4, (8, 1))
     """
-    files = _open(Path(path))
+    files = opened(path)
     places = sorted((name.removesuffix("A_log") for name in files if name.split(".")[-1] == "A_log"), key=_natural)
     if not places:
         shown = ", ".join([*list(files)[:3], "..."][: len(files)]) or "no tensor"
@@ -123,26 +119,7 @@ def checkpoint_memory(
 
 def layer_count(path: str | os.PathLike[str]) -> int:
     """Return the number of Mamba layers of a checkpoint; only headers are read."""
-    return sum(name.split(".")[-1] == "A_log" for name in _open(Path(path)))
-
-
-def _open(path: Path) -> dict[str, Tensors]:
-    """The file in which each tensor is, by name."""
-    if path.is_dir():
-        path = path / INDEX if (path / INDEX).exists() else path / "model.safetensors"
-    if path.suffix != ".json":
-        file = Tensors(path)
-        return dict.fromkeys(file, file)
-    try:
-        places = json.loads(path.read_text("utf-8"))["weight_map"]
-        names = {str(name): str(shard) for name, shard in places.items()}
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise ShapeError(f"{path} is not an index: JSON with a map `weight_map` of names to files is needed") from None
-    shards = {shard: Tensors(path.parent / shard) for shard in sorted(set(names.values()))}
-    for name, shard in names.items():
-        if name not in shards[shard]:
-            raise ShapeError(f"{path} says that {name} is in {shard}, but that file has no such tensor")
-    return {name: shards[shard] for name, shard in names.items()}
+    return sum(name.split(".")[-1] == "A_log" for name in opened(path))
 
 
 def _natural(name: str) -> list[Any]:

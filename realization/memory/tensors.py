@@ -23,6 +23,7 @@ import numpy as np
 from realization.core.errors import ShapeError
 from realization.core.rounding import round_to
 
+INDEX = "model.safetensors.index.json"
 # Bits of a number, by its name in a header; those without a decoder below are measured, not read.
 BITS = {
     "F64": 64, "F32": 32, "F16": 16, "BF16": 16, "F8_E4M3": 8, "F8_E5M2": 8,
@@ -48,6 +49,11 @@ class Tensors(Mapping[str, np.ndarray]):
     path : path-like
         A `.safetensors` file.
 
+    Attributes
+    ----------
+    metadata : dict
+        Texts by name, which the file has beside its tensors.
+
     Raises
     ------
     ShapeError
@@ -66,7 +72,9 @@ class Tensors(Mapping[str, np.ndarray]):
         if length > size - 8:
             self._damaged(f"its header has {length} bytes by its first 8, but only {size - 8} follow")
         self._data = self._bytes[8 + length :]
-        self._entries = self._header(self._bytes[8 : 8 + length].tobytes())
+        header = self._header(self._bytes[8 : 8 + length].tobytes())
+        self.metadata = self._texts(header.pop("__metadata__", {}))
+        self._entries = {name: self._entry(name, given) for name, given in header.items()}
         self._check_places()
 
     def __getitem__(self, name: str) -> np.ndarray:
@@ -90,14 +98,20 @@ class Tensors(Mapping[str, np.ndarray]):
     def _damaged(self, what: str) -> NoReturn:
         raise ShapeError(f"{self.path} is not a whole safetensors file: {what}")
 
-    def _header(self, text: bytes) -> dict[str, tuple[str, tuple[int, ...], int, int]]:
+    def _header(self, text: bytes) -> dict[str, Any]:
         try:
             header = json.loads(text.decode("utf-8"))
         except (ValueError, RecursionError) as e:  # of the encoding, of JSON, or a number of 5000 digits
             self._damaged(f"its header is not JSON ({e})")
         if not isinstance(header, dict):
             self._damaged(f"its header is a JSON {type(header).__name__}, an object is needed")
-        return {name: self._entry(name, given) for name, given in header.items() if name != "__metadata__"}
+        return header
+
+    def _texts(self, given: Any) -> dict[str, str]:
+        """What a file says of itself: texts by name."""
+        if not isinstance(given, dict) or not all(isinstance(text, str) for text in given.values()):
+            self._damaged(f"its __metadata__ is {json.dumps(given)[:80]}; texts by name are needed")
+        return given
 
     def _entry(self, name: str, given: Any) -> tuple[str, tuple[int, ...], int, int]:
         """One line of the header, checked by itself."""
@@ -130,6 +144,45 @@ class Tensors(Mapping[str, np.ndarray]):
             reached, before = end, name
         if reached != self._data.size:
             self._damaged(f"{before} ends at byte {reached}, but {self._data.size - reached} bytes follow it")
+
+
+def opened(path: str | os.PathLike[str]) -> dict[str, Tensors]:
+    """Return, by the name of each tensor of a checkpoint, the file in which it is.
+
+    Parameters
+    ----------
+    path : path-like
+        A `.safetensors` file, the index of a checkpoint in several files, or the folder of `model.safetensors` or of
+        its index.
+
+    Returns
+    -------
+    dict
+        Name -> Tensors.
+
+    Raises
+    ------
+    ShapeError
+        If a file is damaged, or is not what the index says.
+    OSError
+        If a file cannot be opened.
+    """
+    path = Path(path)
+    if path.is_dir():
+        path = path / INDEX if (path / INDEX).exists() else path / "model.safetensors"
+    if path.suffix != ".json":
+        file = Tensors(path)
+        return dict.fromkeys(file, file)
+    try:
+        places = json.loads(path.read_text("utf-8"))["weight_map"]
+        names = {str(name): str(shard) for name, shard in places.items()}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise ShapeError(f"{path} is not an index: JSON with a map `weight_map` of names to files is needed") from None
+    shards = {shard: Tensors(path.parent / shard) for shard in sorted(set(names.values()))}
+    for name, shard in names.items():
+        if name not in shards[shard]:
+            raise ShapeError(f"{path} says that {name} is in {shard}, but that file has no such tensor")
+    return {name: shards[shard] for name, shard in names.items()}
 
 
 def decode(raw: np.ndarray, dtype: str, name: str = "a tensor") -> np.ndarray:
@@ -209,7 +262,10 @@ def encode(x: np.ndarray, dtype: str) -> bytes:
     return rounded.astype(PLAIN[dtype]).tobytes()
 
 
-def write_tensors(path: str | os.PathLike[str], tensors: Mapping[str, Any], *, dtype: str = "F32") -> None:
+def write_tensors(
+    path: str | os.PathLike[str], tensors: Mapping[str, Any], *, dtype: str = "F32",
+    metadata: Mapping[str, str] | None = None,
+) -> None:  # fmt: skip
     """Write arrays to a safetensors file.
 
     Parameters
@@ -220,8 +276,11 @@ def write_tensors(path: str | os.PathLike[str], tensors: Mapping[str, Any], *, d
         Name -> array_like, or name -> (array_like, format) where one has a format of its own.
     dtype : str
         Format of the others: "F64", "F32", "F16", "BF16", "F8_E4M3" or "F8_E5M2".
+    metadata : mapping, optional
+        Texts by name.
     """
-    header, parts, place = {}, [], 0
+    header: dict[str, Any] = {} if metadata is None else {"__metadata__": dict(metadata)}
+    parts, place = [], 0
     for name, given in tensors.items():
         x, form = given if isinstance(given, tuple) else (given, dtype)
         x = np.asarray(x, dtype=np.float64, order="C")

@@ -6,6 +6,8 @@
     spectrum             singular values on a logarithmic scale, and the rank that was read off them
     memory_decay         what remains of an input after t steps, with the envelopes that bound it
     size_against_error   what an approximation costs and what it reaches, beside the formats that spoil it
+    recall_curves        accuracy of memories against their size
+    memory_spectrum      what held tokens, and a fading kernel, weigh in the answer to one query, against their age
     paths                paths of processes below each other, and in which direction each was made
     covariance_sequence  covariances at the lags -K ... K, and what was estimated of them
     densities            spectral densities on a logarithmic scale
@@ -51,7 +53,9 @@ from realization.plotting.innovations import (
 )
 from realization.plotting.lens import covariance_ellipses, covariance_lens
 from realization.plotting.matrices import blocks, spectrum
+from realization.plotting.memory_spectrum import memory_spectrum
 from realization.plotting.paths import covariance_sequence, paths
+from realization.plotting.recall import recall_curves
 from realization.plotting.remembering import memory_decay, size_against_error
 from realization.plotting.responses import bode, impulse, pole_zero, step
 from realization.plotting.systems import memory_of, portrait
@@ -78,10 +82,12 @@ __all__ = [
     "innovations_of",
     "memory_decay",
     "memory_of",
+    "memory_spectrum",
     "order_choice",
     "paths",
     "pole_zero",
     "portrait",
+    "recall_curves",
     "size_against_error",
     "spectrum",
     "step",

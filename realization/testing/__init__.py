@@ -32,6 +32,7 @@ from realization.testing.linear import (
     nilpotent_systems,
     stable_systems,
 )
+from realization.testing.predictors import check_predictor
 from realization.testing.stochastic import (
     covariance_data,
     covariance_tolerance,
@@ -45,6 +46,7 @@ __all__ = [
     "MARGIN",
     "Drawn",
     "bilinear_systems",
+    "check_predictor",
     "conditions",
     "covariance_condition",
     "covariance_data",

@@ -196,6 +196,8 @@ def _packed(subject: Subject, claim: Claim, case: Case, run: Callable[..., Any])
         cut = {"*b": slice(row, row + 1), "T": steps, "S": steps}
         state = {} if start is None else {"initial_state": start}
         separate = subject.run(_restricted(subject, _unpacked(case), cut) | state, claim)[y]
+        if y in subject.op.whole:  # positions count from the first step
+            separate = np.where(separate < 0, separate, separate + steps.start)
         about = f"row {row}, steps {steps.start} to {steps.stop}: "
         packed, allowed = (x[row : row + 1, steps] for x in (together, 2 * tol))
         found.append(properties.agreement("packed", packed, separate, tolerance=allowed, about=about))

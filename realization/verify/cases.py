@@ -82,7 +82,9 @@ def usable(op: Op, accepts: Iterable[str], requires: Iterable[str] = ()) -> list
             continue  # there is nothing to pull back
         have += tuple(x for x in requires if x not in {STANDS_FOR.get(h, h) for h in have} and x not in op.required)
         width = option.get("width") if "window" in op.required | {*have} else None
-        seen.setdefault((repr(option["size"]), width, frozenset(have)), {**option, "with": have, "index": i})
+        chosen = [(k, x) for k, x in option.get("set", {}).items() if k in op.required | {*have}]
+        key = (repr(option["size"]), width, repr(chosen), frozenset(have))
+        seen.setdefault(key, {**option, "with": have, "index": i})
     return list(seen.values())
 
 

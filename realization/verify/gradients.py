@@ -54,8 +54,10 @@ def backward_of(subject: Subject, backward: Callable[..., Any] | str | None = No
     UsageError
         If there is no backward pass, or it does not take what it needs.
     """
+    if not subject.op.numbers:
+        raise UsageError(f"{subject.op.name} has no outputs but integers: there is nothing to differentiate")
     op = gradient_of(subject.op)
-    cotangents = frozenset(COTANGENT + name for name in subject.op.outputs)
+    cotangents = frozenset(COTANGENT + name for name in subject.op.numbers)
     function: Any = load(backward) if isinstance(backward, str) else backward
     name = backward if isinstance(backward, str) else getattr(backward, "__name__", "")
     if backward is not None:
@@ -80,8 +82,8 @@ def _returned(subject: Subject) -> frozenset[str]:
     for identity in planned[:PROBES]:
         case = draw(subject.op, identity, subject.claim, subject.accepts, subject.requires)
         with contextlib.suppress(RefusedError, LeftOutError, DefectError):
-            return frozenset(subject.run(case.arguments, subject.claim))
-    return frozenset(subject.op.outputs)
+            return frozenset(subject.run(case.arguments, subject.claim)) & {*subject.op.numbers}
+    return frozenset(subject.op.numbers)
 
 
 def _taken(name: str, function: Any, subject: Subject, cotangents: frozenset[str]) -> frozenset[str]:

@@ -49,6 +49,8 @@ def localise(op: Op, case: Case, finding: Finding) -> str:
     where = f"first wrong at step {first} ({_position(case, first)})"
     if finding.reason.endswith(NOTHING):
         return f"{where}, {_who(axes, wrong)}; {NOTHING}"
+    if finding.output in op.whole:
+        return f"{where}: {finding.reason}"
     course = "NaN came" if np.isnan(finding.error).any() else _course(profile, steps, wrong.shape[time], case)
     return f"{where}, {_who(axes, wrong)}; {course}"
 

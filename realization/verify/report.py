@@ -94,6 +94,10 @@ def _settings(report: Report) -> Iterator[str]:
     if any(r.status in (PASS, FAIL) and r.outputs for r in report.results) and not report.interrupted:
         worse = "worse than every rung of the precision ladder"
         yield "behaves   " + (f"as {report.tightest}" if report.tightest else worse)
+    rows = [f.undecided for r in report.results for f in r.findings if f.undecided[0]]
+    if rows:
+        total = sum(n for r in report.results for f in r.findings for n in f.undecided[1:])
+        yield f"undecided {sum(n for n, _ in rows)} of {total} rows are near-ties: what is kept there is left open"
     if report.subject.note:
         yield "adapter   " + report.subject.note
 

@@ -277,6 +277,7 @@ def _rules(op: Op, case: Case, outputs: Mapping[str, Any], claim: Claim, truth: 
     return {
         name: others(y, truth.value[name], output_format(op, name, claim).name, lambda name=name: baseline(name))  # type: ignore[misc]
         for name, y in outputs.items()
+        if name not in op.whole
     }
 
 

@@ -166,6 +166,10 @@ class Subject:
             y, dtype = arrays.decode(x), arrays.dtype(x)
         except Exception as e:
             raise DefectError(f"{name} is {type(x).__name__}, an array of kind {self.array} is needed") from e
+        if name in self.op.whole:
+            if "int" not in dtype:
+                raise DefectError(f"{name} has dtype {dtype}, integers are needed")
+            return y.astype(np.float64)
         wanted = arrays.native(output_format(self.op, name, claim).name)
         if dtype.startswith("complex"):
             wanted = "complex128" if wanted == "float64" else "complex64"

@@ -56,6 +56,8 @@ class Finding:
         What was seen, in words, where it is not a pass.
     error, tolerance : ndarray
         For the localisation.
+    undecided : tuple of int
+        Of an output of indices: how many rows are near-ties, of how many.
     """
 
     output: str
@@ -66,6 +68,7 @@ class Finding:
     reason: str
     error: Any
     tolerance: Any
+    undecided: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,6 +106,8 @@ def _complex(x: Any, *fields: str) -> list[Any]:
 
 def output_format(op: Op, name: str, claim: Claim) -> Format:
     """The format in which an output is returned, as op and claim say together; a gradient has that of its argument."""
+    if name in op.whole:
+        return format_of("float64")  # holds all indices
     if name.startswith(GRADIENT):
         return format_of(handed_over(op, name.removeprefix(GRADIENT), claim))
     return claim.format(op.holder(name))
@@ -123,6 +128,9 @@ def tolerances(op: Op, case: Case, truth: Truth, claim: Claim) -> dict[str, Any]
     """tol = e (1 + u_out) + u_out |y| + eta_out + radius, for every output."""
     out = {}
     for name, e in bounds(op, case, claim).items():
+        if name in op.whole:
+            out[name] = e
+            continue
         form = output_format(op, name, claim)
         size = np.abs(truth.value[name])
         # Arithmetic may flush subnormal results to zero; a conversion to a coarser format does not.
@@ -163,14 +171,17 @@ def judge(
     truth = truth or Truth.of(op, case)
     allowed = allowed or Allowed.of(op, case, truth, claim)
     findings = []
+    ties = near_ties(op, allowed)
     for name, y in got.items():
-        if name in allowed.exact:
+        if name in op.whole:
+            findings.append(_indices(name, y, truth.value[name], ties))
+        elif name in allowed.exact:
             findings.append(_layer_a(name, y, truth.value[name], output_format(op, name, claim)))
         else:
             with np.errstate(invalid="ignore"):
                 error = np.abs((y - truth.value[name]) - truth.low[name])
                 error = np.where(y == truth.value[name], np.abs(truth.low[name]), error)
-            findings.append(_layer_b(name, y, error, allowed.tolerance[name], truth.value[name]))
+            findings.append(_layer_b(name, y, error, allowed.tolerance[name], truth.value[name], ties))
     return [
         _lattice(f, got[f.output], truth.value[f.output], case, output_format(op, f.output, claim))
         if f.output.endswith("state")
@@ -190,7 +201,7 @@ class Allowed:
     def of(cls, op: Op, case: Case, truth: Truth, claim: Claim) -> Allowed:
         """Derive it from the claim."""
         exact = exactly(op, case, claim) if case.exact else frozenset()
-        return cls(exact, tolerances(op, case, truth, claim) if set(op.outputs) - exact else {})
+        return cls(exact, tolerances(op, case, truth, claim) if set(op.numbers) - exact else {})
 
 
 def exactly(op: Op, case: Case, claim: Claim) -> frozenset[str]:
@@ -201,8 +212,8 @@ def exactly(op: Op, case: Case, claim: Claim) -> frozenset[str]:
     states are cast before a product) the read-out.
     """
     outputs = zip(op.outputs, op.definition(**op.envelope(case.arguments)), strict=True)
-    sizes = {name: float(np.abs(x).max(initial=0.0)) for name, x in outputs if name not in op.logarithms}
-    largest = max(sizes.values())
+    sizes = {name: float(np.abs(x).max(initial=0.0)) for name, x in outputs if name not in (*op.logarithms, *op.whole)}
+    largest = max(sizes.values(), default=0.0)
 
     def holds(u: float, x: float) -> bool:
         """Whether p bits hold the integers up to x: 1/u = 2**p; u = 0 stands for no rounding."""
@@ -228,7 +239,40 @@ def _layer_a(name: str, y: Any, truth: Any, form: Format) -> Finding:
     return Finding(name, FAIL, "A", np.inf, place, reason, error, np.zeros(error.shape))
 
 
-def _layer_b(name: str, y: Any, error: Any, tol: Any, truth: Any) -> Finding:
+def near_ties(op: Op, allowed: Allowed) -> Any:
+    """Rows of the outputs of indices that the claim leaves undecided; None where there are no such outputs."""
+    found = [np.isinf(allowed.tolerance[name]) for name in op.whole if name in allowed.tolerance]
+    rows = [x.any(-1) for x in found if x.shape[-1]]
+    return np.any(rows, axis=0) if rows else None
+
+
+def _indices(name: str, y: Any, truth: Any, ties: Any) -> Finding:
+    """Bit equality of indices, in rows that are decided."""
+    decided = np.ones(truth.shape[:-1], bool) if ties is None else ~ties
+    error = np.where(decided[..., None], np.abs(y - truth), 0.0)
+    tolerance = np.where(decided[..., None], 0.0, np.inf) + np.zeros(truth.shape)
+    undecided = (int((~decided).sum()), decided.size)
+    wrong = error != 0
+    place = _first(wrong)
+    if wrong.any():
+        row = f" of row {', '.join(map(str, place[:-2]))}" if decided.ndim > 1 and len(decided) > 1 else ""
+        held, right = (int(x[place]) for x in (y, truth))
+        holds = "is empty" if held < 0 else f"holds token {held}"
+        admitted = "nothing belongs there" if right < 0 else f"token {right} was admitted"
+        reason = f"place {place[-1]} of query {place[-2]}{row} {holds}, {admitted}"
+        return Finding(name, FAIL, "A", np.inf, place, reason, error, tolerance, undecided)
+    status, reason = PASS, ""
+    if not (truth[decided] >= 0).any():
+        status, reason = UNINFORMATIVE, _undecided(ties) or "no token is selected"
+    return Finding(name, status, "A", 0.0, (), reason, error, tolerance, undecided)
+
+
+def _undecided(ties: Any) -> str:
+    """How many rows are near-ties, in words."""
+    return "" if ties is None or not ties.any() else f"undecided: {ties.sum()} of {ties.size} rows are near-ties"
+
+
+def _layer_b(name: str, y: Any, error: Any, tol: Any, truth: Any, ties: Any = None) -> Finding:
     if not error.size:
         return Finding(name, UNINFORMATIVE, "B", 0.0, (), "there is no output", error, tol)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -249,6 +293,7 @@ def _layer_b(name: str, y: Any, error: Any, tol: Any, truth: Any) -> Finding:
     if vague > 0.5:
         out_of_range = np.isinf(tol).mean() > 0.5
         reason = "numbers may leave the range of a claimed format" if out_of_range else "the tolerance is large"
+        reason = _undecided(ties) or reason
         reason += f": over a tenth of the value in {vague:.0%} of the outputs"
         return Finding(name, UNINFORMATIVE, "B", worst, place, reason, error, tol)
     return Finding(name, PASS, "B", worst, place, "", error, tol)

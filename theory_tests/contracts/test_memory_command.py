@@ -10,9 +10,9 @@ import pytest
 from realization.cli import main
 from realization.core.errors import ShapeError
 from realization.core.rounding import round_to
-from realization.memory.checkpoint import INDEX, checkpoint_memory
+from realization.memory.checkpoint import checkpoint_memory
 from realization.memory.example import write_checkpoint
-from realization.memory.tensors import FORMATS, Tensors, decode, e4m3, encode, write_tensors
+from realization.memory.tensors import FORMATS, INDEX, Tensors, decode, e4m3, encode, write_tensors
 
 every_kind = pytest.mark.parametrize("kind", ["Mamba-1", "Mamba-2"])
 

@@ -7,7 +7,7 @@ import warnings
 
 import numpy as np
 import pytest
-from matplotlib.collections import PathCollection
+from matplotlib.collections import PathCollection, PolyCollection
 
 from realization import plotting
 from realization.core.errors import ShapeError
@@ -33,6 +33,16 @@ DRAWN = {
     "identified_spectra": (
         [1, 0.3, 0.5],
         lambda x, **k: plotting.identified_spectra([0.5, 1, 2], {"x": x}, **k),
+        lambda line: line.get_ydata(),
+    ),
+    "recall_curves": (
+        [0.1, 0.5, 0.3],
+        lambda x, **k: plotting.recall_curves({"x": ([1, 2, 4], x)}, **k),
+        lambda line: line.get_ydata(),
+    ),
+    "memory_spectrum": (
+        [0.1, 0.5, 0.3],
+        lambda x, **k: plotting.memory_spectrum({"x": ([1, 2, 4], x)}, **k),
         lambda line: line.get_ydata(),
     ),
     "size_against_error": (
@@ -109,6 +119,25 @@ def test_what_is_exactly_zero_is_drawn_apart():
     assert drawn == [[2, 3], []], "zeros at 2 and 3 of the one, none of the other"
 
 
+def test_a_memory_spectrum_has_areas_for_what_fades_and_the_sum_of_each_source():
+    ax = plotting.memory_spectrum({"held": ([1, 9], [0.5, 0.0])}, {"fading": ([2, 3], [0.25, 0.125])})
+    held, fading = ax.lines
+    assert held.get_xydata().tolist() == [[1, 0.5]], "a weight of 0 has no place on the axis"
+    assert fading.get_ydata().tolist() == [0.25, 0.125]
+    (area,) = [c for c in ax.collections if isinstance(c, PolyCollection)]
+    assert area.get_datalim(ax.transData).x1 == 3
+    assert [line.get_label() for line in ax.lines] == ["held: 0.50", "fading: 0.38"]
+    assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
+
+
+def test_bands_of_an_accuracy_are_binomial():
+    ax = plotting.recall_curves({"a": ([1, 2], [0.5, 1.0])}, {"full": 0.75}, questions=100, needed=2)
+    (band,) = [c for c in ax.collections if isinstance(c, PolyCollection)]
+    assert band.get_datalim(ax.transData).y0 == pytest.approx(0.5 - 2 * 0.05), "sqrt(0.5 0.5 / 100) = 0.05"
+    assert [text.get_text() for text in ax.texts] == ["full"]
+    assert not plotting.recall_curves({"a": ([1, 2], [0.5, 1.0])}).collections, "the control"
+
+
 def test_an_envelope_has_the_colour_of_its_system():
     ax = plotting.memory_decay({"a": [1, 1, 1], "b": [1, 0.5, 0.2]}, {"b": (2.0, 0.5)})
     (dashed,) = [line for line in ax.lines if line.get_linestyle() == "--"]
@@ -162,6 +191,8 @@ def drawn_of(k, shape):
         plotting.spectrum(x, decision=decide_rank(x)),
         plotting.memory_decay({"one": x}),
         plotting.size_against_error({"one": (x, x)}),
+        plotting.recall_curves({"one": (x, x)}),
+        plotting.memory_spectrum({"one": (2 * x, x)}, {"two": (2 * x, x)}),
         plotting.blocks(np.full((k, k), 0.5)),
         plotting.paths({"one": x}),
         plotting.covariance_sequence(x, {"one": x}),
@@ -191,6 +222,11 @@ def test_nothing_to_draw_is_legal(shape):
         (lambda: plotting.memory_decay({"a": [1]}, {"b": (1, 0.5)}), "envelopes given for b"),
         (lambda: plotting.memory_decay({"a": [-1.0]}), "a has a negative entry"),
         (lambda: plotting.size_against_error({"a": ([1, 2], [0, 1])}), "all > 0, are needed"),
+        (lambda: plotting.recall_curves({"a": ([1, 2], [0.5])}), "a has 2 capacities and 1 accuracies"),
+        (lambda: plotting.recall_curves({"a": ([1], [1.5])}), r"as many in \[0, 1\] needed"),
+        (lambda: plotting.memory_spectrum({"a": ([1, 2], [0.5])}), "a has 2 ages and 1 weights"),
+        (lambda: plotting.memory_spectrum({"a": ([0], [0.5])}), "ages from 1 on"),
+        (lambda: plotting.memory_spectrum({}, {"a": ([1], [-0.5])}), "weights from 0 on"),
         (lambda: plotting.blocks(np.eye(2), (2, 1)), r"blocks of sizes \[2, 1\]"),
         (lambda: plotting.pole_zero(np.eye(2)), "a vector is needed"),
         (lambda: plotting.pole_zero(integrators(1)), "poles is a LinearSSM"),

@@ -13,7 +13,7 @@ from realization.layers import OPS, cores
 from realization.layers.readings import complete
 from realization.layers.readout import Source, readout
 from realization.layers.readout import faults as readouts
-from realization.layers.readout.places import band, with_selected
+from realization.layers.readout.places import band, starts, with_selected
 from realization.layers.readout.window import sees, window
 from realization.layers.register import faults as registers
 from realization.layers.register import register
@@ -236,12 +236,13 @@ def test_a_window_is_found_in_its_places(T, S, width, offsets):
     def keys(places):
         return [sorted({*row} - {-1}) for row in places.tolist()]
 
+    first = None if offsets is None else starts(offsets, S)
     key, query = np.ones((1, S, 1, 1)), np.ones((1, T, 1, 1))
-    source = Source(key, key, band(T, S, width, offsets=offsets), query)
+    source = Source(key, key, band(T, S, width, first=first), query)
     found = window(source)
     for by in (-1, 0, 1):
         other = sees(source, found, found.oldest + by, found.youngest).places
-        assert keys(other) == keys(band(T, S, width + by, offsets=offsets))
+        assert keys(other) == keys(band(T, S, width + by, first=first))
 
 
 # Kernels that the library did not make: the name of the swap or fault here.

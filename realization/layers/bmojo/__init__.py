@@ -1,9 +1,39 @@
 """B'MOJO: one softmax over a window (nilpotent), selected tokens (eidetic) and fading tokens (of a state-space model).
 
-`released` and `released_layer` are the public variant with fading memory only, B'MOJO-F.
+`BMojo` is the layer; `sequential`, `chunked`, `two_pass` and `stream` run it and keep the same tokens.  `released`
+and `released_layer` are the public variant with fading memory only, B'MOJO-F.
 """
 
+from realization.layers.bmojo.attend import BMOJO, bmojo
+from realization.layers.bmojo.decode import Stream, stream
+from realization.layers.bmojo.model import BMojo, full_attention, mixer_only, window_only, without_memory
+from realization.layers.bmojo.modes import Reading, bound, chunked, sequential, two_pass
+from realization.layers.bmojo.positions import Rotary
 from realization.layers.bmojo.released import BMOJO_F, bmojo_f, bmojo_f_two_pass
 from realization.layers.bmojo.released_layer import BMOJO_F_LAYER, bmojo_f_layer
+from realization.layers.bmojo.select_op import SELECT, selected_tokens
 
-__all__ = ["BMOJO_F", "BMOJO_F_LAYER", "bmojo_f", "bmojo_f_layer", "bmojo_f_two_pass"]
+__all__ = [
+    "BMOJO",
+    "BMOJO_F",
+    "BMOJO_F_LAYER",
+    "SELECT",
+    "BMojo",
+    "Reading",
+    "Rotary",
+    "Stream",
+    "bmojo",
+    "bmojo_f",
+    "bmojo_f_layer",
+    "bmojo_f_two_pass",
+    "bound",
+    "chunked",
+    "full_attention",
+    "mixer_only",
+    "selected_tokens",
+    "sequential",
+    "stream",
+    "two_pass",
+    "window_only",
+    "without_memory",
+]

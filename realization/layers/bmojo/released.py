@@ -19,7 +19,9 @@ from realization.core.errors import ShapeError
 from realization.core.functions import cast, where
 from realization.core.ops import Op, Swap, operation
 from realization.layers import attention_cases, conventions
-from realization.layers.attention import NEEDS, check_heads, check_values, embed, factor, mean, positioned, whole
+from realization.layers.attention import NEEDS, check_heads, check_values, factor, whole
+from realization.layers.bmojo import attend
+from realization.layers.bmojo.sources import FADING, Reach, union
 from realization.layers.maps import rms_norm
 from realization.layers.readings import complete
 from realization.layers.readout import Read, Source, merge, readout
@@ -35,7 +37,6 @@ SIGNATURE = (
     "fading_query_norm?: k; fading_key_norm?: k -> y: *b T h v; lse: *b T h"
 )
 
-FADING = ("fading_query", "fading_key", "fading_query_norm", "fading_key_norm")
 # What the released layer does and the mathematics does not say.
 QUIRKS = {
     "hidden-scale": "without norms the scores are scaled by (hidden_size / h)^(-1/2), and not by k^(-1/2)",
@@ -115,38 +116,20 @@ def bmojo_f(
     >>> bool(abs(one.y - two.y).max() < 1e-15)
     True
     """
-    return layer(
-        readout, query=query, key=key, value=value, fading_key=fading_key, fading_value=fading_value, window=window,
-        fading_query=fading_query, scale=scale, cos=cos, sin=sin, interleaved=interleaved, query_norm=query_norm,
-        key_norm=key_norm, fading_query_norm=fading_query_norm, fading_key_norm=fading_key_norm, norm_eps=norm_eps,
-        hidden_size=hidden_size, quirks=quirks,
-    )  # fmt: skip
+    return layer(readout, **locals())
 
 
-def layer(
-    core: Callable[..., Read], *, query, key, value, fading_key, fading_value, window, fading_query, scale, cos, sin,
-    interleaved, query_norm, key_norm, fading_query_norm, fading_key_norm, norm_eps, hidden_size, quirks,
-) -> Read:  # fmt: skip
+def layer(core: Callable[..., Read], *, window, scale, hidden_size, quirks, **streams) -> Read:
     """Maps and core; the core is `readout`, or another route to the same."""
-    check_values(locals(), OWN_NEEDS)
+    check_values(locals() | streams, OWN_NEEDS)
+    query, key = streams["query"], streams["key"]
     check_heads(query, key)
     if "hidden-scale" in quirks and not hidden_size:
         raise ShapeError("the quirk hidden-scale needs hidden_size, the width of the layer's input")
-    T, S = query.shape[-3], key.shape[-3]
-    tables = (cos, sin, interleaved)
-    raw = positioned(query, key, *tables, query_norm, key_norm, norm_eps)
-    fading = positioned(
-        query if fading_query is None else fading_query, fading_key, *tables,
-        query_norm if fading_query_norm is None else fading_query_norm,
-        key_norm if fading_key_norm is None else fading_key_norm, norm_eps,
-    )  # fmt: skip
-    if "hidden-scale" in quirks and scale is None and query_norm is None:
+    if "hidden-scale" in quirks and scale is None and streams["query_norm"] is None:
         scale = (hidden_size / query.shape[-2]) ** -0.5
-    sources = (
-        Source(raw[1], value, band(T, S, window), raw[0]),
-        Source(fading[1], fading_value, band(T, S, window, shift=window), fading[0]),
-    )
-    return peculiar(core(sources=sources, scale=factor(scale, query)), window, T, S, quirks)
+    read = core(sources=union(Reach(window, window, window), **streams), scale=factor(scale, query))
+    return peculiar(read, window, query.shape[-3], key.shape[-3], quirks)
 
 
 # the same with compiled loops over the keys
@@ -169,35 +152,10 @@ def peculiar(read: Read, window: int, T: int, S: int, quirks: tuple[str, ...]) -
     return Read(y, read.lse)
 
 
-def direct(
-    *, query, key, value, fading_key, fading_value, window, fading_query=None, scale=None, cos=None, sin=None,
-    interleaved=False, query_norm=None, key_norm=None, fading_query_norm=None, fading_key_norm=None, norm_eps=1e-6,
-    hidden_size=None, quirks=(),
-) -> Read:  # fmt: skip
-    """The textbook loop, in the letters of the released layer's description; without quirks."""
-    b, T, h, d = query.shape
-    S, g = key.shape[1:3]
-    s = d**-0.5 if scale is None else scale
-    y, lse = np.zeros((b, T, h, value.shape[-1])), np.zeros((b, T, h))
-    q1 = query if fading_query is None else fading_query
-    nq1, nk1 = (x if y is None else y for x, y in ((query_norm, fading_query_norm), (key_norm, fading_key_norm)))
-    for row in range(b):
-        tables = [None if x is None else x if x.ndim == 2 else x[row] for x in (cos, sin)]
-        for head in range(h):
-            group = head // (h // g)
-            for t in range(T):
-                i = t + S - T
-                z, v = [], []
-                for q, k, u, nq, nk, low, high in (
-                    (query, key, value, query_norm, key_norm, i - window + 1, i),
-                    (q1, fading_key, fading_value, nq1, nk1, i - 2 * window + 1, i - window),
-                ):
-                    at = embed(q[row, t, head], i, tables, interleaved, nq, norm_eps)
-                    for j in range(max(low, 0), high + 1):
-                        z.append(s * (at @ embed(k[row, j, group], j, tables, interleaved, nk, norm_eps)))
-                        v.append(u[row, j, group])
-                y[row, t, head], lse[row, t, head] = mean(z, v)
-    return Read(y, lse)
+def direct(*, hidden_size=None, quirks=(), key, **given) -> Read:
+    """The textbook loop of `bmojo` without selected tokens; without quirks."""
+    read = attend.direct(key=key, surprise=np.zeros(key.shape[:2]), capacity=0, **given)
+    return Read(read.y, read.lse)
 
 
 # What the cases combine: arguments that are present, sizes (h, g, k, v), and W.

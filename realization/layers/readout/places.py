@@ -14,7 +14,7 @@ from realization.core.errors import ShapeError
 from realization.core.functions import where
 
 
-def band(T: int, S: int, width: int | None, *, shift: int = 0, offsets: Any = None) -> np.ndarray:
+def band(T: int, S: int, width: int | None, *, shift: int = 0, first: Any = None) -> np.ndarray:
     """The keys i - shift - width + 1 ... i - shift of the query at position i.
 
     Parameters
@@ -25,13 +25,13 @@ def band(T: int, S: int, width: int | None, *, shift: int = 0, offsets: Any = No
         Length of the window, the current token included.  Default: all that is past.
     shift : int
         Tokens by which the window lies back.
-    offsets : sequence of int, optional
-        Sequences packed along S = T: no key of another sequence is seen, and nothing by steps outside of all.
+    first : ndarray of int, optional
+        First step of the sequence of each position, (S,) or (*b, S): no key of another sequence is seen.
 
     Returns
     -------
     ndarray
-        (T, min(width, S - shift)).
+        (T, min(width, S - shift)), with the batch axes of `first`.
 
     Examples
     --------
@@ -41,8 +41,8 @@ def band(T: int, S: int, width: int | None, *, shift: int = 0, offsets: Any = No
     positions = np.arange(S - T, S)
     reach = max(S - shift, 0)
     places = (positions - shift)[:, None] - np.arange(reach if width is None else min(width, reach))[::-1]
-    first = np.zeros(S, int) if offsets is None else starts(offsets, S)
-    return np.where(places >= first[S - T :, None], places, -1)
+    first = np.zeros(S, int) if first is None else first
+    return np.where(places >= first[..., S - T :, None], places, -1)
 
 
 def starts(offsets: Any, S: int) -> np.ndarray:
@@ -52,7 +52,7 @@ def starts(offsets: Any, S: int) -> np.ndarray:
     return np.where(sequence < len(offsets) - 1, offsets[np.maximum(sequence, 0)], S)
 
 
-def with_selected(places: np.ndarray, selected: np.ndarray, S: int, offsets: Any = None) -> np.ndarray:
+def with_selected(places: np.ndarray, selected: np.ndarray, S: int, first: Any = None) -> np.ndarray:
     """Append selected keys (*b, T, M); a key counts once: j stands as -2 - j where it is shown or selected already.
 
     Raises
@@ -62,7 +62,7 @@ def with_selected(places: np.ndarray, selected: np.ndarray, S: int, offsets: Any
     """
     T = places.shape[-2]
     positions = np.arange(S - T, S)[:, None]
-    first = np.zeros(S, int) if offsets is None else starts(offsets, S)
+    first = np.zeros(S, int) if first is None else first
     wrong = (selected < -1) | (selected > positions) | ((selected >= 0) & (selected < first[S - T :, None]))
     if wrong.any():
         place = tuple(int(i) for i in np.argwhere(wrong)[0])

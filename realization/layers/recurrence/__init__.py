@@ -1,4 +1,4 @@
-"""The first core: a recurrence whose transition is an elementwise decay or a rotation.
+"""The first core: a recurrence whose transition is an elementwise decay, with or without an erase, or a rotation.
 
     S(t) = S(t-1) o a(t) + w(t) o (v(t) k(t)'),     y(t) = S(t) q(t),     S: (V, K)
 
@@ -8,6 +8,14 @@ Linear attention, RetNet, Mamba-1, Mamba-2, GLA, HGRN, S4D and LRU are this
 recurrence with different maps to (v, k, q, a).  With `angle` the K columns are
 P = K/2 complex numbers, real parts first, and a(t) = exp(g(t) + i angle(t) spin)
 turns them: [x; y] -> exp(g) [[cos, -sin], [sin, cos]] [x; y].
+
+With `erase` what the decayed state S~ = S(t-1) o a(t) holds under a key is taken out
+before the token is written,
+
+    S(t) = S~ - (S~ c(t)) d(t)' + w(t) o (v(t) k(t)')         c = k, d = b k for a strength b
+
+so that the transition is a(t) o (I - c d'): DeltaNet and gated DeltaNet (c = k, d = beta k,
+v = beta value), KDA (decay per column), and with a pair (c, d) of their own RWKV-7.
 
 One file per reading: `definition` (arrays, exact objects), `bound` (`Err`), `certified`
 (`DD`), `adjoint` (`Tape`, of any of these; what its bound has to charge is in `losses`);
@@ -52,6 +60,7 @@ def recurrence(
     rate: Any = None,
     angle: Any = None,
     spin: Any = None,
+    erase: Any = None,
     hold: bool = False,
     reset: Any = None,
     offsets: Any = None,
@@ -73,6 +82,9 @@ def recurrence(
     angle, spin : array, optional
         Rotation by angle(t) spin; (*b, T, H, V|1, P|1) and (H|1, V|1, P|1), where
         K = 2 P.  Decay and rate then also have P|1 in the place of K|1.
+    erase : array or pair of arrays, optional
+        Strength b, (*b, T, H): the decayed state S~ loses b (S~ k) k'.  Or a pair (c, d) of
+        arrays (*b, T, G, K), any G that divides H: it loses (S~ c) d'.  Not beside an angle or a held write.
     hold : bool
         Weigh the write by phi1(log decay), the exact integral over one step of an input
         that is held constant (zero-order hold).
@@ -91,6 +103,11 @@ def recurrence(
     Run
         y, final and states.
 
+    Raises
+    ------
+    ShapeError
+        If an erase comes with an angle or a held write, or does not fit the keys.
+
     Notes
     -----
     The number type of the arguments chooses the reading: arrays of floats or of exact
@@ -105,10 +122,19 @@ def recurrence(
     >>> run = recurrence(value=one, key=one, query=one, log_decay=np.log(0.5) * one[..., None])
     >>> run.y.ravel().tolist()
     [1.0, 1.5, 1.75, 1.875]
+
+    With a key of norm 1 and strength 1 the new value takes the place of the old one:
+
+    >>> recurrence(value=5 * one, key=one, query=one, erase=one[..., 0]).y.ravel().tolist()
+    [5.0, 5.0, 5.0, 5.0]
     """
+    from realization.layers.recurrence.transition import erasing
+
+    erase_key, erase_value = erasing(erase, key, value.shape[-2], angle, hold)
     arrays = {
         "value": value, "key": key, "query": query, "log_decay": log_decay, "rate": rate,
-        "angle": angle, "spin": spin, "reset": reset, "initial": initial,
+        "angle": angle, "spin": spin, "erase_key": erase_key, "erase_value": erase_value, "reset": reset,
+        "initial": initial,
     }  # fmt: skip
     readings = {getattr(type(x), "reading", "definition") for x in arrays.values()}
     reading = next(iter(readings - {"definition"}), "definition")

@@ -4,7 +4,13 @@ Inside a chunk that starts after step s0, with m(t, s) the decay from s to t,
 
     y(t) = sum_{s <= t} [m(t, s) o (v(s) k(s)')] q(t) + [m(t, s0) o S(s0)] q(t)
 
-and the state is passed from chunk to chunk.  The two ways to get m are
+and the state is passed from chunk to chunk.  With an erase S~ - p(t) d(t)', p(t) = S~ c(t), the
+erased values p of a chunk solve a triangular system (the WY form of a product of I - c d'),
+
+    p(t) + sum_{s < t} [(m(t, s) o d(s))' c(t)] p(s) = U(t) c(t)
+
+with U(t) what S~ would be without an erase in the chunk; they then join the writes as
+-p(s) d(s)'.  The two ways to get m are
 
     product   m(t, s) = a(s+1) ... a(t)
     logdiff   m(t, s) = exp(L(t) - L(s)),   L = cumulative sum of the log decay,
@@ -22,7 +28,7 @@ import numpy as np
 from realization.core.errors import ShapeError
 from realization.core.functions import phi1
 from realization.layers.recurrence import Run
-from realization.layers.recurrence.transition import at, complex_phi1, packed, share, zeros
+from realization.layers.recurrence.transition import at, complex_phi1, erasing, packed, share, zeros
 
 
 def chunked(*, chunk: int, decay: str = "product", states: bool = False, **arrays: Any) -> Run:
@@ -54,13 +60,15 @@ def chunked(*, chunk: int, decay: str = "product", states: bool = False, **array
             f"decay={decay!r}, chunk={chunk} given; 'product' or 'logdiff' and a positive length are needed"
         )
     names = ("log_decay", "rate", "angle", "spin", "reset", "initial")
-    return _run(**{**dict.fromkeys(names), "hold": False, **arrays}, chunk=chunk, decay=decay, states=states)
+    given = {**dict.fromkeys(names), "hold": False, **arrays}
+    c, d = erasing(given.pop("erase", None), given["key"], given["value"].shape[-2], given["angle"], given["hold"])
+    return _run(**given, erase_key=c, erase_value=d, chunk=chunk, decay=decay, states=states)
 
 
 @packed
 def _run(
     *, value: Any, key: Any, query: Any, log_decay: Any, rate: Any, angle: Any, spin: Any,
-    hold: bool, reset: Any, initial: Any, states: bool, chunk: int, decay: str,
+    erase_key: Any, erase_value: Any, hold: bool, reset: Any, initial: Any, states: bool, chunk: int, decay: str,
 ) -> Run:  # fmt: skip
     T = value.shape[-3]
     g, key, read, S, back = factors(value, key, query, log_decay, rate, angle, spin, hold, initial)
@@ -70,7 +78,11 @@ def _run(
     for start in range(0, T, chunk):
         steps = slice(start, min(start + chunk, T))
         m = decays(at(g, steps, 3), at(reset, steps, 0), decay)
-        inside = (m[..., 1:, :, :, :] * at(write, steps, 3)[..., None, :, :, :, :]).sum(-4)
+        writes = at(write, steps, 3)
+        if erase_key is not None:
+            c, d = (share(at(x, steps, 2), value.shape[-2]) for x in (erase_key, erase_value))
+            writes = writes - erased_values(m, writes, S, c, d)[..., None] * d[..., None, :]
+        inside = (m[..., 1:, :, :, :] * writes[..., None, :, :, :, :]).sum(-4)
         S_steps = inside + m[..., 0, :, :, :] * S[..., None, :, :, :]
         ys.append((S_steps * at(read, steps, 3)).sum(-1).real)
         after.append(S_steps)
@@ -78,6 +90,19 @@ def _run(
     y = np.concatenate(ys, axis=-3) if T else np.zeros(value.shape)
     shape = (*value.shape[:-3], 0, *S.shape[-3:])
     return Run(y, back(S), back(np.concatenate(after, axis=-4) if T else np.zeros(shape, S.dtype)) if states else None)
+
+
+def erased_values(m: Any, writes: Any, S: Any, c: Any, d: Any) -> Any:
+    """The p (*b, t, H, V) of a chunk that S enters, by forward substitution; c, d (*b, t, H, K)."""
+    q = c.shape[-3]
+    before = (np.arange(q)[:, None] > np.arange(q))[..., None, None, None]
+    reach = np.where(before, m[..., 1:, :, :, :], 0.0)
+    U = (reach * writes[..., None, :, :, :, :]).sum(-4) + m[..., 0, :, :, :] * S[..., None, :, :, :]
+    L = (reach * (d[..., None, :, :, None, :] * c[..., :, None, :, None, :])).sum(-1)
+    p = (U * c[..., None, :]).sum(-1)
+    for t in range(1, q):
+        p[..., t, :, :] -= (L[..., t, :t, :, :] * p[..., :t, :, :]).sum(-3)
+    return p
 
 
 def factors(

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from realization.layers.recurrence import Run
+from realization.layers.recurrence.transition import erasing
 
 
 def kernel(
@@ -29,6 +30,7 @@ def kernel(
     rate: Any = None,
     angle: Any = None,
     spin: Any = None,
+    erase: Any = None,
     hold: bool = False,
     reset: Any = None,
     offsets: Any = None,
@@ -47,7 +49,7 @@ def kernel(
     after : tuple
         A function of one number of S q, and its further arguments: None, numbers, arrays
         (*b, T, H, V), or constants that broadcast to (H, V).
-    value, key, query, log_decay, rate, angle, spin, hold, reset, offsets, initial, states
+    value, key, query, log_decay, rate, angle, spin, erase, hold, reset, offsets, initial, states
         As for `recurrence`; value, log_decay and angle before write and step.
 
     Returns
@@ -66,6 +68,7 @@ def kernel(
     alike = turn is None and rate.shape[1] == 1 and (decay is None or decay[0].shape[-1] == 1)
     bounds = np.asarray([0, T] if offsets is None else offsets, dtype=np.int64)
     sequences = len(bounds) - 1
+    erase_key, erase_value = erasing(erase, key, H, angle, hold)
 
     y = np.zeros((B, T, H, V))  # steps outside of all sequences stay 0
     final = np.empty((sequences, B, H, V, K))
@@ -73,7 +76,8 @@ def kernel(
     make_kernel(step[0], write, after[0])(
         y, final, everything, bounds,
         _entry(value, (B, T, H, 1, V)), _entry(key, (B, T, G, K)), _entry(query, (B, T, G, K)),
-        decay, *(_constant(x, (H, 1 if alike else V, x.shape[2])) for x in (rate, spin)), turn, hold or None,
+        decay, *(_constant(x, (H, 1 if alike else V, x.shape[2])) for x in (rate, spin)), turn,
+        *(_entry(x, None if x is None else (B, T, *x.shape[-2:])) for x in (erase_key, erase_value)), hold or None,
         _entry(reset, (B, T)), _entry(initial, final.shape), tuple(_beside(x, value) for x in after[1:]),
     )  # fmt: skip
     return Run(
@@ -88,7 +92,7 @@ def trailing(x: Any, count: int = 1) -> Any:
     return None if x is None else x[(..., *(None,) * count)]
 
 
-def _entry(x: Any, shape: tuple[int, ...]) -> Any:
+def _entry(x: Any, shape: Any) -> Any:
     """A contiguous array, always marked read-only: the compiler takes that for another type."""
     if x is None:
         return None

@@ -8,13 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from realization.core.errors import ShapeError
 from realization.core.functions import arrange, concatenate, cos, exp, expm1, phi1, plain, reciprocal, sin, stack, where
 from realization.core.pair import Pair
 from realization.layers.recurrence import Run
 
 # Axes behind time, for every argument that runs over time.
 BEHIND_TIME = {
-    "value": 2, "key": 2, "query": 2, "log_decay": 3, "angle": 3, "reset": 0,
+    "value": 2, "key": 2, "query": 2, "log_decay": 3, "angle": 3, "erase": 1, "erase_key": 2,
+    "erase_value": 2, "reset": 0,
     "slack": 3, "ends": 0, "later": 3, "begins": 0,
 }  # fmt: skip
 
@@ -51,6 +53,60 @@ def times(S: Any, a: Any) -> Any:
     return concatenate([a.real * x - a.imag * y, a.imag * x + a.real * y], axis=-1)
 
 
+def erasing(erase: Any, key: Any, heads: int, angle: Any, hold: bool) -> tuple[Any, Any]:
+    """The pair (c, d) of an erase S~ - (S~ c) d': that given, or (k, b k) of a strength b; None for none.
+
+    Raises
+    ------
+    ShapeError
+        If the erase comes with an angle or a held write, or does not fit the keys.
+    """
+    if erase is None:
+        return None, None
+    if angle is not None or hold:
+        other = "hold" if angle is None else "an angle"
+        raise ShapeError(f"an erase and {other} are given; an erase needs real decays and a plain write: leave one out")
+    strength = not isinstance(erase, tuple | list)
+    parts = [erase] if strength else list(erase)
+    wanted = (*key.shape[:-2], heads) if strength else (*key.shape[:-2], "G", key.shape[-1])
+    fits = [
+        all(n in (m, "G") for n, m in zip(wanted, x.shape, strict=False)) and len(x.shape) == len(wanted) for x in parts
+    ]
+    divides = strength or all(x.shape[-2] and heads % x.shape[-2] == 0 for x in parts)
+    if len(parts) != 2 - strength or not all(fits) or not divides:
+        raise ShapeError(
+            f"erase has shape {' and '.join(str(x.shape) for x in parts)}; a strength {(*key.shape[:-2], heads)}, or a "
+            f"pair of {(*key.shape[:-2], 'G', key.shape[-1])} with G a divisor of {heads} heads, is needed"
+        )
+    return (key, erase[..., None] * share(key, heads)) if strength else (parts[0], parts[1])
+
+
+def erased(S: Any, c: Any, d: Any) -> Any:
+    """S - (S c) d'; c, d (*b, G, K), None for no erase."""
+    if c is None:
+        return S
+    c, d = (share(x, S.shape[-3]) for x in (c, d))
+    return S - (S * c[..., None, :]).sum(-1)[..., None] * d[..., None, :]
+
+
+def erase_norm(c: Any, d: Any, c_error: Any, d_error: Any) -> Any:
+    """An upper bound of the 2-norm of I - c d', where c and d (..., K) are known up to errors.
+
+    Its singular values but 1 are those of two dimensions: with x = (1 - c'd)^2 and
+    z = |c|^2 |d|^2 - (c'd)^2, which is 0 if d = b c,
+
+        |I - c d'|^2 = (1 + x + z + sqrt((x + z - 1)^2 + 4 z)) / 2 = max(1, x) for z = 0
+    """
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        size, width, off, more = (np.hypot.reduce(y, -1) for y in (c, d, c_error, d_error))
+        off = size * more + off * (width + more) + (c.shape[-1] + 4) * 2.0**-50 * size * width
+        inner = (c * d).sum(-1)
+        x = (np.abs(1 - inner) + off) ** 2
+        z = np.maximum((size * width + off) ** 2 - np.maximum(np.abs(inner) - off, 0) ** 2, 0)
+        norm = np.sqrt((1 + x + z + np.sqrt((x + z - 1) ** 2 + 4 * z)) / 2) * (1 + 2.0**-48)
+    return np.where(np.isnan(norm), np.inf, norm)
+
+
 def share(x: Any, heads: int) -> Any:
     """Give every head the row of its group: (*b, G, K) -> (*b, H, K)."""
     groups = x.shape[-2]
@@ -58,7 +114,12 @@ def share(x: Any, heads: int) -> Any:
 
 
 def at(x: Any, steps: Any, behind: int) -> Any:
-    """Take a step, or a slice of steps, from the time axis, which has `behind` axes after it."""
+    """Take a step, or a slice of steps, from the time axis, which has `behind` axes after it.
+
+    A pair of vectors in the place of a number has one axis more.
+    """
+    if isinstance(x, tuple):
+        return tuple(at(part, steps, behind + 1) for part in x)
     return None if x is None else x[(..., steps) + (slice(None),) * behind]
 
 

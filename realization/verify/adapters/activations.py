@@ -6,27 +6,14 @@ byte.  Its steps, decays and read-outs therefore have the sizes and the
 correlations that a model produces, which random arrays have not.
 """
 
-import sysconfig
-from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import numpy as np
-from numpy.typing import NDArray
 
-__all__ = ["model", "record", "text"]
+from realization.memory.planted import source_text
 
-
-def text(length: int, *, seed: int = 0) -> NDArray[np.uint8]:
-    """Return `length` bytes of one source file of the standard library, (length,) uint8."""
-    rng = np.random.default_rng(seed)
-    sources = sorted(Path(sysconfig.get_path("stdlib")).glob("*.py"))
-    long_enough = [path for path in sources if path.stat().st_size >= length]
-    if not long_enough:
-        raise ValueError(f"length is {length}, but no source file of the standard library is as long")
-    content = np.frombuffer(long_enough[rng.integers(len(long_enough))].read_bytes(), np.uint8)
-    start = rng.integers(content.size - length + 1)
-    return content[start : start + length]
+__all__ = ["model", "record"]
 
 
 def model(kind: str = "mamba", *, layers: int = 4, seed: int = 0) -> Any:
@@ -102,7 +89,7 @@ def record(kind: str = "mamba", *, layers: int = 4, length: int = 512, seed: int
         met.append({k: v.numpy(force=True).copy() if torch.is_tensor(v) else v for k, v in arguments.items()})
         return scan(*args, **options)
 
-    tokens = torch.as_tensor(text(length, seed=seed).astype(np.int64))[None]
+    tokens = torch.as_tensor(source_text(length, seed=seed).astype(np.int64))[None]
     with torch.no_grad(), mock.patch.object(home, name, listening):
         network(tokens, use_cache=False)
     return met

@@ -4,10 +4,18 @@ Forward, `function(**arguments)` returns the outputs in the op's order; backward
 `cotangent_<output>` go in, and a dict of gradients by argument name comes out.
 """
 
-from . import backward_kernels, backward_mutants, kernels, mutants, read_out_kernels, read_out_mutants
+from . import (
+    backward_kernels,
+    backward_mutants,
+    eidetic_kernels,
+    kernels,
+    mutants,
+    read_out_kernels,
+    read_out_mutants,
+)
 from .records import Kernel, Mutant
 
-CORRECT: tuple[Kernel, ...] = kernels.CORRECT + read_out_kernels.CORRECT
+CORRECT: tuple[Kernel, ...] = kernels.CORRECT + read_out_kernels.CORRECT + eidetic_kernels.CORRECT
 MUTANTS: tuple[Mutant, ...] = mutants.MUTANTS + read_out_mutants.MUTANTS
 CORRECT_BACKWARD: tuple[Kernel, ...] = backward_kernels.CORRECT
 MUTANTS_BACKWARD: tuple[Mutant, ...] = backward_mutants.MUTANTS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import backward_attention, backward_convolution, backward_recurrence
+from . import backward_attention, backward_convolution, backward_eidetic, backward_recurrence
 from .plan import Plan
 from .records import NOT_BACKWARD, Kernel
 
@@ -13,6 +13,7 @@ OPS = {
     "conv": ("causal_conv1d", backward_convolution.causal_conv1d),
     "swa": ("sliding_window_attention", backward_attention.sliding_window_attention),
     "bmojo": ("bmojo_f", backward_attention.bmojo_f),
+    "eidetic": ("bmojo", backward_eidetic.bmojo),
 }
 
 
@@ -83,4 +84,21 @@ def _read_outs():
     yield _kernel("bmojo.passes_blocks16", "the same by blocks of 16", scheme="passes", chunk=16)
 
 
-CORRECT: tuple[Kernel, ...] = (*_recurrences(), *_read_outs())
+def _memories():
+    yield _kernel("eidetic.rows", "whole rows, selected keys further keys of the window")
+    yield _kernel("eidetic.float64", "float64 inside, float32 outside", work="float64", memory="stream")
+    yield _kernel("eidetic.stream_blocks16", "blocks of 16, a stream for the memory", chunk=16, memory="stream",
+                  selection="heap")
+    yield _kernel("eidetic.passes", "three passes behind the merge", scheme="passes", memory="stream")
+    yield _kernel("eidetic.gathered", "buffers of 16 queries, gradients scattered and added", memory="gathered")
+    yield _kernel("eidetic.gathered_passes_exp2", "buffers of 32 queries in a pass of their own", memory="gathered",
+                  rows=32, scheme="passes", chunk=16, base2=True)
+    yield _kernel("eidetic.gathered_tf32_mma", "buffers, tf32 operands, truncating accumulator", memory="gathered",
+                  formats={"operand": "tf32", "accumulator": "mma_fp32"})
+    yield _kernel("eidetic.blocks16_bf16", "bfloat16 operands: p and ds cast before the products", chunk=16,
+                  memory="stream", **_short("bfloat16"))
+    yield _kernel("eidetic.eager", "autograd, each sum in sequence, delta as the sum of p dp", scheme="eager",
+                  order="sequential", memory="stream")
+
+
+CORRECT: tuple[Kernel, ...] = (*_recurrences(), *_read_outs(), *_memories())

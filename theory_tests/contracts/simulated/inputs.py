@@ -173,6 +173,88 @@ def bmojo_case(seed, T, S=None, regime="ordinary", *, have="", b=2, h=4, g=2, k=
     return case
 
 
+# -- memory -----------------------------------------------------------------------------------
+
+#: Documents whose boundaries lie on and off chunks of 8 and 16.
+_DOCUMENTS = np.repeat([0, 1, 0, 2, 3, 2], [16, 3, 22, 1, 14, 40])
+
+
+def statistics(rng, b, T, kind):
+    """Distinct numbers; few values, for ties; rising or falling, so that all or none are admitted; of both signs."""
+    match kind:
+        case "ties":
+            return rng.integers(0, 4, (b, T)).astype(float)
+        case "equal":
+            return np.ones((b, T))
+        case "rising":
+            return np.tile(np.arange(T) / 8.0, (b, 1))
+        case "falling":
+            return np.tile(np.arange(T)[::-1] / 8.0, (b, 1))
+        case "close":
+            return 1 + rng.permuted(np.tile(np.arange(T), (b, 1)), axis=-1) * 2.0**-12
+        case "signed":
+            return short(rng.standard_normal((b, T)) * 2)
+    return short(np.exp(rng.standard_normal((b, T))))
+
+
+def documents(b, T):
+    return np.stack([np.resize(_DOCUMENTS, T), *np.zeros((b - 1, T), int)])
+
+
+#: Ways to fill a memory, by name.
+CHOICES = {
+    "top": {"visibility": "at-once"},
+    "late-top": {"chunk": 8},
+    "leaving-top": {"chunk": 8, "entry": "leaving"},
+    "threshold": {"rule": "threshold", "threshold": 1.5, "visibility": "at-once"},
+    "late-threshold": {"rule": "threshold", "threshold": 1.0, "chunk": 8, "entry": "leaving"},
+    "fifo": {"rule": "threshold", "threshold": 0.75, "eviction": "fifo", "visibility": "at-once", "entry": "leaving"},
+    "late-fifo": {"rule": "threshold", "threshold": 1.0, "eviction": "fifo", "chunk": 8},
+    "reservoir": {"rule": "threshold", "threshold": 0.5, "eviction": "reservoir", "chunk": 4, "seed": 3},
+    "chunk-top": {"rule": "top-of-chunk", "count": 2, "chunk": 8},
+    "chunk-fifo": {"rule": "top-of-chunk", "count": 3, "chunk": 8, "eviction": "fifo", "entry": "leaving"},
+}
+
+
+def select_case(seed, T, kind, choice, *, capacity=4, window=3, b=2, packed=False):
+    rng = np.random.default_rng(seed)
+    case = {"surprise": statistics(rng, b, T, kind), "capacity": capacity, "window": window, **CHOICES[choice]}
+    return case | ({"seq_idx": documents(b, T)} if packed else {})
+
+
+def eidetic_case(seed, T, S=None, regime="ordinary", *, kind="distinct", choice="top", capacity=4, window=3,
+                 have="fading", b=2, **options):
+    S, have_ = T if S is None else S, set(have.split())
+    case = bmojo_case(seed, T, S, regime, have=have, b=b, window=window, **options)
+    if "fading" not in have_:
+        case = {name: x for name, x in case.items() if not name.startswith("fading_")}
+    own = select_case(seed, S, kind, choice, capacity=capacity, window=window, b=b, packed="documents" in have_)
+    return case | own
+
+
+def layer_case(seed, T, *, choice="top", capacity=4, window=3, have="", b=2, h=4, g=2, k=8, v=6, d=10, n=5, **options):
+    rng, have = np.random.default_rng(seed), set(have.split())
+    case = {"x": values(rng, b, T, d), "fading": values(rng, b, T, d), "window": window, "capacity": capacity,
+            **CHOICES[choice], **options}
+    shapes = {"query": (h, k), "key": (g, k), "value": (g, v)}
+    for name, shape in shapes.items():
+        case[f"{name}_weight"] = parameters(rng, *shape, d) / 4
+        if "biases" in have:
+            case[f"{name}_bias"] = parameters(rng, *shape)
+        if "untied" in have:
+            case[f"fading_{name}_weight"] = parameters(rng, *shape, d) / 4
+    case["output_weight"] = parameters(rng, d, h, v) / 4
+    if "predictor" in have:
+        case |= {"features": values(rng, b, T, n), "predictor_weight": parameters(rng, d, n) / 4}
+    if "positions" in have:
+        case |= _tables(rng, T, k // 4)
+    if "norms" in have:
+        case |= {"query_norm": parameters(rng, k), "key_norm": parameters(rng, k)}
+    if "documents" in have:
+        case["seq_idx"] = documents(b, T)
+    return case
+
+
 # -- all --------------------------------------------------------------------------------------
 
 
@@ -239,10 +321,52 @@ def _bmojos():
     ]
 
 
+def _selects():
+    kinds = ("distinct", "ties", "equal", "rising", "falling", "close", "signed")
+    cases = [select_case(i, 61, kinds[i % len(kinds)], name, packed=i % 3 == 2)
+             for i, name in enumerate([*CHOICES, *CHOICES])]
+    edges = [select_case(40 + T, T, "ties", "late-top") for T in (0, 1, 7, 8, 9, 16)]
+    return [*cases, *edges, select_case(60, 40, "ties", "late-top", packed=True),
+            select_case(61, 20, "distinct", "top", capacity=0), select_case(62, 20, "ties", "fifo", capacity=64),
+            select_case(63, 30, "ties", "top", window=0), select_case(64, 70, "distinct", "reservoir", packed=True),
+            select_case(65, 80, "ties", "chunk-top", packed=True, window=1)]
+
+
+def _eidetics():
+    return [
+        eidetic_case(1, 61, choice="top", have="fading positions norms"),
+        eidetic_case(2, 50, choice="late-top", kind="ties", have="untied fading", window=5, scale=0.3),
+        eidetic_case(3, 60, None, "rising", choice="fifo", have="fading", window=6),
+        eidetic_case(4, 5, 40, choice="late-threshold", have="fading positions untied norms", fading_lag=2),
+        eidetic_case(5, 1, 33, choice="chunk-top", have="positions", window=2),
+        eidetic_case(6, 40, choice="reservoir", have="positions batched fading", interleaved=True, v=5),
+        eidetic_case(7, 61, choice="late-top", have="fading documents positions", window=4),
+        eidetic_case(8, 61, choice="chunk-fifo", kind="ties", have="documents", window=2),
+        eidetic_case(9, 40, choice="top", have="positions norms fading shared", slot_positions=False, fading_width=2),
+        eidetic_case(10, 40, choice="top", have="fading mean", window=0, fading_lag=0, fading_width=1, capacity=0),
+        eidetic_case(11, 40, choice="threshold", have="fading", window=0, fading_width=4, fading_lag=1),
+        eidetic_case(12, 30, choice="late-top", have="", window=1, capacity=16),
+        eidetic_case(13, 40, choice="late-fifo", have="fading positions", window=12, fading_width=3, fading_lag=5),
+        eidetic_case(14, 20, None, "tiny", choice="top", have="norms fading"),
+        *(eidetic_case(20 + t, t, choice="late-top", window=2) for t in (0, 1, 2, 7, 8, 9)),
+    ]
+
+
+def _layers():
+    return [
+        layer_case(1, 50, have="predictor positions biases"), layer_case(2, 50, have="predictor untied norms",
+                                                                          choice="late-top", statistic="relative"),
+        layer_case(3, 61, have="predictor documents", choice="late-top", window=2),
+        layer_case(4, 40, have="predictor positions", choice="leaving-top", slot_positions=False),
+        layer_case(5, 30, have="biases", choice="fifo", fading_width=1), layer_case(6, 0), layer_case(7, 1),
+    ]
+
+
 _OPS = {
     "selective_scan": (plain.plain_scan, _scans), "ssd": (plain.plain_ssd, _ssds),
     "causal_conv1d": (plain.plain_conv, _convolutions), "sliding_window_attention": (plain.plain_window, _windows),
-    "bmojo_f": (plain.plain_bmojo, _bmojos),
+    "bmojo_f": (plain.plain_bmojo, _bmojos), "select": (plain.plain_select, _selects),
+    "bmojo": (plain.plain_eidetic, _eidetics), "bmojo_layer": (plain.plain_layer, _layers),
 }
 
 
@@ -261,9 +385,9 @@ OUTPUTS = {op: ("y", "lse" if "query" in names else "final_state") for op, names
 
 def _backward_inputs(op: str):
     """Short inputs that backward kernels take, and a few with a cotangent of one output only."""
-    for case, (y, _, other, _) in cases(op):
+    for case, (y, _, other, *_) in cases(op):
         real = not any(np.iscomplexobj(x) for x in case.values())
-        if y.shape[0] * y.shape[1] <= 128 and real and not NOT_BACKWARD & set(case):
+        if y.shape[0] * y.shape[1] <= (80 if op == "bmojo" else 128) and real and not NOT_BACKWARD & set(case):
             yield case, y, other
 
 
@@ -287,7 +411,7 @@ def directional_derivative(op: str, case: dict, name: str, direction: np.ndarray
     arguments = {k: v for k, v in case.items() if not k.startswith("cotangent_")}
 
     def terms(h: float) -> np.ndarray:
-        y, _, other, _ = answer(**{**arguments, name: arguments[name] + h * direction})
+        y, _, other, *_ = answer(**{**arguments, name: arguments[name] + h * direction})
         pairs = zip(OUTPUTS[op], (y, other), strict=True)
         return np.concatenate([(case[f"cotangent_{k}"] * np.where(np.isneginf(x), 0, x)).ravel()
                                for k, x in pairs if f"cotangent_{k}" in case])

@@ -8,15 +8,18 @@ import numpy as np
 
 from .attention import bmojo_f, sliding_window_attention
 from .convolution import causal_conv1d
+from .eidetic import bmojo, bmojo_layer
 from .plan import Plan
 from .recurrence import Chunk, Recurrence, decay_tables, march, states
+from .selection import select
 from .stages import epilogue, log_decay, step_size
 
 
-def run(plan: Plan, **arguments) -> tuple[np.ndarray, np.ndarray]:
+def run(plan: Plan, **arguments) -> tuple[np.ndarray, ...]:
     operator = {
         "selective_scan": selective_scan, "ssd": ssd, "causal_conv1d": causal_conv1d,
         "sliding_window_attention": sliding_window_attention, "bmojo_f": bmojo_f,
+        "select": select, "bmojo": bmojo, "bmojo_layer": bmojo_layer,
     }[plan.op]
     # Overflow and invalid operations are the kernels' business: they show in the values.
     with np.errstate(all="ignore"):

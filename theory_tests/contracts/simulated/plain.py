@@ -196,3 +196,135 @@ def plain_bmojo(query, key, value, fading_key, fading_value, window, fading_quer
                 v = np.concatenate([value[b, raw, group], fading_value[b, fading, group]])
                 y[b, t, h], y_size[b, t, h], lse[b, t, h], lse_size[b, t, h] = _softmax_row(s, bulk, v, None)
     return y, y_size, lse, lse_size
+
+
+# -- memory -----------------------------------------------------------------------------------
+
+
+def memories(s, capacity, rule, threshold, count, eviction, chunk, delay, seed):
+    """The memory after 0, 1, ... steps of one document, newest first."""
+    memory, admitted, after = [], 0, [[]]
+    for step in range(len(s)):
+        tested = [step - delay]
+        if rule == "top-of-chunk":
+            tested = []
+            if (step + 1) % chunk == 0:
+                tested = [i - delay for i in range(step + 1 - chunk, step + 1)]
+                tested = sorted(sorted((j for j in tested if j >= 0), key=lambda j: (-s[j], j))[:count])
+        for j in tested:
+            if j < 0 or (rule == "threshold" and not s[j] > threshold):
+                continue
+            if rule == "running-top" and len(memory) == capacity and not any(s[j] > s[i] for i in memory):
+                continue
+            admitted += 1
+            memory.insert(0, j)
+            if len(memory) <= capacity:
+                continue
+            if eviction == "smallest":
+                smallest = min(s[i] for i in memory)
+                memory.remove(min(i for i in memory if s[i] == smallest))
+            elif eviction == "fifo":
+                memory.pop()
+            else:
+                place = int(np.random.default_rng([seed, j]).random() * admitted)
+                memory.pop(place + 1 if place < capacity else 0)
+        after.append(list(memory))
+    return after
+
+
+def plain_places(surprise, capacity, seq_idx=None, rule="running-top", threshold=None, count=None,
+                 eviction="smallest", visibility="next-chunk", chunk=64, entry="arrival", window=0, seed=0):
+    batch, T = surprise.shape
+    places = np.full((batch, T, capacity), -1)
+    for b in range(batch):
+        cuts = [t for t in range(T) if t == 0 or (seq_idx is not None and seq_idx[b, t] != seq_idx[b, t - 1])]
+        for low, high in zip(cuts, [*cuts, T][1:], strict=True):
+            delay = window if entry == "leaving" else 0
+            after = memories(surprise[b, low:high], capacity, rule, threshold, count, eviction, chunk, delay, seed)
+            for t in range(high - low):
+                memory = after[t + 1 if visibility == "at-once" else t // chunk * chunk]
+                seen = [low + j for j in memory if j <= t - window]
+                places[b, low + t, : len(seen)] = seen
+    return places
+
+
+def plain_select(surprise, capacity, seq_idx=None, **choice):
+    places = plain_places(surprise, capacity, seq_idx, **choice)
+    return places, np.zeros(places.shape)
+
+
+def plain_eidetic(query, key, value, surprise, window, capacity, fading_key=None, fading_value=None,
+                  fading_query=None, fading_lag=None, fading_width=None, cos=None, sin=None, query_norm=None,
+                  key_norm=None, fading_query_norm=None, fading_key_norm=None, seq_idx=None, scale=None,
+                  norm_eps=1e-6, interleaved=False, slot_positions=True, **choice):
+    (batch, T, heads, width), S = query.shape, key.shape[1]
+    scale = width**-0.5 if scale is None else scale
+    lag, far = window if fading_lag is None else fading_lag, window if fading_width is None else fading_width
+    places = plain_places(surprise, capacity, seq_idx, window=window, **choice)[:, S - T :]
+
+    def turned(q, k, q_norm, k_norm, tables):
+        last = tuple(x if x is None else x[..., S - T :, :] for x in tables)
+        return projected(q, q_norm, *last, norm_eps, interleaved), projected(k, k_norm, *tables, norm_eps, interleaved)
+
+    streams = [(*turned(query, key, query_norm, key_norm, (cos, sin)), value)]
+    streams.append((*turned(query, key, query_norm, key_norm, (cos, sin) if slot_positions else (None, None)), value))
+    if fading_key is not None:
+        own = (query_norm if fading_query_norm is None else fading_query_norm,
+               key_norm if fading_key_norm is None else fading_key_norm)
+        q = query if fading_query is None else fading_query
+        streams.append((*turned(q, fading_key, *own, (cos, sin)), fading_value))
+    y, lse = np.zeros((batch, T, heads, value.shape[-1])), np.zeros((batch, T, heads))
+    y_size, lse_size = np.zeros_like(y), np.zeros_like(lse)
+    for b in range(batch):
+        low = 0
+        for i in range(S):
+            if seq_idx is not None and i and seq_idx[b, i] != seq_idx[b, i - 1]:
+                low = i
+            t = i + T - S
+            if t < 0:
+                continue
+            seen = (range(max(low, i - window + 1), i + 1), [j for j in places[b, t] if j >= 0],
+                    range(max(low, i - lag - far + 1), i - lag + 1))
+            for h in range(heads):
+                group = h // (heads // key.shape[2])
+                parts = [(q[b, t, h], k[b, list(keys), group], v[b, list(keys), group])
+                         for (q, k, v), keys in zip(streams, seen, strict=False)]
+                s = scale * np.concatenate([k @ q for q, k, _ in parts])
+                bulk = abs(scale) * np.concatenate([np.abs(k) @ np.abs(q) for q, k, _ in parts])
+                row = _softmax_row(s, bulk, np.concatenate([v for _, _, v in parts]), None)
+                y[b, t, h], y_size[b, t, h], lse[b, t, h], lse_size[b, t, h] = row
+    return y, y_size, lse, lse_size, places, np.zeros(places.shape)
+
+
+def plain_layer(x, fading, query_weight, key_weight, value_weight, output_weight, features=None,
+                predictor_weight=None, query_bias=None, key_bias=None, value_bias=None, output_bias=None,
+                fading_query_weight=None, fading_key_weight=None, fading_value_weight=None, fading_query_bias=None,
+                fading_key_bias=None, fading_value_bias=None, statistic="squared", seq_idx=None, **options):
+    def heads(tokens, weight, bias):
+        y = np.einsum("btd,hkd->bthk", tokens, weight)
+        return y if bias is None else y + bias
+
+    def either(own, tied):
+        return tied if own is None else own
+
+    streams = {"query": heads(x, query_weight, query_bias), "key": heads(x, key_weight, key_bias),
+               "value": heads(x, value_weight, value_bias)}
+    streams["fading_query"] = heads(x, either(fading_query_weight, query_weight), either(fading_query_bias, query_bias))
+    streams["fading_key"] = heads(fading, either(fading_key_weight, key_weight), either(fading_key_bias, key_bias))
+    streams["fading_value"] = heads(fading, either(fading_value_weight, value_weight),
+                                    either(fading_value_bias, value_bias))
+    predicted = np.zeros(x.shape)
+    if features is not None:
+        for b, t in np.ndindex(x.shape[:2]):
+            if t and (seq_idx is None or seq_idx[b, t] == seq_idx[b, t - 1]):
+                predicted[b, t] = predictor_weight @ features[b, t - 1]
+    s = ((x - predicted) ** 2).sum(-1)
+    s_size = ((np.abs(x) + np.abs(predicted)) ** 2).sum(-1)
+    if statistic == "relative":
+        s, s_size = s / (x**2).sum(-1), s_size / (x**2).sum(-1)
+    y, size, _, _, places, zero = plain_eidetic(surprise=s, seq_idx=seq_idx, **streams, **options)
+    out = np.einsum("bthv,dhv->btd", y, output_weight)
+    size = np.einsum("bthv,dhv->btd", size + np.abs(y), np.abs(output_weight))
+    if output_bias is not None:
+        out, size = out + output_bias, size + np.abs(output_bias)
+    return out, 8 * size * (1 + size.max(initial=0)), s, s_size, places, zero

@@ -37,6 +37,9 @@ class Plan:
     step_in: str = "weights"  # matrix scheme: where dt is multiplied in; also inputs
     scale_in: str = "scores"  # attention: what the scale multiplies; also query
     sink_at: str = "last"  # attention: when the sink enters the softmax; also first
+    selection: str = "steps"  # how a memory is filled; also heap, sorted, radix
+    memory: str = "mask"  # how its keys are read: mask (in the window's stream), stream (of its own), gathered
+    rows: int | None = None  # queries that share a gathered memory; 1 decodes token by token
     fault: str = ""
 
     def claim(self) -> dict:

@@ -8,6 +8,10 @@ from functools import partial
 
 from .plan import Plan
 
+_CHOICE = "capacity rule threshold count eviction visibility chunk entry seed"
+_READ = ("cos sin query_norm key_norm fading_query_norm fading_key_norm seq_idx window fading_lag fading_width "
+         "slot_positions scale norm_eps interleaved")
+
 ACCEPTS = {
     op: frozenset(arguments.split())
     for op, arguments in {
@@ -18,6 +22,12 @@ ACCEPTS = {
                                     "window scale softcap norm_eps interleaved",
         "bmojo_f": "query key value fading_key fading_value fading_query cos sin query_norm key_norm "
                    "fading_query_norm fading_key_norm window scale norm_eps interleaved",
+        "select": f"surprise seq_idx window {_CHOICE}",
+        "bmojo": f"query key value surprise fading_key fading_value fading_query {_READ} {_CHOICE}",
+        "bmojo_layer": "x fading features predictor_weight query_weight key_weight value_weight output_weight "
+                       "query_bias key_bias value_bias output_bias fading_query_weight fading_key_weight "
+                       f"fading_value_weight fading_query_bias fading_key_bias fading_value_bias statistic {_READ} "
+                       f"{_CHOICE}",
     }.items()
 }
 
