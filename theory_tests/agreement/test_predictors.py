@@ -324,14 +324,20 @@ def test_what_cannot_be_answered_is_refused(error, call, message):
         call()
 
 
-def test_a_state_of_another_stream_is_refused():
-    predict = PREDICTORS["fitted"]
-    state = predict(np.ones((2, 4, 3))).state
-    with pytest.raises((ShapeError, ValueError)):
-        predict(np.ones((4, 3)), state)
-    counts = symbol_counts(2).__call__([0, 1]).state
+@pytest.mark.parametrize("name", ["given matrices", "one coefficient for each channel", "fitted", "fitted of order 0"])
+def test_a_state_of_another_stream_is_refused(name):
+    predict = PREDICTORS[name]
+    with pytest.raises(ShapeError, match=r"state is a list|of another stream"):
+        predict(np.ones((4, 3)), [])
+    with pytest.raises(ShapeError, match="of another stream"):
+        predict(np.ones((4, 3)), predict(np.ones((2, 4, 3))).state)
+
+
+def test_counts_of_another_alphabet_are_refused():
     with pytest.raises(ShapeError, match="the state has counts"):
-        symbol_counts(3)([0, 1], counts)
+        symbol_counts(3)([0, 1], symbol_counts(2)([0, 1]).state)
+    with pytest.raises(ShapeError, match="a tuple of 2 is needed"):
+        symbol_counts(3)([0, 1], np.zeros(3))
 
 
 @pytest.mark.parametrize("name", PREDICTORS)

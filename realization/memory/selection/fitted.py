@@ -128,7 +128,7 @@ class Fitted(Sealed):
                 f"forgetting {self.forgetting} to the power n={n} is {self.forgetting**n:.1e}, need >= {EPS:.1e}: "
                 "the ridge of a regressor is gone before its turn comes"
             )
-        triangle, turn, left = self._empty(batch, n, m) if state is None else (np.array(part) for part in state)
+        triangle, turn, left = self._empty(batch, n, m) if state is None else map(np.array, parts(state, 3))
         if triangle.shape != (*batch, n, n + m):
             raise ShapeError(
                 f"the state has a triangle {triangle.shape}, but {(*batch, n, n + m)} is needed; "
@@ -153,6 +153,23 @@ class Fitted(Sealed):
         triangle = np.zeros((*batch, n, n + m))
         triangle[..., range(n), range(n)] = math.sqrt(self.ridge)
         return triangle, np.zeros((*batch, 1), np.int64), np.full((*batch, n), float(self.ridge))
+
+
+def parts(state: Any, count: int) -> tuple[Any, ...]:
+    """Return the parts of a state, None of each before the first block.
+
+    Raises
+    ------
+    ShapeError
+        If it is no tuple of so many: the state is that of another predictor.
+    """
+    if state is None:
+        return (None,) * count
+    if not isinstance(state, tuple) or len(state) != count:
+        raise ShapeError(
+            f"state is a {type(state).__name__}, but a tuple of {count} is needed, as the block before has left it"
+        )
+    return state
 
 
 def _entry(x: Any, shape: tuple[int, ...]) -> np.ndarray:
