@@ -18,7 +18,7 @@ import numpy as np
 from realization.core.errors import ShapeError
 from realization.core.shapes import numbers
 from realization.layers.fading import FadingMixer
-from realization.layers.maps import gated, scaled, step_size
+from realization.layers.maps import gated, step_size
 from realization.layers.recurrence.kernel import kernel
 from realization.memory.selection.fitted import Readout
 from realization.memory.selection.predictors import (
@@ -51,13 +51,13 @@ def state_predictor(mixer: FadingMixer, readout: Readout) -> Predictor:
 
     Examples
     --------
-    The states of two modes tell a sine, whose two modes they resonate with:
+    Two modes that a sine drives tell its phase, and so its next value, once they have forgotten their start:
 
     >>> from realization.layers.fading import Diagonal
     >>> from realization.memory.selection import Fitted
     >>> u = np.sin(0.3 * np.arange(200.0))[:, None]
     >>> modes = Diagonal(log_decay=[-0.1, -1.0], input_weight=[[1.0], [1.0]], output_weight=[[1.0, 1.0]])
-    >>> e = state_predictor(modes, Fitted(ridge=1e-9))(u).innovation
+    >>> e = state_predictor(modes, Fitted(0.9, 1e-9))(u).innovation
     >>> bool(abs(e[:3]).max() > 0.1), bool(abs(e[150:]).max() < 1e-5)
     (True, True)
     """
@@ -172,7 +172,7 @@ def associative(
         pair, last = delayed(pair, last, begins)
         pk, pv, pg, pb = np.split(pair[..., None, :], np.cumsum([k.shape[-1], v.shape[-1], 1]), axis=-1)
         run = kernel(
-            step=(step_size, None, None, None, None), write=scaled, after=(gated, None, None, None),
+            step=(step_size, None, None, None, None), write=_unscaled, after=(gated, None, None, None),
             value=pv if beta is None else pb * pv, key=pk, query=k[..., None, :], log_decay=pg[..., None],
             erase=None if beta is None else pb[..., 0], reset=begins, initial=S,
         )  # fmt: skip
@@ -204,6 +204,11 @@ def _map(name: str, weight: Any) -> Map:
 def _numbers(x: float | Map | None, tokens: np.ndarray) -> np.ndarray:
     """A number for each token; what is not given is 0."""
     return np.broadcast_to(x(tokens) if callable(x) else 0.0 if x is None else float(x), tokens.shape[:-1])
+
+
+def _unscaled(v: Any, log_decay: Any) -> Any:
+    """What is written is the value, whatever the decay."""
+    return v
 
 
 def _normalized(k: np.ndarray) -> np.ndarray:

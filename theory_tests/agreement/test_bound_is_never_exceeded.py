@@ -14,7 +14,8 @@ from realization.layers.readings import lift, read
 
 FORMATS = ("float32", "tf32", "bfloat16")
 T, CHUNK = 24, 8
-ALL = {op.name: op for forward in OPS.values() for op in (forward, gradient_of(forward))}
+# Those that return numbers: indices have no bound.
+ALL = {op.name: op for forward in OPS.values() if forward.numbers for op in (forward, gradient_of(forward))}
 # Regimes in which a tolerance has to be useful: moderate memory, no cancellation, no extreme numbers.
 ORDINARY = ("fading-3", "fading-c/2", "fading-c", "positive", "generic")
 # What the controls put out of tune: the rates of a scan, the taps of a convolution, the values of an attention.
@@ -54,7 +55,7 @@ def ratios(op, case, form, *, wrong=1.0):
     low = op.named(op.definition(**kernel))
     bounds = op.bound(case, Claim(io=form, accumulate=form))
     found = []
-    for got, allowed in ((low[name], bounds[name]) for name in bounds):
+    for got, allowed in ((low[name], bounds[name]) for name in op.numbers if name in bounds):
         for g, b in zip(parts(got), parts(allowed), strict=True):
             with np.errstate(invalid="ignore", divide="ignore"):
                 off = np.where(g.value == b.value, 0.0, np.abs(g.value - b.value))  # the logarithm of an empty sum

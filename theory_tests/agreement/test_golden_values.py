@@ -16,7 +16,8 @@ from realization.verify.cases import draw, usable
 flint = pytest.importorskip("flint", reason="python-flint is the oracle here (extra certify)")
 
 CLAIM = Claim(chunk=4)
-REGIMES = [(name, r.name) for name, op in OPS.items() for r in op.regimes if not r.exact]
+NUMBERS = {name: op for name, op in OPS.items() if op.numbers}  # indices are exact in float64
+REGIMES = [(name, r.name) for name, op in NUMBERS.items() for r in op.regimes if not r.exact]
 
 
 def drawn(op, regime, T=9):
@@ -29,7 +30,8 @@ def exactly(op, arguments, bits=600):
     """Outputs as arrays of balls, real and imaginary part apart."""
     with precision(bits):
         outputs = op.definition(**lift(op, arguments, balls))
-    return {n: [x.real, x.imag] if isinstance(x, Pair) else [x] for n, x in zip(op.outputs, outputs, strict=True)}
+    named = {n: x for n, x in zip(op.outputs, outputs, strict=True) if n in op.numbers}
+    return {n: [x.real, x.imag] if isinstance(x, Pair) else [x] for n, x in named.items()}
 
 
 @pytest.mark.parametrize("name, regime", REGIMES)
@@ -56,7 +58,7 @@ def test_the_radius_holds(name, regime, record_property):
     assert worst < 2.0**-80
 
 
-@pytest.mark.parametrize("name", OPS)
+@pytest.mark.parametrize("name", NUMBERS)
 def test_golden_values_are_the_correctly_rounded_ones(name):
     """They equal the rounded midpoint of 600-bit balls, in every bit; plain float64 does not."""
     op, different = OPS[name], 0

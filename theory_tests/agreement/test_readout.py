@@ -12,8 +12,7 @@ from realization.core.claim import Claim
 from realization.core.errors import ShapeError
 from realization.core.rounding import round_to
 from realization.layers.attention import SLIDING_WINDOW_ATTENTION, sliding_window_attention
-from realization.layers.bmojo import BMOJO_F, bmojo_f, bmojo_f_two_pass
-from realization.layers.bmojo import BMOJO_F_LAYER
+from realization.layers.bmojo import BMOJO_F, BMOJO_F_LAYER, bmojo_f, bmojo_f_two_pass
 from realization.layers.readout import Source, readout
 from realization.layers.readout.kernel import kernel
 from realization.layers.readout.places import band

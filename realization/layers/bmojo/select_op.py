@@ -85,6 +85,7 @@ SELECT = complete(
         title="Selection of the tokens that a memory keeps verbatim",
         signature=SIGNATURE,
         definition=selected_tokens,
+        kernel=selected_tokens,  # compiled as it is
         direct=direct,
         cases=cases.select_cases,
         regimes=cases.REGIMES,

@@ -10,6 +10,13 @@ and with the weight w of the write (1, or phi1(g) under `hold`) and g = log_deca
     vbar = (w o P) k         kbar = (w o P)' v         qbar = S' ybar         Sbar(-1) = P(0) o a(0)
     gbar = P o a o S(t-1) + P o (v k') phi1'(g)
 
+With an erase, S = S~ - (S~ c) d' + v k', the cotangent of S~(t) is that of S(t) met by the transposed
+erase, and these are the states of a recurrence with an erase again, backwards in time,
+
+    R(t) = P(t) - (P(t) d) c'          P(t) = ybar(t) q(t)' + R(t+1) o a(t+1)
+         = R~ - (R~ d) c' + ybar (q - (q'd) c)',      R~ = R(t+1) o a(t+1)
+    cbar = -S~' P d          dbar = -P' S~ c          gbar = R o S~          Sbar(-1) = R(0) o a(0)
+
 each summed over what the arguments share: values, columns, heads of a group; with `Tape` from g
 on to log decay, rate, angle and spin.  A rotation has abar in complex numbers, conj(a S) P, whose real
 part is the cotangent of g and whose imaginary part is that of the angle.
@@ -37,11 +44,12 @@ from realization.certify.err import Err
 from realization.certify.tape import Tape, gradients, joint, primal, unbroadcast
 from realization.core.functions import arrange, concatenate, contract, phi1, stack, where
 from realization.core.pair import Pair
-from realization.layers.recurrence import Run, bound, definition, losses, recurrence
+from realization.layers.recurrence import Run, bound, definition, losses, recurrence, rows
 from realization.layers.recurrence.transition import (
     BEHIND_TIME,
     at,
     complex_phi1,
+    erased,
     flip,
     packed,
     padded,
@@ -58,9 +66,8 @@ GRID = ("slack", "ends", "later", "begins")
 
 def run(*, offsets: Any = None, states: bool = False, **arrays: Any) -> Run:
     """Read the recurrence with `Tape` (see `recurrence` for the arguments)."""
-    if states or arrays["erase_key"] is not None:  # differentiated by the definition itself
-        return definition.run(**arrays, offsets=offsets, states=states)
-    del arrays["erase_key"], arrays["erase_value"]
+    if states:  # the states of all steps are differentiated by the definition itself
+        return definition.run(**arrays, offsets=offsets, states=True)
     inner = {name: primal(x) for name, x in arrays.items()}
     claim = claim_of(inner)
     grid = dict.fromkeys(GRID) if claim is None else bound.chunks(bound.lifted(inner, claim), offsets, claim)
@@ -92,7 +99,9 @@ def read(x: dict[str, Any], *, hold: bool, reset: Any, slack: Any, ends: Any) ->
     """The recurrence with all its states, in the number type of the arguments."""
     claim = claim_of(x)
     if claim is None:
-        return recurrence(**x, hold=hold, reset=reset, states=True)
+        x = dict(x)
+        c, d = x.pop("erase_key"), x.pop("erase_value")
+        return recurrence(**x, erase=None if c is None else (c, d), hold=hold, reset=reset, states=True)
     return bound.sequence(
         **bound.lifted(x, claim), hold=hold, reset=reset, states=True, slack=slack, ends=ends, claim=claim
     )
@@ -107,6 +116,7 @@ def pulled(
     slack, ends = (None, None) if begins is None else (padded(later, 3), padded(begins.any(0), 0))
     run = read(back, hold=False, reset=shifted(reset, 0), slack=slack, ends=ends)
     P = flip(at(run.states, slice(0, T), 3), 3)
+    arriving = None if x["erase_key"] is None else _arriving(P, finalbar, x, reset)
     per_step = max(math.prod(S.shape) // max(T, 1), 1)
     length = max(1, BLOCK // per_step)
     given = x | {"ybar": ybar, "reset": reset}
@@ -114,11 +124,15 @@ def pulled(
     for start in range(0, T, length):
         steps = slice(start, min(start + length, T))
         part = {name: at(a, steps, BEHIND_TIME.get(name, 2)) if name not in WHOLE else a for name, a in given.items()}
-        blocks.append(_tokens(part, at(S, steps, 3), before(S, x["initial"], steps), at(P, steps, 3), hold))
+        old = before(S, x["initial"], steps)
+        if arriving is None:
+            blocks.append(_tokens(part, at(S, steps, 3), old, at(P, steps, 3), hold))
+        else:
+            blocks.append(_replaced(part, at(S, steps, 3), old, at(P, steps, 3), at(arriving, steps, 3)))
     if not blocks:
         return {name: np.zeros(a.shape) for name, a in x.items() if a is not None} | {"initial": run.final}
     bars = {name: concatenate([b[name] for b in blocks], -1 - BEHIND_TIME.get(name, 3)) for name in blocks[0]}
-    if not hold:
+    if not hold and arriving is None:
         bars["value"] = flip(at(run.y, slice(0, T), 2), 2)
     if claim is not None:
         bars = losses.charged(bars, x, back, hold=hold, reset=reset, begins=begins, claim=claim)
@@ -131,16 +145,21 @@ WHOLE = frozenset({"rate", "spin", "initial"})
 def backwards(x: dict[str, Any], ybar: Any, finalbar: Any) -> dict[str, Any]:
     """The arguments of the recurrence that P is; a last step without a write takes it to S(-1)."""
     g, rate, angle = shifted(x["log_decay"], 3), x["rate"], shifted(x["angle"], 3)
+    c, d, q = x["erase_key"], x["erase_value"], x["query"]
+    if c is not None:
+        q = erased(share(q, x["value"].shape[-2])[..., None, :], d, c)[..., 0, :]
     if rate is not None and claim_of(x) is not None:
         g, rate = g * rate, None  # in the bound, log decay and rate apart mean a step that value and decay share
     return {
         "value": padded(ybar, 2),
-        "key": padded(x["query"], 2),
+        "key": padded(q, 2),
         "query": padded(x["key"], 2),
         "log_decay": g,
         "rate": rate,
         "angle": None if angle is None else -angle,
         "spin": x["spin"],
+        "erase_key": padded(d, 2),
+        "erase_value": padded(c, 2),
         "initial": finalbar,
     }
 
@@ -161,6 +180,43 @@ def _tokens(x: dict[str, Any], S: Any, old: Any, P: Any, hold: bool) -> dict[str
             old = where(x["reset"][..., None, None, None], 0, old)
         moved = losses.by_difference(times(old, a), S, times(plain, w))
         bars |= _aligned("exponent", moved, P, isinstance(a, Pair), exponent_shapes(x))
+    return bars
+
+
+def _arriving(R: Any, finalbar: Any, x: dict[str, Any], reset: Any) -> Any:
+    """R(t+1) o a(t+1), of all steps; at the last one the cotangent of the last state."""
+    end = np.zeros(at(R, 0, 3).shape) if finalbar is None else finalbar
+    end = arrange(lambda parts: np.expand_dims(parts[0], -4), (end,))
+    if x["log_decay"] is None:
+        moved = at(R, slice(1, None), 3)
+    else:
+        a, _ = transition(at(x["log_decay"], slice(1, None), 3), x["rate"], None, None, False)
+        moved = rows.decayed(at(R, slice(1, None), 3), a)
+    if reset is not None:
+        moved = where(at(reset, slice(1, None), 0)[..., None, None, None], 0, moved)
+    return concatenate([moved, end], -4)
+
+
+def _replaced(x: dict[str, Any], S: Any, old: Any, R: Any, arriving: Any) -> dict[str, Any]:
+    """Cotangents of some steps with an erase; R is the cotangent of S~."""
+    v, ybar, H = x["value"], x["ybar"], x["value"].shape[-2]
+    k, q, c, d = (share(x[name], H) for name in ("key", "query", "erase_key", "erase_value"))
+    a, _ = transition(x["log_decay"], x["rate"], None, None, False)
+    if x["reset"] is not None:
+        old = where(x["reset"][..., None, None, None], 0, old)
+    held = old if a is None else rows.decayed(old, a)
+    P = rows.written(arriving, ybar, q)
+    lost, kept = rows.read(held, c), rows.read(P, d)
+    bars = {
+        "value": rows.read(P, k),
+        "key": _by_group(P, v, x["key"].shape[-2]),
+        "query": _by_group(S, ybar, x["query"].shape[-2]),
+        "erase_key": -_by_group(held, kept, x["erase_key"].shape[-2]),
+        "erase_value": -_by_group(P, lost, x["erase_value"].shape[-2]),
+    }
+    if a is not None:
+        moved = losses.by_difference(held, S, v[..., :, None] * k[..., None, :])
+        bars |= _aligned("exponent", moved, R, False, (a.shape, a.shape))
     return bars
 
 

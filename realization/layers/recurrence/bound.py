@@ -26,6 +26,8 @@ enters at each step, or at each end of a chunk.
 What underflows is lost before it meets the other factors of its term: a decay over many
 steps before |v| |k|', a score before |v|.  Hence eta times their sums without decay.
 Where the envelope may overflow there is no bound, from there to the next reset.
+
+With an erase errors are carried by rows: see `rows`.
 """
 
 from __future__ import annotations
@@ -40,7 +42,7 @@ from realization.core.claim import Claim
 from realization.core.functions import stack
 from realization.core.pair import Pair
 from realization.core.rounding import format_of
-from realization.layers.recurrence import Run, definition
+from realization.layers.recurrence import Run, rows
 from realization.layers.recurrence.transition import at, packed, share, times, transition, zeros
 
 NOT_NUMBERS = ("hold", "reset", "offsets", "states")
@@ -50,9 +52,6 @@ def run(*, offsets: Any = None, **arrays: Any) -> Run:
     """Read the recurrence with `Err` (see `recurrence` for the arguments)."""
     claim = next(x.claim for x in arrays.values() if isinstance(x, Err))
     lift = lifted(arrays, claim)
-    if lift["erase_key"] is not None:  # entry by entry: right for a kernel that goes step by step
-        return definition.run(**lift, offsets=offsets)
-    del lift["erase_key"], lift["erase_value"]
     grid = chunks(lift, offsets, claim)
     return sequence(**lift, offsets=offsets, slack=grid["slack"], ends=grid["ends"], claim=claim)
 
@@ -68,8 +67,14 @@ def lifted(arrays: dict[str, Any], claim: Claim) -> dict[str, Any]:
 def sequence(
     *, value: Err, key: Err, query: Err, log_decay: Any, rate: Any, angle: Any, spin: Any, hold: bool,
     reset: Any, initial: Any, states: bool, slack: Any, ends: Any, claim: Claim,
+    erase_key: Any = None, erase_value: Any = None,
 ) -> Run:  # fmt: skip
     """Read one sequence, with the slack and the ends of its chunks (see `chunks`)."""
+    if erase_key is not None:
+        return rows.sequence(
+            value=value, key=key, query=query, log_decay=log_decay, rate=rate, erase_key=erase_key,
+            erase_value=erase_value, reset=reset, initial=initial, states=states, slack=slack, ends=ends, claim=claim,
+        )  # fmt: skip
     *_, T, heads, _ = value.shape
     size = np.abs if angle is None else _modulus
     u, eta = claim.u, claim.accumulator.tiny

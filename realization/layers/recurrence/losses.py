@@ -16,7 +16,8 @@ behind t, and u for each of their additions: small against their envelopes
 
 and not against gbar(t).  No kernel of that form can avoid it; under "product" it is not charged.  The
 errors of L are no part of it: the same sums serve rows and columns, and a term with another decay
-cancels as well.  So S and P have here the bounds of decays without slack.
+cancels as well.  So S and P have here the bounds of decays without slack.  An erase adds rows c.cbar and
+columns d.dbar, which are equal: -(S~ c)'(P d) both.
 
 *Casts of scores.*  A chunked kernel casts ybar(t).v(s) before it meets k(s) or q(t): below the
 normal range of the operand's format an absolute error, which the bound of S and P has not.
@@ -34,7 +35,7 @@ from realization.certify.err import Err, gamma
 from realization.certify.tape import unbroadcast
 from realization.core.claim import Claim
 from realization.core.rounding import format_of
-from realization.layers.recurrence import bound, definition
+from realization.layers.recurrence import bound, definition, rows
 from realization.layers.recurrence.transition import at, flip, padded, share, shifted
 
 
@@ -92,25 +93,57 @@ def _by_sums(
     P = _without_slack(back, False, shifted(reset, 0), padded(begun, 0), claim)
     # the error of a complex number is at most that of its parts, together
     S_error, P_error = size(S.error), forwards(size(P.error), 3)
-    S_size = _envelope(x, hold, reset, size)
-    P_size = forwards(_envelope(back, False, shifted(reset, 0), size), 3)
+    S_size = _envelope(x, hold, reset, size, claim)
+    P_size = forwards(_envelope(back, False, shifted(reset, 0), size, claim), 3)
     v, ybar = _sizes(x["value"]), forwards(_sizes(back["value"]), 2)
     k, q = size(_sizes(x["key"])), size(_sizes(x["query"]))
+    erasing = x["erase_key"] is not None
     steps = min(claim.chunk or S.shape[-4], S.shape[-4])
 
     def loss(shape: tuple[int, ...]) -> Any:
-        def inner(row: Any, column: Any, state: Any) -> Any:
-            return unbroadcast(row[..., :, None] * share(column, S.shape[-3])[..., None, :] * state, shape)
-
         terms = math.prod(S.shape[-3:]) // math.prod(shape[-3:])
         relative = gamma((terms + 2) * claim.u + 4 * claim.u_operand) + gamma((steps + 2) * claim.u)
-        total = inner(ybar, q, S_size) + inner(v, k, P_size)
-        error = inner(ybar, q, S_error) + inner(v, k, P_error)
-        edge = unbroadcast(S_size * P_size, shape)
-        edge_error = unbroadcast(S_size * P_error + P_size * S_error + S_error * P_error, shape)
+        sizes = {"ybar": ybar, "q": q, "v": v, "k": k, "S": (S_size, S_error), "P": (P_size, P_error)}
+        total, error, edge, edge_error = _by_rows(x, sizes, shape) if erasing else _by_entries(sizes, shape)
         return _behind_sums(error + relative * total, edge_error + relative * edge, begins)
 
     return loss
+
+
+def _by_entries(sizes: dict[str, Any], shape: tuple[int, ...]) -> tuple[Any, Any, Any, Any]:
+    """Rows and columns, and <S, P>: their sizes and errors, as sum over the entries of a state."""
+    ybar, q, v, k = (sizes[name] for name in ("ybar", "q", "v", "k"))
+    (S, S_error), (P, P_error) = sizes["S"], sizes["P"]
+
+    def inner(row: Any, column: Any, state: Any) -> Any:
+        return unbroadcast(row[..., :, None] * share(column, S.shape[-3])[..., None, :] * state, shape)
+
+    total = inner(ybar, q, S) + inner(v, k, P)
+    error = inner(ybar, q, S_error) + inner(v, k, P_error)
+    return total, error, unbroadcast(S * P, shape), unbroadcast(S * P_error + P * S_error + S_error * P_error, shape)
+
+
+def _by_rows(x: dict[str, Any], sizes: dict[str, Any], shape: tuple[int, ...]) -> tuple[Any, Any, Any, Any]:
+    """The same where a state is known by the 2-norms of its rows; each of the keys may have all of it."""
+    c, d, q, k = (_row(share(y, sizes["v"].shape[-2])) for y in (_sizes(x["erase_key"]), _sizes(x["erase_value"]),
+                                                                 sizes["q"], sizes["k"]))  # fmt: skip
+    ybar, v = sizes["ybar"][..., None], sizes["v"][..., None]
+    (S, S_error), (P, P_error) = ((y[..., :1], e[..., :1]) for y, e in (sizes["S"], sizes["P"]))
+    P = P + ybar * q
+    summed = (*shape[:-1], 1)
+
+    def spread(y: Any) -> Any:
+        return np.broadcast_to(unbroadcast(y, summed), shape)
+
+    both = S * P_error + P * S_error + S_error * P_error
+    total = ybar * q * S + v * k * P + 2 * c * d * S * P
+    error = ybar * q * S_error + v * k * P_error + 2 * c * d * both
+    return spread(total), spread(error), spread(S * P), spread(both)
+
+
+def _row(x: Any) -> Any:
+    """2-norms of keys, for all values."""
+    return np.hypot.reduce(x, -1)[..., None, None]
 
 
 def _without_slack(x: dict[str, Any], hold: bool, reset: Any, ends: Any, claim: Claim) -> Err:
@@ -133,8 +166,10 @@ def _behind_sums(each: Any, edge: Any, begins: Any) -> Any:
     return out.max(0)
 
 
-def _envelope(x: dict[str, Any], hold: bool, reset: Any, size: Any) -> Any:
-    """The states of the recurrence in absolute values; |phi1(g + i turn)| <= phi1(g)."""
+def _envelope(x: dict[str, Any], hold: bool, reset: Any, size: Any, claim: Claim) -> Any:
+    """The states of the recurrence in absolute values; |phi1(g + i turn)| <= phi1(g).  With an erase, of its rows."""
+    if x["erase_key"] is not None:
+        return rows.envelope(**bound.lifted(x, claim), reset=reset, claim=claim)
     g, rate = (getattr(x[name], "value", x[name]) for name in ("log_decay", "rate"))
     sizes = {name: size(_sizes(x[name])) for name in ("key", "query")}
     start = None if x["initial"] is None else size(_sizes(x["initial"]))

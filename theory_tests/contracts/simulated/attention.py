@@ -60,7 +60,7 @@ def pairs(x: np.ndarray, positions: Positions) -> tuple[np.ndarray, np.ndarray, 
 def unpaired(first, second, rest, positions: Positions) -> np.ndarray:
     """The inverse of `pairs`."""
     if positions.interleaved:
-        turned = np.stack([first, second], axis=-1).reshape(*first.shape[:-1], -1)
+        turned = np.stack([first, second], axis=-1).reshape(*first.shape[:-1], 2 * first.shape[-1])
     else:
         turned = np.concatenate([first, second], axis=-1)
     return np.concatenate([turned, rest], axis=-1)

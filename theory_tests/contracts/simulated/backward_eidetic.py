@@ -29,7 +29,8 @@ def stream_sums(forward: Plan, plan: Plan, keys: dict, dy, dlse) -> dict[str, li
     found_pieces = list(pieces(forward, keys))
     for n, piece in enumerate(found_pieces):
         rows = slice(piece.low, piece.high)
-        found, _ = read_out_gradients(forward, plan, list(piece.streams.values()), None, dy[:, :, rows], dlse[:, :, rows])
+        cotangents = dy[:, :, rows], dlse[:, :, rows]
+        found, _ = read_out_gradients(forward, plan, list(piece.streams.values()), None, *cotangents)
         for name, (dq, dk, dv, _) in zip(piece.streams, found, strict=True):
             query, *rest = sums[name]
             query[:, :, rows] = dq
