@@ -5,10 +5,12 @@ from realization.layers.bmojo import (
     BMOJO,
     BMOJO_F,
     BMOJO_F_LAYER,
+    BMOJO_LAYER,
     SELECT,
     bmojo_f,
     bmojo_f_layer,
     bmojo_f_two_pass,
+    bmojo_layer,
     selected_tokens,
 )
 from realization.layers.conv import CAUSAL_CONV1D, causal_conv1d
@@ -18,6 +20,7 @@ from realization.layers.mixers import MIXERS, mamba2_mixer, mamba_mixer
 
 _RECORDS = (
     SELECTIVE_SCAN, SSD, CAUSAL_CONV1D, SLIDING_WINDOW_ATTENTION, BMOJO_F, BMOJO_F_LAYER, SELECT, BMOJO,
+    BMOJO_LAYER,
 )  # fmt: skip
 OPS = {op.name: op for op in _RECORDS}
 KNOWN = OPS | MIXERS  # what a name may stand for: the operations, and what is composed of them
@@ -26,6 +29,7 @@ __all__ = [
     "BMOJO",
     "BMOJO_F",
     "BMOJO_F_LAYER",
+    "BMOJO_LAYER",
     "CAUSAL_CONV1D",
     "KNOWN",
     "MIXERS",
@@ -37,6 +41,7 @@ __all__ = [
     "bmojo_f",
     "bmojo_f_layer",
     "bmojo_f_two_pass",
+    "bmojo_layer",
     "causal_conv1d",
     "mamba2_mixer",
     "mamba_mixer",
