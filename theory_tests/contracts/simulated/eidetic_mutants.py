@@ -226,8 +226,7 @@ def _structure():
                 given(output_weight=rolled(1)))
     yield wired("layer.rows", "output bias ignored", "optional pointer never read", given(output_bias=None))
     yield wired("layer.rows", "key bias ignored", "optional pointer never read", given(key_bias=None))
-    yield wired("layer.rows", "tied weights always", "optional pointers never read",
-                given(fading_query_weight=None, fading_key_weight=None, fading_value_weight=None))
+    yield wired("layer.rows", "tied query weight", "optional pointer never read", given(fading_query_weight=None))
     yield wired("layer.rows", "fading tokens from the raw stream", "wrong pointer", copied("x", "fading"))
     yield wired("eidetic.gathered'", "statistics get a gradient", "softmax of the statistics differentiated",
                 lambda kernel, **a: kernel(**a) | {"surprise": np.asarray(a["surprise"], np.float32)})
