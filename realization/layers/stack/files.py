@@ -5,10 +5,10 @@ places, under `realization.stack` in the metadata of the file, or in `stack.json
 
     embedding, norm, head                        of the stack; without `head` it is tied to the embedding
     blocks.0.norm, blocks.0.mlp_norm             of the first block
-    blocks.0.mixer.query, ...                    of its mixer: the fields of its class
+    blocks.0.mixer.query_weight, ...             of its mixer: the fields of its class
     blocks.0.mlp.gate, .up, .down, ...           of its MLP
 
-    {"kind": "Stack", "blocks": [{"kind": "Block", "mixer": {"kind": "Attention", "window": 4096, ...}, ...}, ...]}
+    {"kind": "Stack", "blocks": [{"kind": "Block", "mixer": {"kind": "BMojo", "window": 4096, ...}, ...}, ...]}
 
 Weights of 64, 32, 16 and 8 bits are widened to float64, which is exact.
 """
@@ -27,15 +27,23 @@ import numpy as np
 
 from realization.core.errors import ShapeError
 from realization.core.shapes import finite
+from realization.layers.bmojo import BMojo, Rotary
+from realization.layers.fading import Diagonal, Identity, Mamba1, Mamba2, ShortConvolution
 from realization.layers.stack import names
-from realization.layers.stack.attention import Attention
-from realization.layers.stack.mamba import Mamba, Mamba2
 from realization.layers.stack.model import Block, Stack
-from realization.layers.stack.parts import GatedMLP, Rotary
+from realization.layers.stack.parts import FromPast, FromState, GatedMLP
+from realization.memory.selection import Fitted, Given, InnovationTest, Selection
 from realization.memory.tensors import FORMATS, Tensors, opened, write_tensors
 
 KEY, BESIDE, FOREIGN = "realization.stack", "stack.json", "config.json"
-KINDS = {kind.__name__: kind for kind in (Stack, Block, Attention, Mamba, Mamba2, GatedMLP, Rotary)}
+KINDS: dict[str, Any] = {
+    kind.__name__: kind
+    for kind in (
+        Stack, Block, GatedMLP, BMojo, Rotary, Mamba1, Mamba2, Diagonal, ShortConvolution, Identity, InnovationTest,
+        Selection, FromState, FromPast, Fitted, Given,
+    )
+}  # fmt: skip
+ARRAY = {"kind": "array"}  # one that stands in a tuple
 
 
 def save(path: str | os.PathLike[str], stack: Stack, *, dtype: str = "F64") -> None:
@@ -121,15 +129,29 @@ def tree(text: str, where: str) -> dict[str, Any]:
 
 
 def taken_apart(part: Any, place: str = "") -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """The arrays of a part by their places, and the tree of all else that is not a default."""
+    """The arrays of a part by their places, and the tree of all else that is not a default.
+
+    Raises
+    ------
+    ShapeError
+        If a part is one that no file holds.
+    """
     weights: dict[str, np.ndarray] = {}
 
     def plain(x: Any, place: str) -> Any:
-        if not is_dataclass(x):
-            return [plain(y, f"{place}.{i}") for i, y in enumerate(x)] if isinstance(x, tuple) else x
-        inner, config = taken_apart(x, place + ".")
-        weights.update(inner)
-        return config
+        if type(x) in KINDS.values():
+            inner, config = taken_apart(x, place + ".")
+            weights.update(inner)
+            return config
+        if isinstance(x, np.ndarray):
+            weights[place] = x
+            return ARRAY
+        if isinstance(x, tuple | list):
+            return [plain(y, f"{place}.{i}") for i, y in enumerate(x)]
+        x = x.item() if isinstance(x, np.generic) else x
+        if not isinstance(x, bool | int | float | str | None):
+            raise ShapeError(f"{place} is a {type(x).__name__}; a file holds numbers, texts and {', '.join(KINDS)}")
+        return x
 
     config: dict[str, Any] = {"kind": type(part).__name__}
     for field in fields(part):
@@ -184,6 +206,8 @@ def put_together(config: Any, left: dict[str, np.ndarray], place: str) -> Any:
 
 def whole(x: Any, left: dict[str, np.ndarray], place: str) -> Any:
     """A value of the tree: a part, several, or a plain option."""
+    if x == ARRAY and place in left:
+        return left.pop(place)
     if isinstance(x, Mapping):
         return put_together(x, left, place + ".")
     if isinstance(x, list):
