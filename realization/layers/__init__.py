@@ -14,13 +14,14 @@ from realization.layers.bmojo import (
     selected_tokens,
 )
 from realization.layers.conv import CAUSAL_CONV1D, causal_conv1d
+from realization.layers.delta import GATED_DELTA_RULE, gated_delta_rule, gated_delta_rule_chunked
 from realization.layers.mamba1 import SELECTIVE_SCAN, selective_scan
 from realization.layers.mamba2 import SSD, ssd, ssd_chunked, ssd_matrix
 from realization.layers.mixers import MIXERS, mamba2_mixer, mamba_mixer
 
 _RECORDS = (
-    SELECTIVE_SCAN, SSD, CAUSAL_CONV1D, SLIDING_WINDOW_ATTENTION, BMOJO_F, BMOJO_F_LAYER, SELECT, BMOJO,
-    BMOJO_LAYER,
+    SELECTIVE_SCAN, SSD, GATED_DELTA_RULE, CAUSAL_CONV1D, SLIDING_WINDOW_ATTENTION, BMOJO_F, BMOJO_F_LAYER, SELECT,
+    BMOJO, BMOJO_LAYER,
 )  # fmt: skip
 OPS = {op.name: op for op in _RECORDS}
 KNOWN = OPS | MIXERS  # what a name may stand for: the operations, and what is composed of them
@@ -31,6 +32,7 @@ __all__ = [
     "BMOJO_F_LAYER",
     "BMOJO_LAYER",
     "CAUSAL_CONV1D",
+    "GATED_DELTA_RULE",
     "KNOWN",
     "MIXERS",
     "OPS",
@@ -43,6 +45,8 @@ __all__ = [
     "bmojo_f_two_pass",
     "bmojo_layer",
     "causal_conv1d",
+    "gated_delta_rule",
+    "gated_delta_rule_chunked",
     "mamba2_mixer",
     "mamba_mixer",
     "selected_tokens",

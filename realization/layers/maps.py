@@ -58,6 +58,11 @@ def rms_norm(x: Any, weight: Any, eps: Any) -> Any:
     return x * reciprocal(sqrt(mean + eps))[..., None] * weight
 
 
+def l2_norm(x: Any, eps: Any) -> Any:
+    """x / sqrt(|x|^2 + eps), along the last axis; eps counts as exact."""
+    return x * reciprocal(sqrt((x * x).sum(-1) + eps))[..., None]
+
+
 def rotary(x: Any, cosine: Any, sine: Any, interleaved: bool) -> Any:
     """Turn pairs (x1, x2) of columns of x (*b, T, h, k) to (x1 c - x2 s, x2 c + x1 s); c, s (T, r) or (*b, T, r).
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from realization.core.pair import Pair
-from realization.layers.recurrence.transition import share, times, transition
+from realization.layers.recurrence.transition import erased, erasing, share, times, transition
 from realization.systems import BilinearSSM, LinearSSM
 
 
@@ -64,6 +64,43 @@ def diagonal_system(n: int, *, rotating: bool = False) -> BilinearSSM:
     N = np.concatenate([diagonal, np.zeros((n, n, n))])
     B = np.concatenate([np.zeros((n, len(diagonal))), E], axis=1)
     return BilinearSSM(A=np.zeros((n, n)), N=N, B=B, C=np.zeros((n, n)), M=N, D=B)
+
+
+def erasing_system(shape: tuple[int, int, int]) -> BilinearSSM:
+    """The system with S(t+1) = S F + W for each head, S: (V, K), inputs (F, W) entry by entry.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        H, V, K: H V K states and H K K + H V K inputs.
+
+    Returns
+    -------
+    BilinearSSM
+        The N of an entry F(i, j) moves column i of the states of a head to column j.
+    """
+    H, V, K = shape
+    n = H * V * K
+    E, F = np.eye(n).reshape(n, H, V, K), np.eye(H * K * K).reshape(-1, H, K, K)
+    N = np.einsum("mhij, nhvj, lhvi -> mnl", F, E, E)
+    N = np.concatenate([N, np.zeros((n, n, n))])
+    B = np.concatenate([np.zeros((n, H * K * K)), np.eye(n)], axis=1)
+    return BilinearSSM(A=np.zeros((n, n)), N=N, B=B, C=np.zeros((n, n)), M=N, D=B)
+
+
+def transitions_and_writes(core: Mapping[str, Any], shape: tuple[int, int, int]) -> np.ndarray:
+    """The inputs (F, W) of that system, F = diag(a) (I - c d'), from the arguments of a recurrence.
+
+    All values of a head share their decay.
+    """
+    H, _, K = shape
+    value, key = core["value"], share(core["key"], H)
+    c, d = (share(x, H) for x in erasing(core["erase"], core["key"], H, None, False))
+    a, _ = transition(core.get("log_decay"), core.get("rate"), None, None, False)
+    F = erased(np.broadcast_to(np.eye(K), (*value.shape[:-1], K, K)), c, d)
+    F = F if a is None else F * np.swapaxes(a, -1, -2)
+    write = value[..., :, None] * key[..., None, :]
+    return np.concatenate([F.reshape(*value.shape[:-2], -1), vec(write, shape, rotating=False)], axis=-1)
 
 
 def vec(S: np.ndarray, shape: tuple[int, int, int], *, rotating: bool) -> np.ndarray:

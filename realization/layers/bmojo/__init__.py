@@ -10,6 +10,7 @@ from realization.layers.bmojo.layer_op import BMOJO_LAYER, bmojo_layer
 from realization.layers.bmojo.model import BMojo, full_attention, mixer_only, window_only, without_memory
 from realization.layers.bmojo.modes import Reading, bound, chunked, sequential, two_pass
 from realization.layers.bmojo.positions import Rotary
+from realization.layers.bmojo.realized import as_realization
 from realization.layers.bmojo.released import BMOJO_F, bmojo_f, bmojo_f_two_pass
 from realization.layers.bmojo.released_layer import BMOJO_F_LAYER, bmojo_f_layer
 from realization.layers.bmojo.select_op import SELECT, selected_tokens
@@ -24,6 +25,7 @@ __all__ = [
     "Reading",
     "Rotary",
     "Stream",
+    "as_realization",
     "bmojo",
     "bmojo_f",
     "bmojo_f_layer",

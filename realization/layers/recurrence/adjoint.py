@@ -83,6 +83,8 @@ def _run(*, hold: bool, reset: Any, states: bool, slack: Any, ends: Any, later: 
 
     def pull(bars: dict[int, Any]) -> list[tuple[Tape, Any]]:
         ybar = bars[0] if 0 in bars else np.zeros(forward.y.shape)
+        if claim is not None and not isinstance(ybar, Err):
+            ybar = Err(ybar, claim=claim)
         found = pulled(x, forward.states, ybar, bars.get(1), hold=hold, reset=reset, later=later, begins=begins)
         return [(tape, found[name]) for name, tape in tapes.items() if isinstance(tape, Tape)]
 

@@ -13,17 +13,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from realization.core.errors import ShapeError
-from realization.core.functions import concatenate, log1p, reciprocal, stack
+from realization.core.functions import concatenate, exp, log1p, minimum, reciprocal, stack
 from realization.core.ops import Swap
 from realization.layers.cores import Fault
 from realization.layers.recurrence import Run
 from realization.layers.recurrence.chunked import chunked
-from realization.layers.recurrence.transition import BEHIND_TIME, at, packed, slices, zeros
+from realization.layers.recurrence.transition import BEHIND_TIME, at, erased, erasing, packed, share, slices, zeros
 
 Core = Callable[..., Run]
 # Chunks of the right run: short ones cost the least memory, and the result does not depend on them.
@@ -62,6 +63,8 @@ def _none(a: dict[str, Any]) -> Any:
 
 def _moved(x: Any, by: int, behind: int, outside: float = 0.0) -> Any:
     """x(t - by) for by = 1 or -1; where that is outside, 0 or so much of x(t)."""
+    if isinstance(x, tuple):
+        return tuple(_moved(part, by, behind + 1, outside) for part in x)
     inside = at(x, slice(None, -1) if by > 0 else slice(1, None), behind)
     edge = at(x, slice(0, 1) if by > 0 else slice(-1, None), behind) * outside
     return concatenate([edge, inside] if by > 0 else [inside, edge], axis=-1 - behind)
@@ -69,9 +72,24 @@ def _moved(x: Any, by: int, behind: int, outside: float = 0.0) -> Any:
 
 def _before(core: Core, a: dict[str, Any]) -> Any:
     """S(t-1) q(t): the read-out of a run that is one step behind."""
-    late = {k: _moved(a[k], 1, BEHIND_TIME[k]) for k in ("value", "key", "log_decay", "angle") if a.get(k) is not None}
+    moving = ("value", "key", "log_decay", "angle", "erase")
+    late = {k: _moved(a[k], 1, BEHIND_TIME[k]) for k in moving if a.get(k) is not None}
     reset = a.get("reset")
     return core(**{**a, **late, "reset": None if reset is None else _moved(reset, 1, 0) != 0}).y
+
+
+def _each(x: Any, change: Callable[[Any], Any]) -> Any:
+    """A change of an array, or of both of a pair."""
+    return tuple(change(part) for part in x) if isinstance(x, tuple) else change(x)
+
+
+def _pair(a: dict[str, Any]) -> tuple[Any, Any]:
+    """c and d of the erase, of every head."""
+    if a.get("erase") is None:
+        raise ShapeError("there is no erase")
+    heads = a["value"].shape[-2]
+    c, d = erasing(a["erase"], a["key"], heads, None, False)
+    return share(c, heads), share(d, heads)
 
 
 # Faults of the whole run ----------------------------------------------------
@@ -156,7 +174,7 @@ def _rows_leak(core: Core, chunk: int, **a: Any) -> Run:
     runs: list[Run] = []
     per_row = [k for k, x in a.items() if k in BEHIND_TIME and x is not None]
     for i in range(rows):
-        row = {**a, **{k: a[k][i : i + 1] for k in per_row}}
+        row = {**a, **{k: _each(a[k], itemgetter(slice(i, i + 1))) for k in per_row}}
         row["initial"] = runs[-1].final if runs else None if start is None else start[:1]
         runs.append(core(**row))
     return Run(concatenate([r.y for r in runs], 0), concatenate([r.final for r in runs], 0))
@@ -211,6 +229,53 @@ def _with(**fixed: Any) -> Callable[..., Run]:
     return partial(_changed, change=lambda a: fixed)
 
 
+# Faults of an erase ----------------------------------------------------------
+
+
+def _without_erase(*, core: Core, **a: Any) -> Run:
+    """A linear attention: what the key held stays."""
+    _pair(a)
+    return core(**{**a, "erase": None})
+
+
+def _erase_undecayed(*, core: Core, **a: Any) -> Run:
+    """S~ - (S(t-1) c) d': the state is read before it decays."""
+    c, d = _pair(a)
+    if a.get("log_decay") is None or a["log_decay"].shape[-2] != 1:
+        raise ShapeError("there is no decay that all values share")
+    g = a["log_decay"] if a.get("rate") is None else a["log_decay"] * a["rate"]
+    # where a state has decayed by exp(-60), nothing is left to read
+    return core(**{**a, "erase": (c * exp(minimum(-g[..., 0, :], 60.0)), d)})
+
+
+def _erase_last(*, core: Core, **a: Any) -> Run:
+    """(S~ + v k')(I - c d'): the token erases what it wrote itself."""
+    c, d = _pair(a)
+    k = share(a["key"], a["value"].shape[-2])
+    query = share(a["query"], a["value"].shape[-2])
+    return core(**{**a, "key": erased(k[..., None, :], c, d)[..., 0, :], "query": query, "erase": (c, d)})
+
+
+def _erase_of_previous(*, core: Core, **a: Any) -> Run:
+    """S~ - (S~ c(t-1)) d(t-1)': the erase of the token before."""
+    return core(**{**a, "erase": _moved(_pair(a), 1, 1)}) if a["value"].shape[-3] else core(**a)
+
+
+def _previous_strength(*, core: Core, **a: Any) -> Run:
+    """The erase has the strength of the token before; the write keeps its own."""
+    return core(**{**a, "erase": _moved(_strength(a), 1, 1)}) if a["value"].shape[-3] else core(**a)
+
+
+def _scaled_erase(*, core: Core, change: Callable[[Any], Any], **a: Any) -> Run:
+    return core(**{**a, "erase": change(_strength(a))})
+
+
+def _strength(a: dict[str, Any]) -> Any:
+    if a.get("erase") is None or isinstance(a["erase"], tuple):
+        raise ShapeError("there is no erase with a strength")
+    return a["erase"]
+
+
 # Faults of the march over chunks --------------------------------------------
 
 
@@ -224,6 +289,11 @@ class Chunk(NamedTuple):
     written: Any  # what the tokens of the chunk before left of themselves
     first: bool
     short: bool
+
+    @property
+    def time(self) -> int:
+        """The axis of time, from the front."""
+        return self.arguments["value"].ndim - 3
 
     def run(self, state: Any) -> Run:
         """The chunk from a state."""
@@ -323,8 +393,8 @@ def _padded(c: Chunk, chunk: int) -> tuple[Any, Any]:
     if not missing:
         return run.y, run.final
     last = c.steps(-1, None)
-    more = {k: np.repeat(x, missing, axis=-1 - BEHIND_TIME[k]) if k in BEHIND_TIME and x is not None else x
-            for k, x in last.items()}  # fmt: skip
+    more = {k: _each(x, lambda part: np.repeat(part, missing, axis=c.time))
+            if k in BEHIND_TIME and x is not None else x for k, x in last.items()}  # fmt: skip
     more["reset"] = None
     return run.y, c.core(**more, initial=run.final).final
 
@@ -332,6 +402,25 @@ def _padded(c: Chunk, chunk: int) -> tuple[Any, Any]:
 def _strict_inside(c: Chunk) -> tuple[Any, Any]:
     run = c.run(c.entering)
     return _strict(core=c.core, **c.arguments, initial=c.entering).y, run.final
+
+
+def _history_not_erased(c: Chunk) -> tuple[Any, Any]:
+    """The entering state decays through the chunk, and no key of it erases."""
+    _pair(c.arguments)
+    run = plus(own(c.core, c.arguments), history(c.core, {**c.arguments, "erase": None, "initial": c.entering}))
+    return run.y, run.final
+
+
+def _erases_unaware(c: Chunk) -> tuple[Any, Any]:
+    """Erases read what the state would be without any erase in the chunk: inv(I + L) taken for I."""
+    probe, strike = _pair(c.arguments)
+    heads = c.arguments["value"].shape[-2]
+    plain = {**c.arguments, "erase": None, "key": share(c.arguments["key"], heads),
+             "query": share(c.arguments["query"], heads)}  # fmt: skip
+    met = (plain["key"] * probe).sum(-1)[..., None] * plain["value"]
+    held = c.core(**{**plain, "query": probe}, initial=c.entering).y - met
+    run = plus(c.core(**plain, initial=c.entering), c.core(**{**plain, "value": -held, "key": strike}, initial=None))
+    return run.y, run.final
 
 
 def _marching(joined: Joined) -> Callable[..., Run]:
@@ -384,6 +473,18 @@ _WHOLE = (
           _first_state_for_all),
     Fault("empty sequence keeps the previous state", "an empty sequence returns the final state of the one before",
           _empty_keeps_previous),
+    Fault("no erase", "nothing is erased: the write adds to what its key held", _whole(_without_erase)),
+    Fault("erase of the undecayed state", "the erase reads the state before it decays", _whole(_erase_undecayed)),
+    Fault("erase after the write", "a token erases what it wrote itself", _whole(_erase_last)),
+    Fault("erase of the previous token", "every step erases under the key of the token before",
+          _whole(_erase_of_previous)),
+    Fault("strength of the previous token", "the erase has the strength of the token before",
+          _whole(_previous_strength)),
+    Fault("erase without its strength", "the erase takes out all that the key held, whatever its strength",
+          _whole(_scaled_erase, change=lambda b: b * 0.0 + 1.0)),
+    Fault("erase reversed", "the erase adds what it should take out", _whole(_scaled_erase, change=lambda b: -b)),
+    Fault("strength at most 1", "strengths above 1 are taken for 1",
+          _whole(_scaled_erase, change=lambda b: minimum(b, 1.0))),
 )  # fmt: skip
 _JOINED = (
     ("state between chunks dropped", "the state between chunks of {chunk} steps is dropped", _dropped),
@@ -413,6 +514,10 @@ _JOINED = (
      lambda c: _left(c, 0.0) if c.short else _stored_early(c)),
     ("final state before the last chunk", "the final state is stored before the last chunk of {chunk} steps",
      _stored_early),
+    ("entering state not erased", "keys of a chunk of {chunk} steps do not erase the state that enters it",
+     _history_not_erased),
+    ("erases unaware of each other", "erases in a chunk of {chunk} steps do not see one another",
+     _erases_unaware),
     ("short last chunk unwritten", "outputs of a last chunk shorter than {chunk} steps are not written", _unwritten),
 )  # fmt: skip
 FAULTS = (
@@ -452,4 +557,10 @@ CONVENTIONS = (
     Swap("linear gate", "the decay 1 + g in the place of exp(g)", core=lambda core, **a: _linear_gate(core=core, **a)),
     Swap("write without its step", "the write not scaled by the step size",
          core=lambda core, **a: _unscaled_write(core=core, **a)),
+    Swap("no erase", "nothing erased: the write added to what its key held",
+         core=lambda core, **a: _without_erase(core=core, **a)),
+    Swap("erase of the undecayed state", "the erase reading the state before it decays",
+         core=lambda core, **a: _erase_undecayed(core=core, **a)),
+    Swap("erase after the write", "a token erasing what it wrote itself",
+         core=lambda core, **a: _erase_last(core=core, **a)),
 )  # fmt: skip

@@ -64,7 +64,7 @@ def sequence(
 
 def envelope(
     *, value: Err, key: Err, log_decay: Any, rate: Any, erase_key: Err, erase_value: Err, reset: Any, initial: Any,
-    claim: Claim, **_: Any,
+    claim: Claim, **rest: Any,
 ) -> Any:  # fmt: skip
     """The sizes N of what a chunk sums up to its states, (*b, T, H, V, 1), for decays without slack."""
     *batch, T, H, _ = value.shape
@@ -276,4 +276,4 @@ def _carried(
         E = np.where(end, left, E)
         read.append(np.where(end, left, late))
         kept.append(left)
-    return (np.stack(read, -3) if read else E), kept
+    return (np.stack(read, -3) if read else np.zeros(N.shape)), kept
