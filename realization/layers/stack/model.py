@@ -17,6 +17,7 @@ import numpy as np
 from realization.core.errors import ShapeError
 from realization.core.frozen import Sealed
 from realization.core.shapes import array
+from realization.layers.attention import check_values
 from realization.layers.bmojo import BMojo, Reading, stream
 from realization.layers.fading import FadingMixer
 from realization.layers.fading.mixer import sealed
@@ -79,6 +80,11 @@ class Stack(Sealed):
     norm_eps : float
         Of all RMS norms between the blocks.
 
+    Raises
+    ------
+    ShapeError
+        If a shape does not fit, or norm_eps is negative.
+
     Examples
     --------
     Without a block, logits are products of normalised rows of the embedding:
@@ -96,6 +102,7 @@ class Stack(Sealed):
 
     def __post_init__(self) -> None:
         d = sealed(self, "embedding: V d; norm: d; head?: V d")["d"]
+        check_values({"norm_eps": self.norm_eps})
         for i, block in enumerate(self.blocks):
             if len(block.norm) != d:
                 raise ShapeError(f"block {i} takes tokens of width {len(block.norm)}; {d} is needed (from embedding)")
