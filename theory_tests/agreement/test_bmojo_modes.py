@@ -326,12 +326,27 @@ def test_settings_of_one_layer():
     assert np.allclose(ys[1][:3], ys[2][:3], rtol=0, atol=1e-14)
 
 
+@pytest.mark.parametrize("interleaved", [False, True])
+def test_a_table_of_positions_is_as_good_as_frequencies(interleaved):
+    """The same bits as far as the table goes, in every mode; pairs of other columns are another layer."""
+    x = tokens("random", 12, np.random.default_rng(1))
+    one = layer(0, rotary=Rotary.of_width(4, interleaved=interleaved))
+    cos, sin = one.rotary.at(np.arange(12))
+    other = dataclasses.replace(one, rotary=Rotary(cos=cos, sin=sin, interleaved=interleaved))
+    turned = dataclasses.replace(one, rotary=Rotary(cos=cos, sin=sin, interleaved=not interleaved))
+    for first, second, third in zip(*(modes(it, x, [5]).values() for it in (one, other, turned)), strict=True):
+        assert np.array_equal(first.y, second.y)
+        assert np.abs(first.y - third.y).max() > 1e-3
+
+
 REFUSED = {
     "window=-1": ({"window": -1, "predictor": None}, "a whole number of tokens, 0 or more"),
     "window=1.5": ({"window": 1.5, "predictor": None}, "a whole number of tokens, 0 or more"),
     "fading_lag": ({"fading_lag": -2}, "fading_lag=-2 given"),
     "fading_width": ({"fading_width": True}, "fading_width=True given"),
     "scale": ({"scale": np.inf}, "scale=inf given"),
+    "slot_positions": ({"slot_positions": 1}, "slot_positions=1 given; True or False"),
+    "groups": ({f"{name}_weight": np.ones((3, 4, D)) for name in ("key", "value")}, "3 groups, query_weight 4 heads"),
     "mixer": ({"mixer": "rnn"}, "mixer is 'rnn'; a fading mixer"),
     "mixer width": ({"mixer": Identity(5)}, "takes tokens of width 5"),
     "test": ({"test": 3}, "test is 3; an InnovationTest"),
