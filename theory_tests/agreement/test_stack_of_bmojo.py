@@ -107,7 +107,9 @@ def test_documents_do_not_see_each_other(mode):
     """Three documents in one sequence are three sequences: every memory begins afresh, chunks and positions too."""
     stack, tokens, cuts, run = packed_stack(), text()[0], (23, 24), MODES.get(mode)
     seq_idx = np.repeat([4, 1, 4], np.diff([0, *cuts, T]))
-    packed = forward(stack, tokens, mode=run, seq_idx=seq_idx).logits
+    read = forward(stack, tokens, mode=run, seq_idx=seq_idx)
+    stream, packed = forward(stack, tokens, seq_idx=seq_idx), read.logits
+    assert not any(t.differ.any() or t.near.any() for t in near_ties(stack, stream, read, seq_idx=seq_idx) if t)
     alone = np.concatenate([forward(stack, part, mode=run).logits for part in np.split(tokens, cuts)])
     assert abs(packed - alone).max() < 1e-10 * abs(alone).max()
     # control: without the boundaries they do
