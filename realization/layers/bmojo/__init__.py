@@ -5,6 +5,7 @@ and `released_layer` are the public variant with fading memory only, B'MOJO-F.
 """
 
 from realization.layers.bmojo.attend import BMOJO, bmojo
+from realization.layers.bmojo.contributions import Contributions, contributions
 from realization.layers.bmojo.decode import Stream, stream
 from realization.layers.bmojo.model import BMojo, full_attention, mixer_only, window_only, without_memory
 from realization.layers.bmojo.modes import Reading, bound, chunked, sequential, two_pass
@@ -20,6 +21,7 @@ __all__ = [
     "BMOJO_F_LAYER",
     "SELECT",
     "BMojo",
+    "Contributions",
     "Reading",
     "Rotary",
     "Stream",
@@ -30,6 +32,7 @@ __all__ = [
     "bmojo_f_two_pass",
     "bound",
     "chunked",
+    "contributions",
     "full_attention",
     "mixer_only",
     "selected_tokens",
