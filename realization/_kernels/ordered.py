@@ -64,6 +64,13 @@ def _normalise(y: Any, x: Any, weight: Any, gate: Any, eps: float, after: bool) 
 
 
 @jit
+def _gate(y: Any, z: Any, x: Any) -> None:
+    """y (N,) = silu(z) x."""
+    for i in range(z.shape[0]):
+        y[i] = silu(z[i]) * x[i]
+
+
+@jit
 def _turns(cosine: Any, sine: Any, positions: Any, frequencies: Any) -> None:
     """cos and sin (N, r) of position times frequency."""
     for t in range(positions.shape[0]):
@@ -125,6 +132,24 @@ def rms_norm(x: Any, weight: Any, eps: float, *, gate: Any = None, after: bool =
     shape = (math.prod(x.shape[:-1]), *weight.shape)
     y = np.empty(shape)
     _normalise(y, entry(x, shape), entry(weight, weight.shape), entry(gate, shape), float(eps), after)
+    return y.reshape(x.shape)
+
+
+def gated(z: Any, x: Any) -> np.ndarray:
+    """Return silu(z) x.
+
+    Parameters
+    ----------
+    z, x : ndarray
+        Of one shape.
+
+    Returns
+    -------
+    ndarray
+        Of the same shape; the bits of an entry depend on this entry alone.
+    """
+    y = np.empty(x.size)
+    _gate(y, entry(z, y.shape), entry(x, y.shape))
     return y.reshape(x.shape)
 
 

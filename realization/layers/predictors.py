@@ -20,7 +20,7 @@ from realization.core.shapes import numbers
 from realization.layers.fading import FadingMixer
 from realization.layers.maps import gated, step_size
 from realization.layers.recurrence.kernel import kernel
-from realization.memory.selection.fitted import Readout
+from realization.memory.selection.fitted import Readout, parts
 from realization.memory.selection.predictors import (
     Features,
     Predicted,
@@ -166,7 +166,7 @@ def associative(
         g, b = (_numbers(x, tokens) for x in (log_decay, beta))
         if (g > 0).any():
             raise ShapeError(f"log_decay reaches {g.max():.3g}, need <= 0: the memory would grow without bound")
-        S, last = state or (np.zeros((*v.shape[:-2], 1, v.shape[-1], k.shape[-1])), None)
+        S, last = parts(state, 2)
         # the pair of a token is written one step later, so that what is read is the memory before it
         pair = np.concatenate([k, v, g[..., None], b[..., None]], axis=-1)
         pair, last = delayed(pair, last, begins)

@@ -2,6 +2,7 @@
 
     attention    sum_j softmax_j(beta q'k(j)) v(j)  over what is held verbatim: a window, and selected tokens
     linear       S q,   S(t) = a S(t-1) + v(t) k(t)'                          fading where a < 1
+    delta rule   S q,   S(t) = a S(t-1) + (v(t) - a S(t-1) k(t)) k(t)'        for keys of norm 1
     ridge        S q,   S = V'K (K'K + c |K'K| I)^-1
 
 Nothing is trained: keys, values and queries are those of the task, and beta, a and c are given.  Each function
@@ -15,10 +16,11 @@ from collections.abc import Callable
 import numpy as np
 
 from realization.core.errors import ShapeError
+from realization.layers.predictors import associative
 from realization.layers.readout import Source, readout
-from realization.layers.recurrence import Run, recurrence
+from realization.layers.recurrence import recurrence
 from realization.memory.recall import Model
-from realization.memory.selection import Selection, select
+from realization.memory.selection import Selection, select, statistic
 
 BETA = 12.0  # of the softmax: weights e^12 to 1 between the right key and a perpendicular one
 Surprise = Callable[[np.ndarray, np.ndarray], np.ndarray]  # keys (T, d), values (T, e) -> s (T,)
@@ -59,7 +61,8 @@ def with_memory(surprise: Surprise, selection: Selection, *, beta: float = BETA)
     Parameters
     ----------
     surprise : callable
-        s(t) of the associations so far, (keys (T, d), values (T, e)) -> (T,); `constant` tells none from another.
+        s(t) of the associations so far, (keys (T, d), values (T, e)) -> (T,); `innovation()`, or
+        `constant`, which tells none from another.
     selection : Selection
         Its window is that of the model.
     beta : float
@@ -97,6 +100,37 @@ def with_memory(surprise: Surprise, selection: Selection, *, beta: float = BETA)
         return _read(key, value, query, np.concatenate([_window(at, selection.window), kept[at - 1]], axis=1), beta)
 
     return model
+
+
+def innovation(decay: float = 1.0) -> Surprise:
+    """|v(t) - S(t-1) k(t)|^2: what a delta rule has to learn from each token.
+
+    Parameters
+    ----------
+    decay : float
+        a, 0 < a <= 1.
+
+    Returns
+    -------
+    callable
+        A surprise.
+
+    Examples
+    --------
+    >>> k, v = np.eye(3)[[0, 1, 0]], np.array([[3.0], [4.0], [3.0]])
+    >>> innovation()(k, v).tolist()
+    [9.0, 16.0, 0.0]
+    """
+
+    def surprise(key: np.ndarray, value: np.ndarray) -> np.ndarray:
+        d = key.shape[1]
+        predict = associative(
+            key=lambda x: x[..., :d], value=lambda x: x[..., d:], beta=1.0, log_decay=float(np.log(decay)), unit=False
+        )
+        told = predict(np.concatenate([key, value], axis=1))
+        return statistic("squared", told.target, told.prediction).surprise
+
+    return surprise
 
 
 def constant(key: np.ndarray, value: np.ndarray) -> np.ndarray:
@@ -185,7 +219,35 @@ def linear_attention(decay: float = 1.0) -> Model:
     callable
         A model.
     """
-    return lambda key, value, query, at: _states_read(key, value, query, at, decay)
+    return lambda key, value, query, at: _states_read(key, value, query, at, decay, False)
+
+
+def delta_rule(decay: float = 1.0) -> Model:
+    """S(t) = a S(t-1) + (v(t) - a S(t-1) k(t)) k(t)', read by S q.
+
+    Parameters
+    ----------
+    decay : float
+        a, 0 < a <= 1.
+
+    Returns
+    -------
+    callable
+        A model.
+
+    Examples
+    --------
+    As many keys as there are dimensions, all perpendicular, and each told twice: linear attention has added up what
+    each was told, the delta rule holds the last.
+
+    >>> k, v = np.concatenate([np.eye(3)] * 2), np.concatenate([np.eye(3), np.eye(3)[::-1]])
+    >>> at = np.full(3, 6)
+    >>> bool((delta_rule()(k, v, k[:3], at) == v[3:]).all())
+    True
+    >>> bool((linear_attention()(k, v, k[:3], at) == v[:3] + v[3:]).all())
+    True
+    """
+    return lambda key, value, query, at: _states_read(key, value, query, at, decay, True)
 
 
 def ridge(penalty: float = 0.02) -> Model:
@@ -213,21 +275,57 @@ def ridge(penalty: float = 0.02) -> Model:
     return model
 
 
-def _states_read(key: np.ndarray, value: np.ndarray, query: np.ndarray, at: np.ndarray, decay: float) -> np.ndarray:
-    """S(at) q, from one state to the next that is asked."""
+def models(window: int, capacity: int) -> dict[str, Model]:
+    """Return what is compared: attention, sums that fade or erase, and the same memory filled in four ways.
+
+    Parameters
+    ----------
+    window, capacity : int
+        w and M.
+
+    Returns
+    -------
+    dict of str to callable
+        By the names of the table.
+
+    Examples
+    --------
+    >>> list(models(16, 16))[-4:]
+    ['innovation', 'random', 'recent', 'no predictor']
+    """
+    kept, drawn, recent = (make(capacity, window) for make in (innovation_memory, random_memory, recent_memory))
+    return {
+        "full attention": attention(),
+        "window": attention(window),
+        "linear": linear_attention(),
+        "delta rule": delta_rule(),
+        "ridge": ridge(),
+        "gated delta rule": delta_rule(0.98),
+        "innovation": with_memory(innovation(), kept),
+        "random": with_memory(constant, drawn),
+        "recent": with_memory(constant, recent),
+        "no predictor": with_memory(constant, kept),
+    }
+
+
+def _states_read(
+    key: np.ndarray, value: np.ndarray, query: np.ndarray, at: np.ndarray, decay: float, erase: bool
+) -> np.ndarray:
+    """S(at) q, from one state that is asked to the next."""
     S, begin, read = np.zeros((1, value.shape[1], key.shape[1])), 0, np.zeros((len(query), value.shape[1]))
     for end in np.unique(at):
-        S = _run(key[begin:end], value[begin:end], key[begin:end], decay, S).final
+        S = _after(key[begin:end, None], value[begin:end, None], decay, erase, S)
         begin, read[at == end] = end, query[at == end] @ S[0].T
     return read
 
 
-def _run(key: np.ndarray, value: np.ndarray, query: np.ndarray, decay: float, initial: np.ndarray) -> Run:
-    """The recurrence with one head."""
-    log_decay = None if decay == 1 else np.full((len(key), 1, 1, 1), np.log(decay))
+def _after(key: np.ndarray, value: np.ndarray, decay: float, erase: bool, S: np.ndarray) -> np.ndarray:
+    """The state after some tokens; without decay and without an erase it is a sum."""
+    one = np.ones((len(key), 1))
     return recurrence(
-        value=value[:, None], key=key[:, None], query=query[:, None], log_decay=log_decay, initial=initial
-    )
+        value=value, key=key, query=key, initial=S, erase=one if erase else None,
+        log_decay=None if decay == 1 else np.log(decay) * one[..., None, None],
+    ).final  # fmt: skip
 
 
 def _window(at: np.ndarray, width: int) -> np.ndarray:

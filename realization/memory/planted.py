@@ -21,6 +21,7 @@ import numpy as np
 
 from realization.core.errors import ShapeError
 from realization.memory.recall import Recall
+from realization.memory.selection import statistic, symbol_counts
 
 CUE = b"\n# The word that opens the vault is "
 LETTERS = np.frombuffer(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789", np.uint8)
@@ -153,3 +154,29 @@ def asked(fact: Planted, *, order: int = 6, width: int = 128, rng: Any = None) -
     value, F = signs[0][fact.text] / width**0.5, signs[0] / width**0.5
     place = fact.place + np.arange(n)
     return Recall(key[:T], value, key[T:], np.full(n, T), F, fact.secret.astype(int), place)
+
+
+def log_loss(text: np.ndarray, *, order: int = 0) -> np.ndarray:
+    """-log p(x(t) | the m bytes before), p by the counts so far (Krichevsky and Trofimov): next-token surprise.
+
+    Parameters
+    ----------
+    text : ndarray of uint8
+        (T,).
+    order : int
+        m.
+
+    Returns
+    -------
+    ndarray
+        (T,), in nats.
+
+    Examples
+    --------
+    What comes again is expected:
+
+    >>> bool((np.diff(log_loss(np.frombuffer(b"aaaa", np.uint8))) < 0).all())
+    True
+    """
+    told = symbol_counts(256, order=order)(text)
+    return statistic("log-loss", told.target, told.prediction).surprise

@@ -8,6 +8,7 @@
     size_against_error   what an approximation costs and what it reaches, beside the formats that spoil it
     recall_curves        accuracy of memories against their size
     memory_spectrum      what held tokens, and a fading kernel, weigh in the answer to one query, against their age
+    surprising_text      a text, dark where it surprises, and which of its letters are kept
     paths                paths of processes below each other, and in which direction each was made
     covariance_sequence  covariances at the lags -K ... K, and what was estimated of them
     densities            spectral densities on a logarithmic scale
@@ -58,6 +59,7 @@ from realization.plotting.paths import covariance_sequence, paths
 from realization.plotting.recall import recall_curves
 from realization.plotting.remembering import memory_decay, size_against_error
 from realization.plotting.responses import bode, impulse, pole_zero, step
+from realization.plotting.surprising import surprising_text
 from realization.plotting.systems import memory_of, portrait
 
 __all__ = [
@@ -91,5 +93,6 @@ __all__ = [
     "size_against_error",
     "spectrum",
     "step",
+    "surprising_text",
     "variance_found",
 ]

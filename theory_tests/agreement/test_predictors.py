@@ -312,6 +312,9 @@ def test_the_output_of_a_system_is_predicted_and_not_the_tokens():
         (ShapeError, lambda: Fitted(0.0), "forgetting is 0"),
         (ShapeError, lambda: Fitted(1.0, 0.0), "ridge is 0"),
         (ShapeError, lambda: Fitted(float("nan")), "forgetting is nan"),
+        (ShapeError, lambda: Fitted()(np.ones((4, 2)), np.ones((3, 1))), r"y has shape \(3, 1\)"),
+        (ShapeError, lambda: Fitted()(np.full((4, 2), np.inf), np.ones((4, 1))), "x has 8 entries"),
+        (ShapeError, lambda: Fitted()(1j * np.ones((4, 2)), np.ones((4, 1))), "x is complex"),
         (StructureError, lambda: fitted_autoregression(40, Fitted(0.3))(np.ones((4, 3))), "before its turn comes"),
         (ShapeError, lambda: symbol_counts(0), "alphabet=0"),
         (ShapeError, lambda: symbol_counts(2)([0, 2]), "tokens lie in 0 to 2"),
@@ -324,14 +327,20 @@ def test_what_cannot_be_answered_is_refused(error, call, message):
         call()
 
 
-def test_a_state_of_another_stream_is_refused():
-    predict = PREDICTORS["fitted"]
-    state = predict(np.ones((2, 4, 3))).state
-    with pytest.raises((ShapeError, ValueError)):
-        predict(np.ones((4, 3)), state)
-    counts = symbol_counts(2).__call__([0, 1]).state
+@pytest.mark.parametrize("name", ["given matrices", "one coefficient for each channel", "fitted", "fitted of order 0"])
+def test_a_state_of_another_stream_is_refused(name):
+    predict = PREDICTORS[name]
+    with pytest.raises(ShapeError, match=r"state is a list|of another stream"):
+        predict(np.ones((4, 3)), [])
+    with pytest.raises(ShapeError, match="of another stream"):
+        predict(np.ones((4, 3)), predict(np.ones((2, 4, 3))).state)
+
+
+def test_counts_of_another_alphabet_are_refused():
     with pytest.raises(ShapeError, match="the state has counts"):
-        symbol_counts(3)([0, 1], counts)
+        symbol_counts(3)([0, 1], symbol_counts(2)([0, 1]).state)
+    with pytest.raises(ShapeError, match="a tuple of 2 is needed"):
+        symbol_counts(3)([0, 1], np.zeros(3))
 
 
 @pytest.mark.parametrize("name", PREDICTORS)

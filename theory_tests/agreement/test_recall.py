@@ -10,7 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realization.core.errors import ShapeError
-from realization.layers.recall import attention, linear_attention, ridge
+from realization.layers.recall import (
+    attention,
+    constant,
+    delta_rule,
+    innovation,
+    innovation_memory,
+    linear_attention,
+    models,
+    random_memory,
+    recent_memory,
+    ridge,
+    with_memory,
+)
 from realization.memory.recall import accuracy, embedded, multi_query, pairs_among_fillers, recalled
 from realization.testing import seeds
 
@@ -19,7 +31,7 @@ SEEDS = range(10)
 
 def margin(p, q, n):
     """Five standard deviations of p - q."""
-    return 5 * np.sqrt((p * (1 - p) + q * (1 - q)) / n + n**-2)
+    return 5 * np.sqrt((p * (1 - p) + q * (1 - q)) / n + 1 / n**2)
 
 
 # The tasks ---------------------------------------------------------------------------------------
@@ -126,6 +138,38 @@ def test_linear_attention_is_its_loop(seed, decay):
     assert np.allclose(linear_attention(decay)(*data), looped("linear", *data, decay=decay), rtol=0, atol=1e-12)
 
 
+@given(seeds, st.sampled_from([1.0, 0.98, 0.5]))
+def test_the_delta_rule_and_its_innovations_are_one_loop(seed, decay):
+    """For keys of norm at most 1, or the rule is unstable."""
+    key, value, query, at = drawn(seed)
+    key = key / np.maximum(np.linalg.norm(key, axis=1, keepdims=True), 1)
+    want = looped("delta", key, value, query, at, decay=decay)
+    assert np.allclose(delta_rule(decay)(key, value, query, at), want, rtol=0, atol=1e-12)
+    before = looped("delta", key, value, key, np.arange(len(key)), decay=decay)
+    assert np.allclose(innovation(decay)(key, value), ((value - before) ** 2).sum(axis=1), rtol=0, atol=1e-12)
+
+
+@given(seeds, st.integers(0, 5), st.integers(0, 5))
+def test_a_memory_holds_the_largest_of_what_the_window_has_left(seed, window, capacity):
+    """Against sorting: statistics without ties, and so the same set in whatever way it was found."""
+    key, value, query, at = drawn(seed)
+    s = np.random.default_rng(seed).permutation(len(key)).astype(float)
+    read = with_memory(lambda k, v: s, innovation_memory(capacity, window))(key, value, query, at)
+    for i, n in enumerate(at):
+        old = max(n - window, 0)
+        seen = [*np.argsort(-s[:old])[:capacity], *range(old, n)]
+        weight = np.exp(12.0 * key[seen] @ query[i])
+        want = weight @ value[seen] / (weight.sum() or 1)
+        assert np.allclose(read[i], want, rtol=0, atol=1e-12)
+
+
+@given(seeds, st.integers(0, 5), st.integers(0, 5))
+def test_first_in_first_out_is_a_longer_window(seed, window, capacity):
+    data = drawn(seed)
+    read = with_memory(constant, recent_memory(capacity, window))(*data)
+    assert np.allclose(read, attention(window + capacity)(*data), rtol=0, atol=1e-12)
+
+
 @given(seeds)
 def test_ridge_is_least_squares_with_a_penalty(seed):
     """Against the stacked least-squares problem; its condition is at most sqrt(51), so no digit is lost."""
@@ -168,12 +212,75 @@ def test_sums_collapse_and_ridge_holds_as_many_as_it_has_dimensions():
     assert accuracy(attention(), many) == 1, "the control: it is not the task that has no answer"
 
 
-def test_multi_query_is_answered_by_attention_and_by_no_window():
-    """Keys are told at the start and asked later: a window of 8 has lost them."""
-    asked = [embedded(multi_query(16, 256, fill="blank", rng=seed), width=128, rng=seed) for seed in SEEDS]
-    full, short = (accuracy(model, asked) for model in (attention(beta=24.0), attention(8, beta=24.0)))
-    assert full > 0.95
-    assert full > short + margin(full, short, 160)
+SIZES = [(16, 16, 16), (32, 32, 32), (64, 32, 64)]  # pairs, window, places
+
+
+@pytest.mark.parametrize("pairs, window, places", SIZES)
+def test_with_as_many_places_as_pairs_an_innovation_test_recalls_nearly_all(pairs, window, places):
+    """full >= innovation >> random, recent, window; what is held at random is (w + M) / T, and chance adds 1 / N."""
+    given = tasks(pairs)
+    n = pairs * len(given)
+    p = {name: accuracy(model, given) for name, model in models(window, places).items()}
+    assert p["full attention"] == 1
+    assert p["innovation"] >= 1 - 4 / pairs - margin(p["innovation"], 1, n), "4 places may go to the fillers' types"
+    for name in ("random", "recent", "window", "no predictor"):
+        held = (window + (places if name != "window" else 0)) / (8 * pairs)
+        expected = held + (1 - held) / pairs
+        assert p["innovation"] > p[name] + margin(p["innovation"], p[name], n)
+        assert abs(p[name] - expected) < margin(p[name], expected, n)
+    assert p["ridge"] > p["linear"] + margin(p["ridge"], p["linear"], n)
+    assert p["delta rule"] > p["linear"] + margin(p["delta rule"], p["linear"], n)
+    assert p["delta rule"] > p["gated delta rule"] + margin(p["delta rule"], p["gated delta rule"], n)
+
+
+def test_accuracy_rises_with_the_places_until_there_is_one_for_each_pair():
+    """Half of the places give about half, and once the 4 types of fillers have theirs too, all is held."""
+    given, n = tasks(32), 32 * len(SEEDS)
+    places = (0, 8, 16, 24, 32, 36, 64)
+    p = [accuracy(with_memory(innovation(), innovation_memory(M, 16)), given) for M in places]
+    for i in range(len(p) - 1):
+        assert p[i + 1] >= p[i] - margin(p[i], p[i + 1], n) / 5, "one standard deviation: the tasks are the same"
+    assert p[3] > p[1] + margin(p[3], p[1], n)
+    assert p[-1] > 0.95
+    assert abs(p[-1] - p[-2]) < 0.05
+    # the control: a memory filled at random keeps on rising, a place for each token of the 256
+    q = [accuracy(with_memory(constant, random_memory(M, 16)), given) for M in (36, 64, 240)]
+    assert q[1] < 0.5 < q[2] == 1
+
+
+def test_a_predictor_that_predicts_nothing_selects_nothing():
+    """The control of the whole study: the same rule with s = 0 holds what came first, no better than at random."""
+    given, n = tasks(32), 32 * len(SEEDS)
+    blind, drawn_ = (
+        accuracy(with_memory(constant, make(32, 32)), given) for make in (innovation_memory, random_memory)
+    )
+    assert abs(blind - drawn_) < margin(blind, drawn_, n)
+
+
+def test_multi_query_recall_is_kept_where_the_rest_repeats():
+    """16 pairs, asked at uniform times among blanks; 64 places, for a pair and a question are two new tokens each.
+
+    With random words between the questions every token is new, and the test has nothing to tell them by.
+    """
+    rates = {}
+    for fill in ("blank", "random"):
+        asked = [embedded(multi_query(16, 512, power=1.0, fill=fill, rng=seed), width=128, rng=seed) for seed in SEEDS]
+        late = [task.at - task.place > 128 for task in asked]
+        n = int(sum(map(np.sum, late)))
+        for name, model in {
+            "full": attention(beta=24.0),
+            "kept": with_memory(innovation(), innovation_memory(68, 16), beta=24.0),
+            "drawn": with_memory(constant, random_memory(68, 16), beta=24.0),
+            "window": attention(16, beta=24.0),
+        }.items():
+            found = [recalled(model, task)[far] for task, far in zip(asked, late, strict=True)]
+            rates[fill, name] = np.concatenate(found).mean()
+    assert n > 100
+    assert min(rates["blank", "full"], rates["random", "full"]) > 0.95
+    assert rates["blank", "kept"] > rates["blank", "drawn"] + margin(rates["blank", "kept"], rates["blank", "drawn"], n)
+    assert rates["blank", "kept"] > 0.9
+    assert max(rates["blank", "window"], rates["random", "window"]) < 0.2
+    assert rates["random", "kept"] < 0.5, "the control"
 
 
 # Bad and empty input ------------------------------------------------------------------------------
@@ -181,7 +288,7 @@ def test_multi_query_is_answered_by_attention_and_by_no_window():
 
 def test_nothing_told_and_nothing_asked_is_legal():
     empty = pairs_among_fillers(0, rng=0)
-    for model in (attention(), attention(3), linear_attention(0.5), ridge()):
+    for model in models(3, 2).values():
         assert recalled(model, empty).shape == (0,)
     with pytest.raises(ShapeError, match="no task asks anything"):
         accuracy(attention(), [empty])
@@ -198,6 +305,10 @@ def test_nothing_told_and_nothing_asked_is_legal():
         (lambda: multi_query(1, 8, fill="noise"), "'random' or 'blank'"),
         (lambda: recalled(lambda k, v, q, at: q[:, :3], pairs_among_fillers(2, rng=0)), r"shape \(2, 3\)"),
         (lambda: recalled(lambda k, v, q, at: q + np.nan, pairs_among_fillers(2, rng=0)), "finite numbers"),
+        (
+            lambda: recalled(with_memory(lambda k, v: [0.0], innovation_memory(1, 1)), pairs_among_fillers(2, rng=0)),
+            "one number for each of 16 tokens",
+        ),
     ],
 )
 def test_what_has_no_meaning_is_refused(call, message):

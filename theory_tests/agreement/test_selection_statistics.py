@@ -83,7 +83,8 @@ def test_however_the_stream_is_cut(case, seed, cuts):
     if state is not None:
         assert state.factor.tobytes() == whole.state.factor.tobytes()
         assert state.count.tobytes() == whole.state.count.tobytes()
-    if "whitened" in case and "known" not in case and not begins[:, 8].all():  # the control: a covariance that starts afresh at a cut
+    if "whitened" in case and "known" not in case and not begins[:, 8].all():
+        # the control: a covariance that starts afresh at a cut
         assert (statistic(name, u[:, 8:], guess[:, 8:], **options).surprise != whole.surprise[:, 8:]).any()
 
 

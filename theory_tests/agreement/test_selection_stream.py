@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,28 +11,36 @@ from hypothesis import strategies as st
 from realization.core.errors import ShapeError
 from realization.memory import selection
 from realization.memory.modes import Mode
-from realization.memory.selection import InnovationTest, Selection, load_state, save_state, select
+from realization.memory.selection import (
+    InnovationTest,
+    Selection,
+    autoregression,
+    fitted_autoregression,
+    load_state,
+    save_state,
+    select,
+    symbol_counts,
+)
 
-
-def hold(tokens, state, begins=None):
-    """The token before; 0 before the first of a document."""
-    last = np.zeros((*tokens.shape[:-2], 1, tokens.shape[-1])) if state is None else state
-    both = np.concatenate([last, tokens], axis=-2)
-    prediction = both[..., :-1, :] if begins is None else np.where(begins[..., None], 0.0, both[..., :-1, :])
-    return SimpleNamespace(target=tokens, prediction=prediction, state=both[..., -1:, :])
-
-
-def fair(tokens, state, begins=None):
-    """Two symbols with equal probability."""
-    return SimpleNamespace(target=tokens, prediction=np.full((*tokens.shape, 2), np.log(0.5)), state=None)
-
-
+hold = autoregression([[1.0, 1.0]])
+bits = symbol_counts(3, order=1)
 TESTS = [
     InnovationTest(hold, "squared", Selection(3, visibility="at-once", window=2)),
     InnovationTest(hold, "relative", Selection(3, rule="threshold", threshold=1.0, eviction="fifo", chunk=3)),
     InnovationTest(hold, "whitened", Selection(3, rule="top-of-chunk", count=2, eviction="reservoir", chunk=4)),
-    InnovationTest(hold, "whitened", Selection(2, entry="leaving", window=3, chunk=2), prior=(np.eye(2), 2.0)),
+    InnovationTest(
+        fitted_autoregression(2), "whitened", Selection(2, entry="leaving", window=3, chunk=2), prior=(np.eye(2), 2.0)
+    ),
+    InnovationTest(bits, "log-loss", Selection(2, rule="threshold", threshold=1.0, visibility="at-once")),
 ]
+
+
+def draw_tokens(rng, test, *shape):
+    """Few values, so that there are ties; vectors of two, or symbols."""
+    symbols = rng.integers(0, 3, (*shape, 2))
+    return symbols[..., 0] if test.statistic == "log-loss" else symbols - 1.0
+
+
 every_test = pytest.mark.parametrize("test", TESTS, ids=lambda test: f"{test.statistic}, {test.selection.rule}")
 
 
@@ -42,7 +49,7 @@ every_test = pytest.mark.parametrize("test", TESTS, ids=lambda test: f"{test.sta
 def test_however_the_stream_is_cut(tmp_path_factory, test, seed, cut):
     """Surprise, places and admissions in two blocks with a file between them, bit for bit; documents included."""
     rng = np.random.default_rng(seed)
-    tokens, seq_idx = rng.integers(-1, 2, (2, 12, 2)) * 1.0, np.cumsum(rng.random((2, 12)) < 0.2, axis=-1)
+    tokens, seq_idx = draw_tokens(rng, test, 2, 12), np.cumsum(rng.random((2, 12)) < 0.2, axis=-1)
     whole = test.test(tokens, seq_idx=seq_idx)
     first = test.test(tokens[:, :cut], seq_idx=seq_idx[:, :cut])
     path = tmp_path_factory.getbasetemp() / "test.state"
@@ -55,8 +62,9 @@ def test_however_the_stream_is_cut(tmp_path_factory, test, seed, cut):
 
 @every_test
 def test_it_is_the_three_one_after_the_other(test):
-    """And packed documents are the documents: this predictor, the covariance and the memory start afresh."""
-    tokens = np.random.default_rng(0).standard_normal((15, 2))
+    """And packed documents are the documents: predictor, covariance and memory start afresh."""
+    tokens = draw_tokens(np.random.default_rng(0), test, 15)
+    tokens[4] = 2  # as the token before the second document it is felt
     seq_idx = np.repeat([4, 1, 1], 5)
     run = test.test(tokens, seq_idx=seq_idx)
     assert (run.places == select(run.surprise, test.selection, seq_idx=seq_idx).places).all()
@@ -67,15 +75,16 @@ def test_it_is_the_three_one_after_the_other(test):
 
 
 def test_log_loss_of_symbols():
-    bits = InnovationTest(fair, "log-loss", Selection(2, rule="threshold", threshold=0.5, visibility="at-once"))
-    assert bits.test(np.array([0, 1, 1])).surprise.tolist() == [-np.log(0.5)] * 3
+    """p = 1/3 at first, then the counts and a half."""
+    first = InnovationTest(symbol_counts(3), "log-loss", Selection(2)).test([1, 1, 0]).surprise
+    assert np.abs(first + np.log([1 / 3, 1.5 / 2.5, 0.5 / 3.5])).max() < 1e-15
 
 
 def test_illegal_combinations_are_refused():
     tokens = np.ones((3, 2))
     for predictor, name, given_, message in (
         (hold, "log-loss", tokens, "dtype float64, but 'log-loss' needs symbols"),
-        (fair, "squared", np.array([0, 1]), "dtype int64, but 'squared' needs vectors"),
+        (bits, "squared", np.array([0, 1]), "dtype int64, but 'squared' needs vectors"),
         (hold, "squared", tokens * np.nan, "tokens has 6 entries that are NaN"),
         (hold, "squared", tokens * 1e200, "surprise has 1 entries that are NaN or infinite"),
     ):

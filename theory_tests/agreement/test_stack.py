@@ -11,24 +11,26 @@ from hypothesis import strategies as st
 from realization.core.errors import ShapeError
 from realization.core.rounding import round_to
 from realization.layers import OPS
+from realization.layers.bmojo import BMojo, Rotary
+from realization.layers.fading import Mamba1, Mamba2
 from realization.layers.mixers import direct_mamba, direct_mamba2
-from realization.layers.stack import Attention, Block, GatedMLP, Mamba, Mamba2, Rotary, Stack, forward, load, save
+from realization.layers.stack import Block, GatedMLP, Stack, forward, load, save
+from realization.memory.planted import source_text as text
 from realization.memory.tensors import INDEX, Tensors, write_tensors
-from realization.verify.adapters.activations import text
 
 D, V = 8, 256
 
 
-def attention(draw, *, window=5, bias=True):
-    more = {"query_bias": draw(4, 6), "key_bias": draw(2, 6), "value_bias": draw(2, 5), "output_bias": draw(D)}
-    return Attention(
-        draw(4, 6, D), draw(2, 6, D), draw(2, 5, D), draw(D, 4, 5), query_norm=1 + draw(6), key_norm=1 + draw(6),
-        window=window, rotary=Rotary(4, base=100.0), **(more if bias else {}),
+def attention(draw, *, window=5):
+    biases = {"query_bias": draw(4, 6), "key_bias": draw(2, 6), "value_bias": draw(2, 5), "output_bias": draw(D)}
+    return BMojo(
+        draw(4, 6, D), draw(2, 6, D), draw(2, 5, D), draw(D, 4, 5), window, query_norm=1 + draw(6), **biases,
+        key_norm=1 + draw(6), rotary=Rotary.of_width(4, theta=100.0),
     )  # fmt: skip
 
 
 def mamba(draw):
-    return Mamba(
+    return Mamba1(
         in_weight=draw(24, D), conv_weight=draw(12, 4), conv_bias=draw(12), x_weight=draw(3 + 2 * 5, 12),
         dt_weight=draw(12, 3), dt_bias=draw(12) - 1, A_log=draw(12, 5), D=draw(12), out_weight=draw(D, 12),
     )  # fmt: skip
@@ -64,20 +66,20 @@ def norm(x, w, eps):
 
 def mixed(mixer, x):
     """The second route of each mixer: sums written out, and the textbook loop."""
-    if not isinstance(mixer, Attention):
+    if not isinstance(mixer, BMojo):
         names = [f.name for f in dataclasses.fields(mixer)]
         weights = {name: getattr(mixer, name) for name in names if getattr(mixer, name) is not None}
-        return (direct_mamba if isinstance(mixer, Mamba) else direct_mamba2)(x=x, **weights).y
+        return (direct_mamba if isinstance(mixer, Mamba1) else direct_mamba2)(x=x, **weights).y
     streams = {
-        name: np.einsum("...d,hkd->...hk", x, getattr(mixer, name)) + getattr(mixer, f"{name}_bias")
+        name: np.einsum("...d,hkd->...hk", x, getattr(mixer, f"{name}_weight")) + getattr(mixer, f"{name}_bias")
         for name in ("query", "key", "value")
     }
-    angle = np.arange(x.shape[1])[:, None] * mixer.rotary.base ** (-2 * np.arange(2) / 4)
+    angle = np.arange(x.shape[1])[:, None] * 100.0 ** (-2 * np.arange(2) / 4)
     read = OPS["sliding_window_attention"].direct(
         **streams, window=mixer.window, cos=np.cos(angle), sin=np.sin(angle), query_norm=mixer.query_norm,
         key_norm=mixer.key_norm, norm_eps=mixer.norm_eps,
     )  # fmt: skip
-    return np.einsum("...hv,dhv->...d", read.y, mixer.output) + mixer.output_bias
+    return np.einsum("...hv,dhv->...d", read.y, mixer.output_weight) + mixer.output_bias
 
 
 def by_hand(stack, tokens):
@@ -91,7 +93,7 @@ def by_hand(stack, tokens):
     return norm(x, stack.norm, stack.norm_eps) @ (stack.embedding if stack.head is None else stack.head).T
 
 
-@settings(max_examples=10)
+@settings(max_examples=6)
 @given(seed=st.integers(0, 2**20), kind=st.sampled_from([*MIXERS, "all"]), tied=st.booleans())
 def test_a_stack_is_what_its_equations_say(seed, kind, tied):
     """Both routes work in float64 on numbers of order 1, some hundred operations deep: 1e-11 of the largest logit."""
@@ -104,12 +106,15 @@ def test_a_stack_is_what_its_equations_say(seed, kind, tied):
     assert abs(got - by_hand(dataclasses.replace(stack, norm=stack.norm * 1.001), tokens)).max() > 1e-6
 
 
-@settings(max_examples=20)
-@given(seed=st.integers(0, 2**20), data=st.data())
-def test_a_stack_in_pieces_is_that_in_one_pass(seed, data):
-    """To the bit: every sum of a token has an order of its own, whatever else is computed beside it."""
+@settings(max_examples=12)
+@given(seed=st.integers(0, 2**20), data=st.data(), attends=st.booleans())
+def test_a_stack_in_pieces_is_that_in_one_pass(seed, data, attends):
+    """To the bit where all mixers fade: a sum of theirs has an order of its own, whatever else is computed beside it.
+
+    The matrix products of attention round otherwise for other numbers of rows: 1e-12 of logits of order 1.
+    """
     rng = np.random.default_rng(seed)
-    stack = drawn(rng)
+    stack = drawn(rng, ("attention", "mamba", "mamba2") if attends else ("mamba", "mamba2"))
     tokens = np.stack([text(21, seed=seed % 97), rng.integers(0, V, 21)])
     cuts = [0, *sorted(data.draw(st.lists(st.integers(0, 21), max_size=4))), 21]
     whole, state, pieces = forward(stack, tokens), None, []
@@ -117,7 +122,7 @@ def test_a_stack_in_pieces_is_that_in_one_pass(seed, data):
         out = forward(stack, tokens[:, begin:end], state)
         state = out.state
         pieces.append(out.logits)
-    assert np.array_equal(np.concatenate(pieces, 1), whole.logits)
+    assert abs(np.concatenate(pieces, 1) - whole.logits).max() <= 1e-12 * attends
     # control: a second piece that has forgotten the first
     if 0 < cuts[1] < 21:
         assert not np.array_equal(forward(stack, tokens[:, cuts[1] :]).logits, whole.logits[:, cuts[1] :])
@@ -126,13 +131,13 @@ def test_a_stack_in_pieces_is_that_in_one_pass(seed, data):
 def test_the_state_of_a_stack_does_not_grow():
     stack = drawn(np.random.default_rng(0))
     short, long = (forward(stack, text(n)).state for n in (20, 90))
-    assert short[0].key.shape == long[0].key.shape == (4, 2, 6)
+    assert short[0].recent.key.shape == long[0].recent.key.shape == (4, 2, 6)
     # control: without a window it does
     open_ended = drawn(np.random.default_rng(0), ("attention",))
     mixer = dataclasses.replace(open_ended.blocks[0].mixer, window=None)
     block = dataclasses.replace(open_ended.blocks[0], mixer=mixer)
     state = forward(dataclasses.replace(open_ended, blocks=(block,)), text(90)).state
-    assert state[0].key.shape == (90, 2, 6)
+    assert state[0].recent.key.shape == (90, 2, 6)
 
 
 def test_batch_axes_and_empty_input():
@@ -164,7 +169,7 @@ def test_tokens_that_are_none(tokens, said):
 
 def test_a_state_of_another_stack():
     one, two = (drawn(np.random.default_rng(0), kinds) for kinds in (("mamba",), ("mamba", "mamba2")))
-    with pytest.raises(ShapeError, match="state of 1 layers given, the stack has 2"):
+    with pytest.raises(ShapeError, match="state of 1 blocks given, the stack has 2"):
         forward(two, [1], forward(one, [1]).state)
 
 
@@ -175,9 +180,10 @@ def test_a_file_gives_back_the_stack(tmp_path, dtype):
     save(path, stack, dtype=dtype)
     back = load(path)
     form = {"F64": "float64", "F32": "float32", "BF16": "bfloat16", "F16": "float16"}[dtype]
-    assert np.array_equal(back.blocks[0].mixer.query, round_to(stack.blocks[0].mixer.query, form))
+    assert np.array_equal(back.blocks[0].mixer.query_weight, round_to(stack.blocks[0].mixer.query_weight, form))
     assert np.array_equal(back.blocks[2].mixer.A_log, round_to(stack.blocks[2].mixer.A_log, form))
-    assert back.blocks[0].mixer.rotary == stack.blocks[0].mixer.rotary
+    rotary = [s.blocks[0].mixer.rotary.frequencies for s in (stack, back)]
+    assert np.array_equal(round_to(rotary[0], form), rotary[1])
     assert back.blocks[2].mixer.groups == 2
     same = np.array_equal(forward(back, text(20)).logits, forward(stack, text(20)).logits)
     assert same == (dtype == "F64")
@@ -217,11 +223,11 @@ def rewritten(tmp_path, change):
     return path
 
 
-KEY = "blocks.0.mixer.key"
+KEY = "blocks.0.mixer.key_weight"
 
 
 def misspelt(tensors):
-    tensors["blocks.0.mixer.kye"] = tensors.pop(KEY)
+    tensors["blocks.0.mixer.kye_weight"] = tensors.pop(KEY)
 
 
 def optional_misspelt(tensors):
@@ -235,10 +241,10 @@ def not_finite(tensors):
 @pytest.mark.parametrize(
     "change, said",
     [
-        (misspelt, "blocks.0.mixer.key is missing, a weight of Attention; nearest is blocks.0.mixer.k"),
+        (misspelt, "blocks.0.mixer.key_weight is missing, a weight of BMojo; nearest is blocks.0.mixer.kye_weight"),
         (optional_misspelt, "blocks.0.mixer.key_nrom is no weight of this stack; nearest is blocks.0.mixer.key_norm"),
-        (not_finite, "blocks.0.mixer.key has 12 entries that are NaN"),
-        (lambda t: t.update({KEY: (t[KEY][0][:, :5], "F64")}), r"blocks.0.mixer: key has shape \(2, 5, 8\)"),
+        (not_finite, "blocks.0.mixer.key_weight has 12 entries that are NaN"),
+        (lambda t: t.update({KEY: (t[KEY][0][:, :5], "F64")}), r"blocks.0.mixer: key_weight has shape \(2, 5, 8\)"),
         (lambda t: t.update({"norm": (np.ones(7), "F64")}), r"stack: norm has shape \(7,\)"),
     ],
     ids=["missing", "unknown", "NaN", "head", "width"],
@@ -263,10 +269,16 @@ def test_weights_are_floats(tmp_path):
 @pytest.mark.parametrize(
     "old, new, said",
     [
-        ('"window"', '"widow"', "blocks.0.mixer.widow is no option of Attention; nearest is window"),
-        ('"kind": "Mamba"', '"kind": "Mamba3"', "blocks.1.mixer. has kind 'Mamba3'; known are Stack"),
-        ('"width": 4', '"width": 3', "blocks.0.mixer.rotary: a rotation of width 3"),
+        ('"window"', '"widow"', "blocks.0.mixer.widow is no option of BMojo; nearest is window"),
+        ('"kind": "Mamba1"', '"kind": "Mamba3"', "blocks.1.mixer. has kind 'Mamba3'; known are Stack"),
+        ('"groups": 2', '"groups": 3', "blocks.2.mixer: 28 channels are convolved"),
         ('{"kind": "Stack"', '["kind", "Stack"', "is not JSON"),
+        ('{"kind": "Stack"', '{"kind": ["Stack"]', r"the stack has kind \['Stack'\]"),
+        ('"window": 5', '"window": "5"', "blocks.0.mixer: window='5' given"),
+        ('"groups": 2', '"groups": "2"', "blocks.2.mixer: "),
+        ('"norm_eps": 1e-05}', '"norm_eps": -1}', "stack: norm_eps=-1 given"),
+        ('"mixer": {"kind": "Mamba1"}', '"mixer": 3', "blocks.1: mixer is 3"),
+        ('"mlp": {"kind": "GatedMLP"}', '"mlp": {"kind": "Rotary"}', "blocks.0.mlp: Rotary needs frequencies"),
     ],
 )
 def test_a_tree_that_is_wrong(tmp_path, old, new, said):
@@ -284,5 +296,9 @@ def test_parts_that_do_not_fit():
         Block(np.ones(4), None, mlp_norm=np.ones(4))
     with pytest.raises(ShapeError, match="up has shape"):
         GatedMLP(np.ones((3, 4)), np.ones((2, 4)), np.ones((4, 3)))
-    with pytest.raises(ShapeError, match="width 3"):
-        Rotary(3)
+    with pytest.raises(ShapeError, match="mixer takes tokens of width 8; 4 is needed"):
+        Block(np.ones(4), mamba(lambda *shape: np.ones(shape)))
+    with pytest.raises(ShapeError, match="mixer is None; a BMojo or a fading mixer"):
+        Block(np.ones(4), None)
+    with pytest.raises(ShapeError, match="block 0 takes tokens of width 8; 4 is needed"):
+        Stack(np.ones((3, 4)), (Block(np.ones(8), mamba(lambda *shape: np.ones(shape))),), np.ones(4))

@@ -138,6 +138,16 @@ def test_bands_of_an_accuracy_are_binomial():
     assert not plotting.recall_curves({"a": ([1, 2], [0.5, 1.0])}).collections, "the control"
 
 
+def test_a_text_keeps_its_letters_and_frames_those_that_are_kept():
+    ax = plotting.surprising_text(b"ab\ncd", [1, 2, 3, 4, 5], [0, 1, 0, 0, 1], columns=3)
+    assert [letter.get_text() for letter in ax.texts] == ["a", "b", "·", "c", "d"]
+    assert [letter.get_position() for letter in ax.texts] == [(0, 0), (1, 0), (2, 0), (0, 1), (1, 1)]
+    assert ax.images[0].get_array().compressed().tolist()[:5] == [1, 2, 3, 4, 5]
+    assert [frame.get_xy() for frame in ax.patches] == [(0.5, -0.5), (0.5, 0.5)]
+    assert not plotting.surprising_text(b"ab", [1, 2]).patches, "the control"
+    assert not plotting.surprising_text(b"", []).texts
+
+
 def test_an_envelope_has_the_colour_of_its_system():
     ax = plotting.memory_decay({"a": [1, 1, 1], "b": [1, 0.5, 0.2]}, {"b": (2.0, 0.5)})
     (dashed,) = [line for line in ax.lines if line.get_linestyle() == "--"]
@@ -227,6 +237,8 @@ def test_nothing_to_draw_is_legal(shape):
         (lambda: plotting.memory_spectrum({"a": ([1, 2], [0.5])}), "a has 2 ages and 1 weights"),
         (lambda: plotting.memory_spectrum({"a": ([0], [0.5])}), "ages from 1 on"),
         (lambda: plotting.memory_spectrum({}, {"a": ([1], [-0.5])}), "weights from 0 on"),
+        (lambda: plotting.surprising_text(b"ab", [1.0]), "have 2, 1 and 1 entries"),
+        (lambda: plotting.surprising_text(b"a", [np.nan]), "NaN or infinite"),
         (lambda: plotting.blocks(np.eye(2), (2, 1)), r"blocks of sizes \[2, 1\]"),
         (lambda: plotting.pole_zero(np.eye(2)), "a vector is needed"),
         (lambda: plotting.pole_zero(integrators(1)), "poles is a LinearSSM"),

@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realization.core.claim import Claim
 from realization.layers.attention import sliding_window_attention
-from realization.layers.bmojo import BMOJO_F, bmojo_f
+from realization.layers.bmojo import BMOJO_F, BMojo, Rotary, bmojo_f, bound, sequential, stream, window_only
+from realization.layers.fading import Identity, ShortConvolution
 
 FLOAT64 = Claim(io="float64", accumulate="float64")
 
@@ -47,3 +48,25 @@ def test_other_fading_tokens_do_not(window):
     assert off(case, window, fading_value=1.001 * case["value"]) > 1e6
     assert off(case, window, fading_key=np.roll(case["key"], 1, axis=1)) > 1e6
     assert off(case, window, fading_query=rng.standard_normal(case["query"].shape)) > 1e6
+
+
+def layer(seed, window, mixer, tied=True):
+    return BMojo.random(
+        6, heads=2, width=4, window=window, mixer=mixer, tied=tied, rotary=Rotary.of_width(4),
+        query_norm=np.ones(4), key_norm=np.ones(4), rng=seed,
+    )  # fmt: skip
+
+
+@settings(max_examples=max(10, settings().max_examples // 4))
+@given(window=st.integers(1, 5), T=st.integers(0, 20), seed=st.integers(0, 99))
+def test_so_it_is_for_the_whole_layer(window, T, seed):
+    """A mixer without memory beside the window, by the definition and as a stream; a delay or own weights do not."""
+    x = np.random.default_rng(seed).standard_normal((T, 6))
+    one, plain = layer(seed, window, Identity(6)), window_only(layer(seed, 2 * window, None))
+    want, error = sequential(plain, x).y, bound(plain, x).error + bound(one, x).error
+    for y in (sequential(one, x).y, stream(one, None, x)[0].y):
+        assert (np.abs(y - want) <= error).all()
+    if 2 * window < T:
+        delayed = layer(seed, window, ShortConvolution(np.tile([1.0, 0.0], (6, 1))))
+        for other in (delayed, layer(seed, window, Identity(6), tied=False)):
+            assert (np.abs(sequential(other, x).y - want) > error).any()

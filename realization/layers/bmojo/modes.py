@@ -82,7 +82,7 @@ def sequential(layer: BMojo, x: Any, *, seq_idx: Any = None) -> Reading:
         step = slice(t, t + 1)
         now = front(layer, x[..., step, :], now.carried, None if seq_idx is None else np.asarray(seq_idx)[..., step])
         found.append(now)
-        u, f, places = (a.reshape(len(past), -1) for a in (now.tokens, now.fading, now.places))
+        u, f, places = (a.reshape(len(past), a.shape[-1]) for a in (now.tokens, now.fading, now.places))
         for b, start in enumerate(now.start.ravel()):
             y[b, t] = past[b].read(u[b], f[b], t, int(start), places[b])
     whole = (np.concatenate([getattr(part, name) for part in found], axis=len(batch)) for name in Reading.__slots__[1:])

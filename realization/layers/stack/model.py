@@ -2,12 +2,13 @@
 
     x = E[token];     x = x + mixer(rms(x)),   x = x + mlp(rms(x))     for each block;     logits = H rms(x)
 
-It is a reference and no trainer: float64, every step readable, the weights of a file.
+A mixer is a B'MOJO layer, of which full attention and a sliding window are settings, or a fading memory by itself,
+such as Mamba.  It is a reference and no trainer: float64, every step readable, the weights of a file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,21 +16,24 @@ import numpy as np
 
 from realization.core.errors import ShapeError
 from realization.core.frozen import Sealed
-from realization.core.functions import arrange
-from realization.layers.maps import rms_norm
-from realization.layers.stack.parts import GatedMLP, Weights, linear
+from realization.core.shapes import array
+from realization.layers.attention import check_values
+from realization.layers.bmojo import BMojo, Reading, stream
+from realization.layers.fading import FadingMixer
+from realization.layers.fading.mixer import sealed
+from realization.layers.stack.parts import GatedMLP
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Block(Weights):
+class Block(Sealed):
     """x = x + mixer(rms(x)), then x = x + mlp(rms(x)) where there is an MLP.
 
     Parameters
     ----------
     norm : array_like
         (d,).
-    mixer : callable
-        mixer(x, state) -> y, state, places, surprise.
+    mixer : BMojo or FadingMixer
+        Tokens of width d in and out.
     mlp_norm : array_like, optional
         (d,), with `mlp`.
     mlp : GatedMLP, optional
@@ -42,20 +46,25 @@ class Block(Weights):
     """
 
     norm: Any
-    mixer: Any
+    mixer: BMojo | FadingMixer
     mlp_norm: Any = None
     mlp: GatedMLP | None = None
 
-    axes = "norm: d; mlp_norm?: d"
-
     def __post_init__(self) -> None:
-        Weights.__post_init__(self)
+        d = sealed(self, "norm: d; mlp_norm?: d")["d"]
         if (self.mlp is None) != (self.mlp_norm is None):
             raise ShapeError(f"{'mlp' if self.mlp is None else 'mlp_norm'} is missing; both or none are needed")
+        if not all(hasattr(self.mixer, name) for name in ("d", "e")) and not isinstance(self.mixer, BMojo):
+            raise ShapeError(f"mixer is {self.mixer!r}; a BMojo or a fading mixer is needed")
+        widths = {"mixer takes": self.mixer.d, "mixer makes": getattr(self.mixer, "e", d)}
+        widths |= {} if self.mlp is None else {"mlp takes": self.mlp.down.shape[0]}
+        for what, width in widths.items():
+            if width != d:
+                raise ShapeError(f"{what} tokens of width {width}; {d} is needed (from norm)")
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Stack(Weights):
+class Stack(Sealed):
     """logits = H rms(x) of the tokens x that blocks have made of embedded ones.
 
     Parameters
@@ -71,14 +80,18 @@ class Stack(Weights):
     norm_eps : float
         Of all RMS norms between the blocks.
 
+    Raises
+    ------
+    ShapeError
+        If a shape does not fit, or norm_eps is negative.
+
     Examples
     --------
     Without a block, logits are products of normalised rows of the embedding:
 
-    >>> from realization.layers.stack import forward
-    >>> out = forward(Stack(np.eye(4)[:, :2], (), np.ones(2), norm_eps=0.0), [0, 1, 0])
-    >>> (out.logits[:, :2] ** 2).round(6).tolist()
-    [[2.0, 0.0], [0.0, 2.0], [2.0, 0.0]]
+    >>> stack = Stack(np.eye(3)[:, :2], (), np.ones(2), norm_eps=0.0)
+    >>> (forward(stack, [0, 1]).logits ** 2).round(6).tolist()
+    [[2.0, 0.0, 0.0], [0.0, 2.0, 0.0]]
     """
 
     embedding: Any
@@ -87,20 +100,17 @@ class Stack(Weights):
     head: Any = None
     norm_eps: float = 1e-6
 
-    axes = "embedding: V d; norm: d; head?: V d"
+    def __post_init__(self) -> None:
+        d = sealed(self, "embedding: V d; norm: d; head?: V d")["d"]
+        check_values({"norm_eps": self.norm_eps})
+        for i, block in enumerate(self.blocks):
+            if len(block.norm) != d:
+                raise ShapeError(f"block {i} takes tokens of width {len(block.norm)}; {d} is needed (from embedding)")
 
     @property
     def vocabulary(self) -> int:
         """V."""
         return int(self.embedding.shape[0])
-
-
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Layer(Sealed):
-    """What one mixer selected: surprise (*b, T) and places (*b, T, M) of its tokens; None where it selects nothing."""
-
-    surprise: Any
-    places: Any
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -111,18 +121,22 @@ class Forward(Sealed):
     ----------
     logits : ndarray
         (*b, T, V).
-    layers : tuple of Layer
-        What each block selected.
+    layers : tuple
+        Of each block: the `Reading` of a B'MOJO layer, with surprise and places of its tokens; None for a mixer that
+        selects nothing.
     state : tuple
-        Of each mixer: what the next tokens need.
+        Of each block: what the next tokens need.
     """
 
-    logits: Any
-    layers: tuple[Layer, ...]
+    logits: np.ndarray
+    layers: tuple[Reading | None, ...]
     state: tuple[Any, ...]
 
 
-def forward(stack: Stack, tokens: Any, state: Sequence[Any] | None = None) -> Forward:
+Mode = Callable[[BMojo, np.ndarray], Reading]
+
+
+def forward(stack: Stack, tokens: Any, state: Sequence[Any] | None = None, *, mode: Mode | None = None) -> Forward:
     """x = E[token];  x = x + mixer(rms(x)), x = x + mlp(rms(x)) for each block;  logits = H rms(x).
 
     Parameters
@@ -133,6 +147,8 @@ def forward(stack: Stack, tokens: Any, state: Sequence[Any] | None = None) -> Fo
         (*b, T), from 0 to V - 1; bytes for V = 256.
     state : sequence, optional
         `state` of the call that has read the tokens before.  Default: there are none.
+    mode : callable, optional
+        How B'MOJO layers read a whole sequence: `sequential`, `chunked` or `two_pass`.  Default: as a stream.
 
     Returns
     -------
@@ -142,25 +158,48 @@ def forward(stack: Stack, tokens: Any, state: Sequence[Any] | None = None) -> Fo
     Raises
     ------
     ShapeError
-        If tokens are not integers, or not in the vocabulary; if the state is that of another stack.
+        If tokens are not integers, or not in the vocabulary; if the state is that of another stack, or comes with a
+        mode.
     """
-    x = embedded(stack, tokens)
-    states = (None,) * len(stack.blocks) if state is None else tuple(state)
-    if len(states) != len(stack.blocks):
-        raise ShapeError(f"a state of {len(states)} layers given, the stack has {len(stack.blocks)}")
-    layers, after = [], []
-    for block, before in zip(stack.blocks, states, strict=True):
-        mixed = block.mixer(rms_norm(x, block.norm, stack.norm_eps), before)
-        x = x + mixed.y
+    from realization._kernels.ordered import linear, rms_norm  # loads numba
+
+    def norm(x: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        return rms_norm(x, weight[None], stack.norm_eps)
+
+    x, readings, states = embedded(stack, tokens), [], []
+    for block, before in zip(stack.blocks, _states(stack, state, mode), strict=True):
+        y, reading, after = mixed(block.mixer, norm(x, block.norm), before, mode)
+        x = x + y
         if block.mlp is not None:
-            x = x + block.mlp(rms_norm(x, block.mlp_norm, stack.norm_eps))
-        layers.append(Layer(mixed.surprise, mixed.places))
-        after.append(mixed.state)
+            x = x + block.mlp(norm(x, block.mlp_norm))
+        readings.append(reading)
+        states.append(after)
     head = stack.embedding if stack.head is None else stack.head
-    return Forward(linear(rms_norm(x, stack.norm, stack.norm_eps), head), tuple(layers), tuple(after))
+    return Forward(linear(norm(x, stack.norm), head), tuple(readings), tuple(states))
 
 
-def embedded(stack: Stack, tokens: Any) -> Any:
+def mixed(
+    mixer: BMojo | FadingMixer, x: np.ndarray, state: Any, mode: Mode | None
+) -> tuple[np.ndarray, Reading | None, Any]:
+    """What a mixer makes of tokens, what it selected, and its state."""
+    if not isinstance(mixer, BMojo):
+        faded = mixer(x, state)
+        return faded.tokens, None, faded.state
+    reading, after = stream(mixer, state, x) if mode is None else (mode(mixer, x), None)
+    return reading.y, reading, after
+
+
+def _states(stack: Stack, state: Sequence[Any] | None, mode: Mode | None) -> tuple[Any, ...]:
+    if state is None:
+        return (None,) * len(stack.blocks)
+    if mode is not None:
+        raise ShapeError("a state was given with a mode; a mode reads a whole sequence, leave one of them out")
+    if len(state) != len(stack.blocks):
+        raise ShapeError(f"a state of {len(state)} blocks given, the stack has {len(stack.blocks)}")
+    return tuple(state)
+
+
+def embedded(stack: Stack, tokens: Any) -> np.ndarray:
     """Rows of the embedding (*b, T, d).
 
     Raises
@@ -168,7 +207,7 @@ def embedded(stack: Stack, tokens: Any) -> Any:
     ShapeError
         If tokens are not integers from 0 to V - 1.
     """
-    tokens = np.asarray(tokens)
+    tokens = array("tokens", tokens)
     if tokens.dtype.kind not in "iu" and tokens.size:
         raise ShapeError(f"tokens have dtype {tokens.dtype}; integers from 0 to {stack.vocabulary - 1} are needed")
     if tokens.ndim < 1:
@@ -180,4 +219,5 @@ def embedded(stack: Stack, tokens: Any) -> Any:
             f"tokens has {int(outside.sum())} entries outside the vocabulary of {stack.vocabulary}, "
             f"the first, {tokens[place]}, at {place}; 0 to {stack.vocabulary - 1} are needed"
         )
-    return arrange(lambda parts: parts[0][tokens.astype(np.int64)], (stack.embedding,))
+    rows: np.ndarray = stack.embedding[tokens.astype(np.int64)]
+    return rows

@@ -3,10 +3,10 @@
 Llama, Mistral, Qwen2, Qwen3                          here
 model.embed_tokens.weight                  (V, d)     embedding
 model.layers.0.input_layernorm.weight                 blocks.0.norm
-model.layers.0.self_attn.q_proj.weight     (h k, d)   blocks.0.mixer.query         (h, k, d); k_proj, v_proj alike
+model.layers.0.self_attn.q_proj.weight     (h k, d)   blocks.0.mixer.query_weight  (h, k, d); k_proj, v_proj alike
 model.layers.0.self_attn.q_proj.bias       (h k,)     blocks.0.mixer.query_bias    (h, k)
 model.layers.0.self_attn.q_norm.weight     (k,)       blocks.0.mixer.query_norm
-model.layers.0.self_attn.o_proj.weight     (d, h k)   blocks.0.mixer.output        (d, h, k)
+model.layers.0.self_attn.o_proj.weight     (d, h k)   blocks.0.mixer.output_weight (d, h, k)
 model.layers.0.post_attention_layernorm.weight        blocks.0.mlp_norm
 model.layers.0.mlp.gate_proj.weight        (f, d)     blocks.0.mlp.gate; up_proj, down_proj alike
 model.norm.weight                                     norm
@@ -32,6 +32,7 @@ from typing import Any
 import numpy as np
 
 from realization.core.errors import ShapeError
+from realization.layers.bmojo import Rotary
 
 Table = dict[str, tuple[str, str]]  # their name -> (ours, its axes); no axes: as it comes
 
@@ -42,14 +43,14 @@ ATTENTION: Table = {
     "model.layers.{i}.post_attention_layernorm.weight": ("blocks.{i}.mlp_norm", ""),
     "model.norm.weight": ("norm", ""),
     "lm_head.weight": ("head", ""),
-    "model.layers.{i}.self_attn.o_proj.weight": ("blocks.{i}.mixer.output", "d h k"),
+    "model.layers.{i}.self_attn.o_proj.weight": ("blocks.{i}.mixer.output_weight", "d h k"),
     "model.layers.{i}.self_attn.o_proj.bias": ("blocks.{i}.mixer.output_bias", ""),
     "model.layers.{i}.self_attn.q_norm.weight": ("blocks.{i}.mixer.query_norm", ""),
     "model.layers.{i}.self_attn.k_norm.weight": ("blocks.{i}.mixer.key_norm", ""),
     **{
-        f"model.layers.{{i}}.self_attn.{theirs}_proj.{end}": (f"blocks.{{i}}.mixer.{ours}{suffix}", axes + more)
+        f"model.layers.{{i}}.self_attn.{theirs}_proj.{end}": (f"blocks.{{i}}.mixer.{ours}_{end}", axes + more)
         for theirs, (ours, axes) in PROJECTIONS.items()
-        for end, suffix, more in (("weight", "", " d"), ("bias", "_bias", ""))
+        for end, more in (("weight", " d"), ("bias", ""))
     },
     **{
         f"model.layers.{{i}}.mlp.{part}_proj.{end}": (f"blocks.{{i}}.mlp.{part}{suffix}", "")
@@ -140,7 +141,8 @@ def _attention(config: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, int
     d, h = config["hidden_size"], config["num_attention_heads"]
     sizes = {"d": d, "h": h, "g": config.get("num_key_value_heads") or h, "k": config.get("head_dim") or d // h}
     _only(config, "hidden_act", "silu", "swish")
-    mixer = {"kind": "Attention", "rotary": _rotary(config, sizes["k"]), "norm_eps": config["rms_norm_eps"]}
+    rotary = {"kind": "Rotary", "frequencies": _frequencies(config, sizes["k"]).tolist()}
+    mixer = {"kind": "BMojo", "rotary": rotary, "norm_eps": config["rms_norm_eps"]}
     blocks = [
         {"kind": "Block", "mixer": mixer | _window(config, i), "mlp": {"kind": "GatedMLP"}}
         for i in range(config["num_hidden_layers"])
@@ -151,24 +153,24 @@ def _attention(config: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, int
 def _window(config: Mapping[str, Any], layer: int) -> dict[str, Any]:
     """The window of one layer, where it has one."""
     types, width = config.get("layer_types"), config.get("sliding_window")
-    if width is None or not config.get("use_sliding_window", True):
-        return {}
-    slides = types is None or types[layer] == "sliding_attention"
-    return {"window": width} if slides else {}
+    slides = width is not None and config.get("use_sliding_window", True)
+    slides = slides and (types is None or types[layer] == "sliding_attention")
+    return {"window": width if slides else None}
 
 
-def _rotary(config: Mapping[str, Any], k: int) -> dict[str, Any]:
-    """Positions, which are as they were first published or not at all translated."""
+def _frequencies(config: Mapping[str, Any], k: int) -> np.ndarray:
+    """Radians per token of the rotary positions, as they were first published; scaled ones are not translated."""
     said = config.get("rope_parameters") or config.get("rope_scaling") or {}
     _only(said, "rope_type", "default")
     base = said.get("rope_theta", config.get("rope_theta", 10000.0))
     part = said.get("partial_rotary_factor", config.get("partial_rotary_factor", 1.0))
-    return {"kind": "Rotary", "width": int(k * part), "base": base}
+    frequencies: np.ndarray = Rotary.of_width(int(k * part), theta=base).frequencies
+    return frequencies
 
 
 def _mamba(config: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, int]]:
     """Tree and sizes of Mamba."""
-    return _scanned(config, {"kind": "Mamba"})
+    return _scanned(config, {"kind": "Mamba1"})
 
 
 def _mamba2(config: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, int]]:

@@ -1,89 +1,22 @@
-"""The parts of a block beside its mixer: affine maps, norm, rotary positions, gated MLP.
-
-rms(x) = x / sqrt(mean(x^2) + eps) w;     mlp(x) = Wd (silu(Wg x) * Wu x);     angle(t, i) = t base^(-2 i / width)
-"""
+"""What stands beside the mixers of a stack: the gated MLP, and predictors that a file can hold."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from realization.core.errors import ShapeError
 from realization.core.frozen import Sealed
-from realization.core.functions import silu
-from realization.core.shapes import Signature, numbers
-from realization.layers import maps
-
-
-class Weights(Sealed):
-    """Base of what holds weights: float64 arrays, read-only, checked against `axes` when they are given."""
-
-    __slots__ = ()
-
-    axes = ""
-
-    def __post_init__(self) -> None:
-        for name in Signature.parse(self.axes + "->").arguments:
-            x = getattr(self, name)
-            if x is not None and not hasattr(type(x), "__elementary__"):
-                object.__setattr__(self, name, numbers(name, x))
-        self.sizes()
-        Sealed.__post_init__(self)
-
-    def sizes(self) -> Mapping[str, int]:
-        """The size of every axis."""
-        axes = Signature.parse(self.axes + "->")
-        return axes.check({name: getattr(self, name) for name in axes.arguments})
-
-
-def linear(x: Any, weight: Any, bias: Any = None) -> Any:
-    """W x + b for x (..., n) and W (..., n): what stands before n in W stands behind x in the result."""
-    rows, n = weight.shape[:-1], weight.shape[-1]
-    flat = weight.reshape(int(np.prod(rows)), n)
-    y = maps.linear(x, flat, None if bias is None else bias.reshape(len(flat)))
-    return y.reshape(*x.shape[:-1], *rows)
-
-
-@dataclass(frozen=True, slots=True)
-class Rotary:
-    """Positions as rotations: pair i of a key at position t turns by t base^(-2 i / width).
-
-    Parameters
-    ----------
-    width : int
-        Columns that turn, even; the columns behind them stay.
-    base : float
-        Of the wave lengths 2 pi base^(2 i / width).
-    interleaved : bool
-        Whether pairs are the columns (2 i, 2 i + 1), and not (i, i + width / 2).
-
-    Raises
-    ------
-    ShapeError
-        If width is odd or negative, or base is not positive.
-    """
-
-    width: int
-    base: float = 10000.0
-    interleaved: bool = False
-
-    def __post_init__(self) -> None:
-        if self.width < 0 or self.width % 2 or not 0 < self.base < np.inf:
-            raise ShapeError(
-                f"a rotation of width {self.width} and base {self.base} given; an even width and a positive base needed"
-            )
-
-    def tables(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Cosine and sine of the angles at positions (T,), (T, width / 2) each."""
-        angle = positions[:, None] * self.base ** (-np.arange(0, self.width, 2) / max(self.width, 1))
-        return np.cos(angle), np.sin(angle)
+from realization.layers.fading import FadingMixer
+from realization.layers.fading.mixer import sealed
+from realization.layers.predictors import state_predictor
+from realization.memory.selection import Fitted, Given
+from realization.memory.selection.predictors import Predicted, autoregression
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class GatedMLP(Weights):
+class GatedMLP(Sealed):
     """y = Wd (silu(Wg x + bg) * (Wu x + bu)) + bd, token by token.
 
     Parameters
@@ -98,6 +31,14 @@ class GatedMLP(Weights):
     References
     ----------
     Shazeer 2020, GLU Variants Improve Transformer, arXiv 2002.05202, equation 6.
+
+    Examples
+    --------
+    An open gate, silu(g) = g for large g, leaves the product of two linear maps:
+
+    >>> mlp = GatedMLP(gate=[[50.0]], up=[[2.0]], down=[[1.0]])
+    >>> mlp(np.array([[1.0], [-1.0]])).ravel().round(9).tolist()
+    [100.0, 0.0]
     """
 
     gate: Any
@@ -107,9 +48,52 @@ class GatedMLP(Weights):
     up_bias: Any = None
     down_bias: Any = None
 
-    axes = "gate: f d; up: f d; down: d f; gate_bias?: f; up_bias?: f; down_bias?: d"
+    def __post_init__(self) -> None:
+        sealed(self, "gate: f d; up: f d; down: d f; gate_bias?: f; up_bias?: f; down_bias?: d")
 
-    def __call__(self, x: Any) -> Any:
+    def __call__(self, x: np.ndarray) -> np.ndarray:
         """Apply to tokens (*b, T, d)."""
-        opened = silu(linear(x, self.gate, self.gate_bias)) * linear(x, self.up, self.up_bias)
+        from realization._kernels.ordered import gated, linear  # loads numba
+
+        opened = gated(linear(x, self.gate, self.gate_bias), linear(x, self.up, self.up_bias))
         return linear(opened, self.down, self.down_bias)
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class FromState(Sealed):
+    """u^(t) = W f(t-1): `state_predictor` as a record.
+
+    Parameters
+    ----------
+    mixer : FadingMixer
+        Its features are f.
+    readout : Given or Fitted
+        W, or how it is fitted causally.
+    """
+
+    mixer: FadingMixer
+    readout: Given | Fitted
+
+    def __call__(self, tokens: Any, state: Any = None, *, begins: Any = None) -> Predicted:
+        """Predict each token from those before it."""
+        return state_predictor(self.mixer, self.readout)(tokens, state, begins=begins)
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class FromPast(Sealed):
+    """u^(t) = theta(1) u(t-1) + ... + theta(m) u(t-m): `autoregression` as a record.
+
+    Parameters
+    ----------
+    coefficients : array_like
+        (m, d), one number for each channel, or (m, d, d).
+    """
+
+    coefficients: Any
+
+    def __post_init__(self) -> None:
+        sealed(self, "coefficients: m d | m d d")
+
+    def __call__(self, tokens: Any, state: Any = None, *, begins: Any = None) -> Predicted:
+        """Predict each token from those before it."""
+        return autoregression(self.coefficients)(tokens, state, begins=begins)

@@ -7,6 +7,7 @@ tokens are admitted to a memory of M places, an eviction which one has to go, an
 queries see it.  None of this is differentiated.
 """
 
+from realization.memory.selection.certainty import certain
 from realization.memory.selection.choice import Selection
 from realization.memory.selection.engine import Selected, SelectionState, empty_memory, select
 from realization.memory.selection.fitted import Fitted, Given
@@ -21,6 +22,7 @@ from realization.memory.selection.predictors import (
     from_features,
     lags,
 )
+from realization.memory.selection.spans import Spans, spans
 from realization.memory.selection.state import load_state, save_state
 from realization.memory.selection.statistics import Measured, RunningCovariance, statistic
 from realization.memory.selection.symbols import from_log_probabilities, symbol_counts
@@ -37,9 +39,11 @@ __all__ = [
     "Selected",
     "Selection",
     "SelectionState",
+    "Spans",
     "Tested",
     "after",
     "autoregression",
+    "certain",
     "channelwise",
     "empty_memory",
     "fitted_autoregression",
@@ -49,6 +53,7 @@ __all__ = [
     "load_state",
     "save_state",
     "select",
+    "spans",
     "statistic",
     "symbol_counts",
 ]

@@ -115,7 +115,8 @@ def select(
     selection : Selection
         Rule, eviction, visibility and the rest.
     seq_idx : array_like of int, optional
-        The document of each token (*b, T): another begins where it changes.  Default: the document goes on.
+        The document of each token (*b, T): another begins where it changes.  Default: the document goes on;
+        that of a new stream has number 0.
     state : SelectionState, optional
         What the block before this one left.  Default: nothing was handed in yet.
 
@@ -150,7 +151,7 @@ def select(
     """
     from realization._kernels import selection as kernel  # loads numba
 
-    s, document = _given(surprise, seq_idx)
+    s, document = given(surprise, seq_idx)
     batch, T = s.shape[:-1], s.shape[-1]
     old = _checked(state, selection, batch)
     begins, last = boundaries(document, old.time, old.document, batch, T)
@@ -196,7 +197,8 @@ def documents(seq_idx: Any) -> np.ndarray | None:
     return document.astype(np.int64)
 
 
-def _given(surprise: Any, seq_idx: Any) -> tuple[np.ndarray, np.ndarray | None]:
+def given(surprise: Any, seq_idx: Any) -> tuple[np.ndarray, np.ndarray | None]:
+    """Statistics (*b, T) and documents, checked."""
     s, document = numbers("surprise", surprise), documents(seq_idx)
     if s.dtype.kind == "c" or not s.ndim:
         raise ShapeError(f"surprise has shape {s.shape} and dtype {s.dtype}, but real numbers (*b, T) are needed")

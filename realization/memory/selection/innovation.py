@@ -8,7 +8,6 @@ sequential, the chunked and the streaming form of a layer see the same tokens, e
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +18,7 @@ from realization.core.frozen import Sealed
 from realization.core.shapes import array, finite
 from realization.memory.selection.choice import Selection
 from realization.memory.selection.engine import SelectionState, boundaries, documents, empty_memory, select
+from realization.memory.selection.predictors import Predictor
 from realization.memory.selection.statistics import RunningCovariance, check_options, statistic
 
 
@@ -70,8 +70,8 @@ class InnovationTest(Sealed):
     Parameters
     ----------
     predictor : callable
-        predictor(tokens, state, begins=) returns target, prediction (each from the tokens before) and state;
-        begins (*b, T) marks where it has to start afresh, None for nowhere.
+        A `Predictor`: predictor(tokens, state, begins=) returns target, prediction (each from the tokens before) and
+        state; begins (*b, T) marks where it has to start afresh, None for nowhere.
     statistic : {"squared", "relative", "whitened", "log-loss"}
         Of target and prediction, see `statistic`.
     selection : Selection
@@ -88,20 +88,17 @@ class InnovationTest(Sealed):
 
     Examples
     --------
-    A predictor for which nothing changes keeps the tokens at which something does:
+    Where nothing is expected to change, the tokens at which something does are kept:
 
-    >>> from types import SimpleNamespace
-    >>> def hold(u, state, begins=None):
-    ...     last = np.zeros_like(u[:1]) if state is None else state
-    ...     both = np.concatenate([last, u])
-    ...     return SimpleNamespace(target=u, prediction=both[:-1], state=both[-1:])
+    >>> from realization.memory.selection import autoregression
+    >>> hold = autoregression([[1.0]])
     >>> novelty = Selection(2, rule="threshold", threshold=0.0, eviction="fifo", visibility="at-once")
     >>> change = InnovationTest(hold, "squared", novelty)
     >>> change.test([[1.0], [1.0], [4.0], [4.0], [2.0]]).places.tolist()
     [[0, -1], [0, -1], [2, 0], [2, 0], [4, 2]]
     """
 
-    predictor: Callable[..., Any]
+    predictor: Predictor
     statistic: str
     selection: Selection
     covariance: Any = None

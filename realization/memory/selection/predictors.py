@@ -17,7 +17,7 @@ import numpy as np
 from realization.core.errors import ShapeError
 from realization.core.frozen import Sealed
 from realization.core.shapes import numbers
-from realization.memory.selection.fitted import Fitted, Given, Readout
+from realization.memory.selection.fitted import Fitted, Given, Readout, parts
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -85,7 +85,7 @@ def from_features(features: Features, readout: Readout) -> Predictor:
 
     def predict(tokens: Any, state: Any = None, *, begins: Any = None) -> Predicted:
         tokens, begins = block(tokens, begins)
-        inner, last, fit = state or (None, None, None)
+        inner, last, fit = parts(state, 3)
         f, inner = features(tokens, inner, begins=begins)
         past, last = delayed(f, last, begins)
         prediction, fit = readout(past, tokens, fit, begins=begins)
@@ -173,6 +173,10 @@ def lags(order: int) -> Features:
     def features(tokens: Any, state: Any = None, *, begins: Any = None) -> tuple[np.ndarray, Any]:
         *batch, T, d = tokens.shape
         past = np.zeros((*batch, order, d)) if state is None else state
+        if past.shape != (*batch, order, d):
+            raise ShapeError(
+                f"the state has tokens {past.shape}, but {(*batch, order, d)} is needed; it is that of another stream"
+            )
         line = np.concatenate([past[..., ::-1, :], tokens], axis=-2)  # u(t) stands at t + m
         age = np.arange(T) - np.maximum.accumulate(np.where(begins, np.arange(T), -order), axis=-1)
         f = np.zeros((*batch, T, order, d))
@@ -225,7 +229,7 @@ def after(features: Features, predictor: Predictor) -> Predictor:
 
     def predict(tokens: Any, state: Any = None, *, begins: Any = None) -> Predicted:
         tokens, begins = block(tokens, begins)
-        inner, outer = state or (None, None)
+        inner, outer = parts(state, 2)
         f, inner = features(tokens, inner, begins=begins)
         run = predictor(f, outer, begins=begins)
         return Predicted(run.target, run.prediction, (inner, run.state))

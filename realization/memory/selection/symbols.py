@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from realization.core.errors import ShapeError
+from realization.memory.selection.fitted import parts
 from realization.memory.selection.predictors import Features, Predicted, Predictor, delayed, starts
 
 
@@ -64,7 +65,7 @@ def symbol_counts(alphabet: int, *, order: int = 0, prior: float = 0.5) -> Predi
         *batch, T = symbols.shape
         B = math.prod(batch)
         fresh = np.zeros((*batch, contexts, alphabet), np.int64), np.full(batch, contexts - 1)
-        counts, context = fresh if state is None else (np.array(part) for part in state)
+        counts, context = fresh if state is None else map(np.array, parts(state, 2))
         if counts.shape != fresh[0].shape:
             raise ShapeError(f"the state has counts {counts.shape}, but {fresh[0].shape} is needed")
         logp = np.empty((*batch, T, alphabet))
@@ -102,13 +103,14 @@ def from_log_probabilities(log_probabilities: Features, alphabet: int) -> Predic
 
     def predict(tokens: Any, state: Any = None, *, begins: Any = None) -> Predicted:
         symbols, begins = _symbols(tokens, begins, alphabet)
-        inner, last = state or (None, np.full((*symbols.shape[:-1], alphabet), uniform))
+        inner, last = parts(state, 2)
         logp, inner = log_probabilities(symbols, inner, begins=begins)
         if logp.shape != (*symbols.shape, alphabet) or np.isnan(logp).any():
             raise ShapeError(
                 f"log p has shape {logp.shape} and {int(np.isnan(logp).sum())} NaN, but {(*symbols.shape, alphabet)} "
                 "without any is needed"
             )
+        last = np.full((*symbols.shape[:-1], alphabet), uniform) if last is None else last
         past, last = delayed(logp, last, begins)
         return Predicted(symbols, np.where(begins[..., None], uniform, past), (inner, last))
 

@@ -10,6 +10,7 @@ from . import (
     delta_kernels,
     delta_mutants,
     eidetic_kernels,
+    eidetic_mutants,
     kernels,
     mutants,
     read_out_kernels,
@@ -20,8 +21,10 @@ from .records import Kernel, Mutant
 CORRECT: tuple[Kernel, ...] = (
     kernels.CORRECT + read_out_kernels.CORRECT + eidetic_kernels.CORRECT + delta_kernels.CORRECT
 )
-MUTANTS: tuple[Mutant, ...] = mutants.MUTANTS + read_out_mutants.MUTANTS + delta_mutants.MUTANTS
+MUTANTS: tuple[Mutant, ...] = (
+    mutants.MUTANTS + read_out_mutants.MUTANTS + eidetic_mutants.MUTANTS + delta_mutants.MUTANTS
+)
 CORRECT_BACKWARD: tuple[Kernel, ...] = backward_kernels.CORRECT
-MUTANTS_BACKWARD: tuple[Mutant, ...] = backward_mutants.MUTANTS
+MUTANTS_BACKWARD: tuple[Mutant, ...] = backward_mutants.MUTANTS + eidetic_mutants.MUTANTS_BACKWARD
 
 __all__ = ["CORRECT", "CORRECT_BACKWARD", "MUTANTS", "MUTANTS_BACKWARD", "Kernel", "Mutant"]

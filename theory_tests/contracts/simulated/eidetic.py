@@ -138,9 +138,7 @@ def views(plan: Plan, T: int, S: int, chosen, window: int, lag, width, seq_idx):
     near = (age >= (-1 if plan.fault == "one token ahead" else 0)) & (age < reach)
     near = near & (True if plan.fault == "window of the document before" else same)
     memory = named(plan, chosen, S)
-    if plan.fault == "selected keys in the window count twice":
-        memory = memory + (memory > 0) * near
-    elif plan.fault not in TWICE:
+    if plan.fault not in TWICE:
         memory = np.where(near, 0, memory)
     lag, width = window if lag is None else lag, window if width is None else width
     match plan.fault:

@@ -231,6 +231,7 @@ CHOICES = {
     "late-top": {"chunk": 8},
     "leaving-top": {"chunk": 8, "entry": "leaving"},
     "threshold": {"rule": "threshold", "threshold": 1.5, "visibility": "at-once"},
+    "threshold-between": {"rule": "threshold", "threshold": 1 - 2.0**-12, "chunk": 4},
     "late-threshold": {"rule": "threshold", "threshold": 1.0, "chunk": 8, "entry": "leaving"},
     "fifo": {"rule": "threshold", "threshold": 0.75, "eviction": "fifo", "visibility": "at-once", "entry": "leaving"},
     "late-fifo": {"rule": "threshold", "threshold": 1.0, "eviction": "fifo", "chunk": 8},
@@ -268,6 +269,8 @@ def layer_case(seed, T, *, choice="top", capacity=4, window=3, have="", b=2, h=4
         if "untied" in have:
             case[f"fading_{name}_weight"] = parameters(rng, *shape, d) / 4
     case["output_weight"] = parameters(rng, d, h, v) / 4
+    if "biases" in have:
+        case["output_bias"] = parameters(rng, d)
     if "predictor" in have:
         case |= {"features": values(rng, b, T, n), "predictor_weight": parameters(rng, d, n) / 4}
     if "positions" in have:
@@ -353,7 +356,8 @@ def _selects():
     return [*cases, *edges, select_case(60, 40, "ties", "late-top", packed=True),
             select_case(61, 20, "distinct", "top", capacity=0), select_case(62, 20, "ties", "fifo", capacity=64),
             select_case(63, 30, "ties", "top", window=0), select_case(64, 70, "distinct", "reservoir", packed=True),
-            select_case(65, 80, "ties", "chunk-top", packed=True, window=1)]
+            select_case(65, 80, "ties", "chunk-top", packed=True, window=1),
+            select_case(66, 40, "ties", "threshold-between")]
 
 
 def _eidetics():
@@ -372,6 +376,8 @@ def _eidetics():
         eidetic_case(12, 30, choice="late-top", have="", window=1, capacity=16),
         eidetic_case(13, 40, choice="late-fifo", have="fading positions", window=12, fading_width=3, fading_lag=5),
         eidetic_case(14, 20, None, "tiny", choice="top", have="norms fading"),
+        eidetic_case(15, 40, kind="ties", choice="top", window=1), eidetic_case(16, 30, kind="close", choice="top"),
+        eidetic_case(17, 30, choice="threshold"), eidetic_case(18, 30, kind="rising", choice="late-fifo", window=1),
         *(eidetic_case(20 + t, t, choice="late-top", window=2) for t in (0, 1, 2, 7, 8, 9)),
     ]
 
@@ -381,7 +387,7 @@ def _layers():
         layer_case(1, 50, have="predictor positions biases"), layer_case(2, 50, have="predictor untied norms",
                                                                           choice="late-top", statistic="relative"),
         layer_case(3, 61, have="predictor documents", choice="late-top", window=2),
-        layer_case(4, 40, have="predictor positions", choice="leaving-top", slot_positions=False),
+        layer_case(4, 40, have="predictor positions", choice="leaving-top", slot_positions=False, scale=0.6),
         layer_case(5, 30, have="biases", choice="fifo", fading_width=1), layer_case(6, 0), layer_case(7, 1),
     ]
 

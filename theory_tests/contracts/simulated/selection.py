@@ -193,8 +193,9 @@ def _radix_edge(s: np.ndarray, M: int):
     for shift in (24, 16, 8, 0):
         digits = (keys >> np.uint32(shift)) & np.uint32(255)
         counts = np.bincount(digits[inside], minlength=256)
-        digit = next(d for d in range(255, -1, -1) if counts[d:].sum() >= wanted)
-        wanted -= counts[digit + 1 :].sum()
+        as_large = np.cumsum(counts[::-1])[::-1]
+        digit = int(np.flatnonzero(as_large >= wanted)[-1])
+        wanted -= as_large[digit] - counts[digit]
         inside &= digits == digit
         prefix |= digit << shift
     return s[keys == prefix][0]
