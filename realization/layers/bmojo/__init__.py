@@ -5,6 +5,7 @@ and `released_layer` are the public variant with fading memory only, B'MOJO-F.
 """
 
 from realization.layers.bmojo.attend import BMOJO, bmojo
+from realization.layers.bmojo.contributions import Contributions, contributions
 from realization.layers.bmojo.decode import Stream, stream
 from realization.layers.bmojo.definition import Reading, sequential
 from realization.layers.bmojo.layer_op import BMOJO_LAYER, bmojo_layer
@@ -23,6 +24,7 @@ __all__ = [
     "BMOJO_LAYER",
     "SELECT",
     "BMojo",
+    "Contributions",
     "Reading",
     "Rotary",
     "Stream",
@@ -34,6 +36,7 @@ __all__ = [
     "bmojo_layer",
     "bound",
     "chunked",
+    "contributions",
     "full_attention",
     "mixer_only",
     "selected_tokens",
