@@ -10,22 +10,23 @@ order two of them otherwise than the definition where their errors allow it: wha
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from realization.core.errors import ShapeError
-from realization.core.functions import concatenate, plain, where
-from realization.core.ops import Op, operation
+from realization.core.functions import concatenate, plain, sqrt, where
+from realization.core.ops import Op, Swap, operation
 from realization.layers import attention_cases
 from realization.layers.attention import check_values
 from realization.layers.bmojo import attend, layer_cases, released_layer
+from realization.layers.bmojo.eidetic.faults import CONVENTIONS as SELECTED
 from realization.layers.bmojo.released_layer import product, projected
 from realization.layers.maps import linear
 from realization.layers.packing import changes
 from realization.layers.readings import complete
-from realization.layers.readout import Read, readout
+from realization.layers.readout import Read, readout, real_part
 from realization.layers.readout.kernel import kernel
 
 SIGNATURE = (
@@ -163,6 +164,8 @@ def before(features: Any, seq_idx: Any) -> Any:
 
 
 def _check_pairs(x: Any, fading: Any, features: Any, weight: Any, given: Any) -> None:
+    if not np.isfinite(real_part(x)).all():
+        raise ShapeError("x has an entry that is NaN or infinite; its tokens are tested, so finite ones are needed")
     if (features is None) != (weight is None):
         missing = "features" if features is None else "predictor_weight"
         raise ShapeError(f"{missing} is missing; both features and predictor_weight, or neither, are needed")
@@ -203,6 +206,18 @@ def direct(
     return Layered(y + (0.0 if output_bias is None else output_bias), s, read.places)
 
 
+def _negated(a: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    return None if a.get("predictor_weight") is None else {**a, "predictor_weight": -a["predictor_weight"]}
+
+
+def _own_features(a: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Later by one; the last one is not read."""
+    if a.get("features") is None or a.get("seq_idx") is not None:
+        return None
+    f = a["features"]
+    return {**a, "features": concatenate([f[..., 1:, :], f[..., :1, :]], axis=-2)}
+
+
 BMOJO_LAYER = complete(
     Op(
         name="bmojo_layer",
@@ -223,5 +238,24 @@ BMOJO_LAYER = complete(
         reference="Zancato et al. 2024, arXiv 2407.06324",
         # kernels merge a pass for each key set
         claim={"splits": 3},
+        swaps=(
+            *SELECTED,
+            Swap(
+                "norm without its square",
+                "|e| in the place of |e|^2",
+                outputs=lambda out, a: {**out, "surprise": sqrt(out["surprise"])},
+            ),
+            Swap(
+                "mean for the sum",
+                "the mean over the channels in the place of their sum",
+                outputs=lambda out, a: {**out, "surprise": out["surprise"] * (1 / a["x"].shape[-1])},
+            ),
+            Swap("sign of the prediction", "the prediction added to the token", arguments=_negated),
+            Swap(
+                "features of the token itself",
+                "features of the token itself, not of the one before",
+                arguments=_own_features,
+            ),
+        ),
     )
 )
