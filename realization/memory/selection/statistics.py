@@ -101,8 +101,10 @@ def statistic(
 
     "whitened" is 0 where Sigma(t) is singular, within rounding (4 m eps sqrt(n) of a row of its factor): while n < m
     without a prior, and as long as the innovations do not span the space (a coordinate that is always predicted
-    exactly never lets them).  What cannot be compared is not called surprising; a prior leaves no such time.  For independent Gaussian innovations without a
-    prior s (n - m + 1) / (n m) has the law F(m, n - m + 1) (Hotelling); with the true Sigma, s has chi^2(m).
+    exactly never lets them).  What cannot be compared is not called surprising; a prior leaves no such time.
+
+    For independent Gaussian innovations without a prior s (n - m + 1) / (n m) has the law F(m, n - m + 1) (Hotelling);
+    with the true Sigma, s has chi^2(m).
 
     Examples
     --------
