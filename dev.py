@@ -152,7 +152,7 @@ def perform(task: str, rest: list[str]) -> int:
             ["-m", "pytest", "-q", *(f"theory_tests/contracts/{name}" for name in contracts)],
         ],
         "docs": [["-m", "sphinx", "-W", "--keep-going", "-q", "docs", html], ["docs/_external.py", html]],
-        "bench": [[f"benchmarks/{name}.py", *rest] for name in ("scan", "linear", "filtering", "identification")],
+        "bench": [[f"benchmarks/{name}.py", *rest] for name in ("scan", "bmojo", "linear", "filtering", "identification")],
     }[task]
     # verify names files of its caller; every other task is about this folder
     folder = None if task == "verify" else ROOT

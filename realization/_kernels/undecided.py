@@ -147,12 +147,8 @@ def certain(
 ) -> None:  # fmt: skip
     """out (B, T): whether all statistics in [low, high] (B, T) give one answer; M > 0, and wait = window if leaving."""
     B, T = low.shape
-    index, status, sure, may = (
-        np.zeros(T, np.int64),
-        np.zeros(T, np.int64),
-        np.zeros(T, np.int64),
-        np.zeros(T, np.int64),
-    )
+    counts = np.zeros((4, T), np.int64)
+    index, status, sure, may = counts[0], counts[1], counts[2], counts[3]
     lo, hi, longest = np.zeros(T), np.zeros(T), min(chunk, T)
     lows, highs, statuses = np.zeros(longest), np.zeros(longest), np.zeros(longest, np.int64)
     fifo = eviction == FIFO

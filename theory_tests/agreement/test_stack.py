@@ -273,6 +273,12 @@ def test_weights_are_floats(tmp_path):
         ('"kind": "Mamba1"', '"kind": "Mamba3"', "blocks.1.mixer. has kind 'Mamba3'; known are Stack"),
         ('"groups": 2', '"groups": 3', "blocks.2.mixer: 28 channels are convolved"),
         ('{"kind": "Stack"', '["kind", "Stack"', "is not JSON"),
+        ('{"kind": "Stack"', '{"kind": ["Stack"]', r"the stack has kind \['Stack'\]"),
+        ('"window": 5', '"window": "5"', "blocks.0.mixer: window='5' given"),
+        ('"groups": 2', '"groups": "2"', "blocks.2.mixer: "),
+        ('"norm_eps": 1e-05}', '"norm_eps": -1}', "stack: norm_eps=-1 given"),
+        ('"mixer": {"kind": "Mamba1"}', '"mixer": 3', "blocks.1: mixer is 3"),
+        ('"mlp": {"kind": "GatedMLP"}', '"mlp": {"kind": "Rotary"}', "blocks.0.mlp: Rotary needs frequencies"),
     ],
 )
 def test_a_tree_that_is_wrong(tmp_path, old, new, said):

@@ -26,7 +26,7 @@ from realization.layers.bmojo.released_layer import product, projected
 from realization.layers.maps import linear
 from realization.layers.packing import changes
 from realization.layers.readings import complete
-from realization.layers.readout import Read, readout
+from realization.layers.readout import Read, readout, real_part
 from realization.layers.readout.kernel import kernel
 
 SIGNATURE = (
@@ -164,6 +164,8 @@ def before(features: Any, seq_idx: Any) -> Any:
 
 
 def _check_pairs(x: Any, fading: Any, features: Any, weight: Any, given: Any) -> None:
+    if not np.isfinite(real_part(x)).all():
+        raise ShapeError("x has an entry that is NaN or infinite; its tokens are tested, so finite ones are needed")
     if (features is None) != (weight is None):
         missing = "features" if features is None else "predictor_weight"
         raise ShapeError(f"{missing} is missing; both features and predictor_weight, or neither, are needed")
