@@ -269,7 +269,7 @@ def row(plan: Plan, s: np.ndarray, start: np.ndarray, choice: Choice, first: int
         low = start[t]
         end = end_of_memory(plan, choice, t, start[t], T)
         if (low, end) not in memories:
-            tokens = [j for step, j in passed if low <= step < end]
+            tokens = [j for step, j in passed if low <= step < end and start[j] == low]
             memories[low, end] = np.sort(np.array(admit(plan, s, choice, tokens, position), int))[::-1]
         seen = memories[low, end]
         reach = t - choice.window + {"hidden one token too far": -1, "oldest of the window not hidden": 1}.get(
