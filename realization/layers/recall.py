@@ -16,11 +16,13 @@ from collections.abc import Callable
 import numpy as np
 
 from realization.core.errors import ShapeError
+from realization.layers.bmojo.model import BMojo
+from realization.layers.fading import Diagonal
 from realization.layers.predictors import associative
 from realization.layers.readout import Source, readout
 from realization.layers.recurrence import recurrence
 from realization.memory.recall import Model
-from realization.memory.selection import Selection, select, statistic
+from realization.memory.selection import InnovationTest, Selection, select, statistic
 
 BETA = 12.0  # of the softmax: weights e^12 to 1 between the right key and a perpendicular one
 Surprise = Callable[[np.ndarray, np.ndarray], np.ndarray]  # keys (T, d), values (T, e) -> s (T,)
@@ -306,6 +308,43 @@ def models(window: int, capacity: int) -> dict[str, Model]:
         "recent": with_memory(constant, recent),
         "no predictor": with_memory(constant, kept),
     }
+
+
+def induction_layer(
+    width: int, *, window: int, test: InnovationTest | None = None, half_lives: tuple[float, float] = (8.0, 512.0),
+    beta: float = BETA,
+) -> BMojo:  # fmt: skip
+    """Return a layer of B'MOJO that looks for what followed the present context, with weights made by hand.
+
+    A token (k(t), k(t+1), v(t)) of `memory.planted.as_tokens` asks with k(t+1), is found by k(t) and tells v(t); its
+    fading memory averages tokens exponentially, each channel at a rate of its own.
+
+    Parameters
+    ----------
+    width : int
+        d of the tokens (T, 3 d).
+    window : int
+        w, the lag and the number of fading tokens as well.
+    test : InnovationTest, optional
+        Which tokens are kept.
+    half_lives : pair of float
+        Shortest and longest of the fading memory.
+    beta : float
+        Inverse temperature.
+
+    Returns
+    -------
+    BMojo
+        One head; the answer stands in the last d columns.
+    """
+    E, three = np.eye(3 * width), np.geomspace(*half_lives, 3 * width)
+    present, after, told = (E[i * width : (i + 1) * width][None] for i in range(3))
+    decay = 0.5 ** (1 / np.random.default_rng(0).permutation(three))
+    mixer = Diagonal(log_decay=np.log(decay), input_weight=np.diag(1 - decay), output_weight=E)
+    return BMojo(
+        query_weight=after, key_weight=present, value_weight=told, output_weight=told.transpose(2, 0, 1),
+        window=window, mixer=mixer, test=test, scale=beta,
+    )  # fmt: skip
 
 
 def _states_read(

@@ -147,13 +147,67 @@ def asked(fact: Planted, *, order: int = 6, width: int = 128, rng: Any = None) -
     >>> task.key.shape, task.query.shape, np.allclose(task.key[task.place], task.query)
     ((600, 128), (12, 128), True)
     """
-    rng, T, n = np.random.default_rng(rng), len(fact.text), len(fact.secret)
-    signs = rng.choice([-1.0, 1.0], (order + 1, 256, width))
-    whole = np.concatenate([np.zeros(order, np.uint8), fact.text, fact.secret])
-    key = np.prod([signs[i][whole[order - i : len(whole) - i]] for i in range(1, order + 1)], axis=0) / width**0.5
-    value, F = signs[0][fact.text] / width**0.5, signs[0] / width**0.5
+    T, n = len(fact.text), len(fact.secret)
+    before, F = contexts(np.concatenate([fact.text, fact.secret]), order=order, width=width, rng=rng)
     place = fact.place + np.arange(n)
-    return Recall(key[:T], value, key[T:], np.full(n, T), F, fact.secret.astype(int), place)
+    return Recall(before[:T], F[fact.text], before[T : T + n], np.full(n, T), F, fact.secret.astype(int), place)
+
+
+def contexts(text: np.ndarray, *, order: int = 6, width: int = 128, rng: Any = None) -> tuple[np.ndarray, np.ndarray]:
+    """k(t) of the contexts before each byte and after the last, and F / sqrt(d) of all bytes.
+
+    Parameters
+    ----------
+    text : ndarray of uint8
+        (T,).
+    order, width : int
+        m and d.
+    rng : seed or numpy.random.Generator
+        Of the signs.
+
+    Returns
+    -------
+    keys : ndarray
+        (T + 1, d), of norm 1; before the text stand zero bytes.
+    bytes : ndarray
+        (256, d), likewise.
+
+    Examples
+    --------
+    >>> keys, _ = contexts(np.frombuffer(b"to be to be", np.uint8), order=3, rng=0)
+    >>> bool((keys[5] == keys[11]).all()), bool((keys[4] == keys[5]).any())
+    (True, True)
+    """
+    signs = np.random.default_rng(rng).choice([-1.0, 1.0], (order + 1, 256, width))
+    padded = np.concatenate([np.zeros(order, np.uint8), text])
+    past = [signs[i][padded[order - i : len(padded) - i + 1]] for i in range(1, order + 1)]
+    return np.prod(past, axis=0) / width**0.5, signs[0] / width**0.5
+
+
+def as_tokens(text: np.ndarray, *, order: int = 6, width: int = 128, rng: Any = None) -> np.ndarray:
+    """Tokens from which a layer can read what to look for: (k(t), k(t+1), v(t)), a byte between its two contexts.
+
+    Parameters
+    ----------
+    text : ndarray of uint8
+        (T,).
+    order, width : int
+        m and d.
+    rng : seed or numpy.random.Generator
+        Of the signs.
+
+    Returns
+    -------
+    ndarray
+        (T, 3 d).
+
+    Examples
+    --------
+    >>> as_tokens(np.frombuffer(b"abc", np.uint8), width=8, rng=0).shape
+    (3, 24)
+    """
+    before, F = contexts(text, order=order, width=width, rng=rng)
+    return np.concatenate([before[:-1], before[1:], F[text]], axis=1)
 
 
 def log_loss(text: np.ndarray, *, order: int = 0) -> np.ndarray:

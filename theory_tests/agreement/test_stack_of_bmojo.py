@@ -95,6 +95,49 @@ def test_prefill_then_decode_is_one_pass(cut):
         assert np.array_equal(np.concatenate([p[i] for p in places], 1), a.places)
 
 
+def packed_stack():
+    """The full stack, with a fading memory by itself between its layers."""
+    stack = full()
+    alone = Block(np.ones(D), Mamba2.random(D, 3, rng=7))
+    return dataclasses.replace(stack, blocks=(stack.blocks[0], alone, *stack.blocks[1:]))
+
+
+@pytest.mark.parametrize("mode", [None, *MODES])
+def test_documents_do_not_see_each_other(mode):
+    """Three documents in one sequence are three sequences: every memory begins afresh, chunks and positions too."""
+    stack, tokens, cuts, run = packed_stack(), text()[0], (23, 24), MODES.get(mode)
+    seq_idx = np.repeat([4, 1, 4], np.diff([0, *cuts, T]))
+    read = forward(stack, tokens, mode=run, seq_idx=seq_idx)
+    stream, packed = forward(stack, tokens, seq_idx=seq_idx), read.logits
+    assert not any(t.differ.any() or t.near.any() for t in near_ties(stack, stream, read, seq_idx=seq_idx) if t)
+    alone = np.concatenate([forward(stack, part, mode=run).logits for part in np.split(tokens, cuts)])
+    assert abs(packed - alone).max() < 1e-10 * abs(alone).max()
+    # control: without the boundaries they do
+    assert abs(forward(stack, tokens, mode=run).logits - alone).max() > 1e-3
+
+
+@pytest.mark.parametrize("cut", [0, 1, 23, 24, 50])
+def test_a_stream_of_documents_may_be_cut_anywhere(cut):
+    stack, tokens = packed_stack(), text()
+    seq_idx = np.repeat([[0, 1, 2], [5, 5, 6]], np.diff([0, 23, 24, T]), axis=1)
+    whole = forward(stack, tokens, seq_idx=seq_idx)
+    first = forward(stack, tokens[:, :cut], seq_idx=seq_idx[:, :cut])
+    second = forward(stack, tokens[:, cut:], first.state, seq_idx=seq_idx[:, cut:])
+    assert abs(np.concatenate([first.logits, second.logits], 1) - whole.logits).max() < 1e-10 * abs(whole.logits).max()
+
+
+def test_documents_that_are_none():
+    stack, tokens = packed_stack(), text()
+    for wrong, said in ((np.zeros(T, int), r"shape \(70,\)"), (np.zeros((2, T)), "dtype float64")):
+        with pytest.raises(ShapeError, match=said):
+            forward(stack, tokens, seq_idx=wrong)
+    alone = dataclasses.replace(stack, blocks=stack.blocks[1:2])
+    for one in (stack, alone):
+        state = forward(one, tokens[:, :5]).state
+        with pytest.raises(ShapeError, match="for all or for none"):
+            forward(one, tokens[:, 5:], state, seq_idx=np.zeros((2, T - 5), int))
+
+
 def constant():
     """Two layers without positions whose statistic is the square of a token, on a text of one byte.
 

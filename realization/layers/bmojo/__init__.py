@@ -5,10 +5,12 @@ and `released_layer` are the public variant with fading memory only, B'MOJO-F.
 """
 
 from realization.layers.bmojo.attend import BMOJO, bmojo
+from realization.layers.bmojo.contributions import Contributions, contributions
 from realization.layers.bmojo.decode import Stream, stream
+from realization.layers.bmojo.definition import Reading, sequential
 from realization.layers.bmojo.layer_op import BMOJO_LAYER, bmojo_layer
 from realization.layers.bmojo.model import BMojo, full_attention, mixer_only, window_only, without_memory
-from realization.layers.bmojo.modes import Reading, bound, chunked, sequential, two_pass
+from realization.layers.bmojo.modes import bound, chunked, two_pass
 from realization.layers.bmojo.positions import Rotary
 from realization.layers.bmojo.realized import as_realization
 from realization.layers.bmojo.released import BMOJO_F, bmojo_f, bmojo_f_two_pass
@@ -22,6 +24,7 @@ __all__ = [
     "BMOJO_LAYER",
     "SELECT",
     "BMojo",
+    "Contributions",
     "Reading",
     "Rotary",
     "Stream",
@@ -33,6 +36,7 @@ __all__ = [
     "bmojo_layer",
     "bound",
     "chunked",
+    "contributions",
     "full_attention",
     "mixer_only",
     "selected_tokens",

@@ -7,6 +7,7 @@ that two modes round differently; where that turns the order of two statistics, 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -41,7 +42,7 @@ class Ties(Sealed):
         return self.differ & ~self.near
 
 
-def near_ties(stack: Stack, one: Forward, other: Forward) -> tuple[Ties | None, ...]:
+def near_ties(stack: Stack, one: Forward, other: Forward, *, seq_idx: Any = None) -> tuple[Ties | None, ...]:
     """differ(t) implies near(t): places(t) differ only where statistics within |s' - s| leave a choice.
 
     Parameters
@@ -50,6 +51,8 @@ def near_ties(stack: Stack, one: Forward, other: Forward) -> tuple[Ties | None, 
         The stack.
     one, other : Forward
         What it made of the same tokens in two ways, such as two modes.
+    seq_idx : array_like of int, optional
+        Document of each token (*b, T), if there are several.
 
     Returns
     -------
@@ -78,6 +81,6 @@ def near_ties(stack: Stack, one: Forward, other: Forward) -> tuple[Ties | None, 
             found.append(None)
             continue
         error = abs(b.surprise - a.surprise)
-        near = ~certain(a.surprise, error, test.selection)
+        near = ~certain(a.surprise, error, test.selection, seq_idx=seq_idx)
         found.append(Ties(error, near, (a.places != b.places).any(-1)))
     return tuple(found)
