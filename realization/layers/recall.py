@@ -359,7 +359,7 @@ def text_models(fact: Planted, *, window: int, capacity: int, rng: Any = None) -
     window, capacity : int
         w and M.
     rng : seed or numpy.random.Generator
-        Of the signs under which the delta rule knows contexts of two bytes.
+        Of the signs under which the delta rule knows contexts of two bytes, and of the reservoir.
 
     Returns
     -------
@@ -372,8 +372,9 @@ def text_models(fact: Planted, *, window: int, capacity: int, rng: Any = None) -
     >>> list(text_models(planted(600, 400, rng=0), window=8, capacity=8, rng=0))[:3]
     ['full attention', 'window', 'next-token surprise']
     """
-    kept, drawn, recent = (make(capacity, window) for make in (innovation_memory, random_memory, recent_memory))
-    pairs = asked(fact, order=2, rng=rng)
+    rng = np.random.default_rng(rng)
+    pairs, reservoir = asked(fact, order=2, rng=rng), int(rng.integers(2**31))
+    kept, drawn = innovation_memory(capacity, window), random_memory(capacity, window, seed=reservoir)
     loss, residual = log_loss(fact.text), innovation()(pairs.key, pairs.value)
     return {
         "full attention": attention(beta=2 * BETA),
@@ -381,7 +382,7 @@ def text_models(fact: Planted, *, window: int, capacity: int, rng: Any = None) -
         "next-token surprise": with_memory(lambda k, v: loss, kept, beta=2 * BETA),
         "delta residual": with_memory(lambda k, v: residual, kept, beta=2 * BETA),
         "random": with_memory(constant, drawn, beta=2 * BETA),
-        "recent": with_memory(constant, recent, beta=2 * BETA),
+        "recent": with_memory(constant, recent_memory(capacity, window), beta=2 * BETA),
     }
 
 
