@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from realization._kernels.jit import small
+from realization._kernels.jit import jit, small
 
 MASK = np.uint64(0xFFFFFFFF)
 HALF = np.uint64(32)
@@ -53,7 +53,7 @@ def step(high: Any, low: Any, more_high: Any, more_low: Any) -> tuple[Any, Any]:
     return top + more_high + carry, bottom
 
 
-@small
+@jit
 def uniform(seed: Any, position: Any) -> float:
     """default_rng([seed, position]).random() for 0 <= seed < 2^32 and position >= 0."""
     constant, factor = np.uint64(0x43B0D7E5), np.uint64(0x931E8875)

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from realization._kernels.draws import uniform
 from realization._kernels.jit import jit, small
 
@@ -53,8 +55,21 @@ def smallest(statistic: Any, n: int, oldest: bool) -> int:
 
 
 @small
+def least(statistic: Any, n: int) -> float:
+    """The smallest statistic of a memory, infinite if it is empty."""
+    return statistic[smallest(statistic, n, True)] if n > 0 else np.inf
+
+
+@small
+def copied(out: Any, index: Any) -> None:
+    """out = index."""
+    for i in range(out.shape[0]):
+        out[i] = index[i]
+
+
+@jit
 def admit(
-    index: Any, statistic: Any, n: int, j: int, s: float, eviction: int, drawn: float, admissions: int
+    index: Any, statistic: Any, n: int, j: int, s: float, eviction: int, admissions: int, seed: int, position: int
 ) -> int:  # fmt: skip
     """Put (j, s) into a memory with n tokens, the `admissions`-th that was admitted; its new number of tokens."""
     M = index.shape[0]
@@ -66,8 +81,8 @@ def admit(
         out = smallest(statistic, M, True)
         if s < statistic[out]:
             out = M
-    elif eviction == RESERVOIR:
-        out = int(drawn * admissions)  # among the first n a place of the memory, with probability M / n
+    elif eviction == RESERVOIR:  # among as many places as were admitted one of the memory, with probability M / that
+        out = int(uniform(seed, position) * admissions)
     if 0 <= out < M:
         push(index, statistic, out, j, s)
     return n
@@ -106,46 +121,41 @@ def select(
 ) -> None:  # fmt: skip
     """Advance the states by a block, and write what each query sees and whether a step admitted a token."""
     B, T = surprise.shape
-    M = index.shape[1]
     for b in range(B):
         n, k = filled(index[b]), filled(best[b])
+        floor = least(statistic[b], n)
         for t in range(T):
             now, s = time[b], surprise[b, t]
             if begins[b, t]:
                 n = k = 0
                 clear(index[b], statistic[b])
                 clear(best[b], score[b])
+                copied(shown[b], index[b])
                 start[b], admissions[b] = now, 0
-                for i in range(M):
-                    shown[b, i] = -1
             j = now
             if leaving and window > 0:  # a ring of the statistics of the last `window` tokens
                 j, slot = now - window, now % window
                 s, waiting[b, slot] = waiting[b, slot], s
-            took = False
+            took, ends = False, (now + 1 - start[b]) % chunk == 0
             if j >= start[b]:
                 if rule == TOP_OF_CHUNK:
                     k = propose(best[b], score[b], k, j, s)
-                elif rule == THRESHOLD:
-                    took = s > threshold
                 else:
-                    took = n < M or (M > 0 and s > statistic[b, smallest(statistic[b], M, True)])
+                    took = s > threshold if rule == THRESHOLD else (n < index.shape[1] or s > floor)
             if took:
                 admissions[b] += 1
-                drawn = uniform(seed, j - start[b]) if eviction == RESERVOIR else 0.0
-                n = admit(index[b], statistic[b], n, j, s, eviction, drawn, admissions[b])
-            ends = (now + 1 - start[b]) % chunk == 0
+                n = admit(index[b], statistic[b], n, j, s, eviction, admissions[b], seed, j - start[b])
+                floor = least(statistic[b], n) if rule == RUNNING_TOP else 0.0
             if ends and rule == TOP_OF_CHUNK:
                 took = k > 0
                 for i in range(k - 1, -1, -1):
                     admissions[b] += 1
-                    drawn = uniform(seed, best[b, i] - start[b]) if eviction == RESERVOIR else 0.0
-                    n = admit(index[b], statistic[b], n, best[b, i], score[b, i], eviction, drawn, admissions[b])
+                    j, s = best[b, i], score[b, i]
+                    n = admit(index[b], statistic[b], n, j, s, eviction, admissions[b], seed, j - start[b])
                 k = 0
                 clear(best[b], score[b])
             admitted[b, t] = took
             read(places[b, t], index[b] if at_once else shown[b], now - window + 1)
             if ends:
-                for i in range(M):
-                    shown[b, i] = index[b, i]
+                copied(shown[b], index[b])
             time[b] = now + 1

@@ -27,7 +27,7 @@ NO, PERHAPS, YES = 0, 1, 2
 NEVER = np.iinfo(np.int64).max
 
 
-@small
+@jit
 def among_top(low: Any, high: Any, n: int, lo: float, hi: float, M: int) -> int:
     """Whether s in [lo, hi] is larger than the M-th largest of n others."""
     sure = may = 0
@@ -37,7 +37,7 @@ def among_top(low: Any, high: Any, n: int, lo: float, hi: float, M: int) -> int:
     return NO if sure >= M else (YES if may < M else PERHAPS)
 
 
-@small
+@jit
 def chosen(low: Any, high: Any, k: int, n: int, count: int) -> int:
     """Whether k is among the `count` largest of n, of equals the oldest first."""
     sure = may = 0
@@ -56,7 +56,7 @@ def before(fifo: bool, newer: bool, lo: float, hi: float, low: float, high: floa
     return lo > high or (newer and lo >= high), hi > low or (newer and hi >= low)
 
 
-@small
+@jit
 def enter(
     n: int, index: Any, low: Any, high: Any, status: Any, sure: Any, may: Any, j: int, lo: float, hi: float,
     admitted: int, fifo: bool,
@@ -75,7 +75,7 @@ def enter(
     return n + 1
 
 
-@small
+@jit
 def against(
     k: int, lows: Any, highs: Any, statuses: Any, m: int, low: float, high: float, total: int, fifo: bool
 ) -> tuple[int, int]:
@@ -94,7 +94,7 @@ def against(
     return max(surely_yes, left - open_), min(could_be, left)
 
 
-@small
+@jit
 def enter_chunk(
     n: int, index: Any, low: Any, high: Any, status: Any, sure: Any, may: Any, start: int, lows: Any, highs: Any,
     statuses: Any, m: int, count: int, fifo: bool,
@@ -119,7 +119,7 @@ def enter_chunk(
     return n
 
 
-@small
+@jit
 def drop(n: int, index: Any, low: Any, high: Any, status: Any, sure: Any, may: Any, M: int) -> int:
     """Leave out what is out for ever; the new number of tokens."""
     kept = 0
@@ -147,12 +147,8 @@ def certain(
 ) -> None:  # fmt: skip
     """out (B, T): whether all statistics in [low, high] (B, T) give one answer; M > 0, and wait = window if leaving."""
     B, T = low.shape
-    index, status, sure, may = (
-        np.zeros(T, np.int64),
-        np.zeros(T, np.int64),
-        np.zeros(T, np.int64),
-        np.zeros(T, np.int64),
-    )
+    counts = np.zeros((4, T), np.int64)
+    index, status, sure, may = counts[0], counts[1], counts[2], counts[3]
     lo, hi, longest = np.zeros(T), np.zeros(T), min(chunk, T)
     lows, highs, statuses = np.zeros(longest), np.zeros(longest), np.zeros(longest, np.int64)
     fifo = eviction == FIFO

@@ -5,10 +5,13 @@ from realization.layers.bmojo import (
     BMOJO,
     BMOJO_F,
     BMOJO_F_LAYER,
+    BMOJO_LAYER,
     SELECT,
+    BMojo,
     bmojo_f,
     bmojo_f_layer,
     bmojo_f_two_pass,
+    bmojo_layer,
     selected_tokens,
 )
 from realization.layers.conv import CAUSAL_CONV1D, causal_conv1d
@@ -19,7 +22,7 @@ from realization.layers.mixers import MIXERS, mamba2_mixer, mamba_mixer
 
 _RECORDS = (
     SELECTIVE_SCAN, SSD, GATED_DELTA_RULE, CAUSAL_CONV1D, SLIDING_WINDOW_ATTENTION, BMOJO_F, BMOJO_F_LAYER, SELECT,
-    BMOJO,
+    BMOJO, BMOJO_LAYER,
 )  # fmt: skip
 OPS = {op.name: op for op in _RECORDS}
 KNOWN = OPS | MIXERS  # what a name may stand for: the operations, and what is composed of them
@@ -28,6 +31,7 @@ __all__ = [
     "BMOJO",
     "BMOJO_F",
     "BMOJO_F_LAYER",
+    "BMOJO_LAYER",
     "CAUSAL_CONV1D",
     "GATED_DELTA_RULE",
     "KNOWN",
@@ -37,9 +41,11 @@ __all__ = [
     "SELECTIVE_SCAN",
     "SLIDING_WINDOW_ATTENTION",
     "SSD",
+    "BMojo",
     "bmojo_f",
     "bmojo_f_layer",
     "bmojo_f_two_pass",
+    "bmojo_layer",
     "causal_conv1d",
     "gated_delta_rule",
     "gated_delta_rule_chunked",

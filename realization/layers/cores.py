@@ -9,6 +9,7 @@ and `route`, the core by a fast float64 route.
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -112,6 +113,17 @@ def fastest(core: Callable[..., Any], arguments: Mapping[str, Any]) -> Callable[
         hasattr(type(x), "__elementary__") for x in given
     )
     return route(core) if plain else core
+
+
+def alone(core: Callable[..., Any], answer: Callable[..., Any]) -> Callable[..., Any]:
+    """Let an answer stand in for one core, by whichever route, beside others that answer for themselves."""
+
+    routes = (inspect.unwrap(core), route(core))
+
+    def stand_in(called: Callable[..., Any], **arguments: Any) -> Any:
+        return answer(called, **arguments) if called in routes else called(**arguments)
+
+    return stand_in
 
 
 def _beside(core: Callable[..., Any]) -> Any:

@@ -72,7 +72,7 @@ def lengths(chunk: int) -> tuple[int, ...]:
 
 def usable(op: Op, accepts: Iterable[str], requires: Iterable[str] = ()) -> list[Mapping[str, Any]]:
     """The options of an op that a kernel can be given: what it does not take is left out, once each."""
-    accepts = frozenset(accepts)
+    accepts, required = frozenset(accepts), op.required
     seen: dict[Any, Mapping[str, Any]] = {}
     for i, option in enumerate(op.options):
         if ("complex" in option["with"] and "complex" not in accepts) or _packs(option) - accepts:
@@ -80,9 +80,9 @@ def usable(op: Op, accepts: Iterable[str], requires: Iterable[str] = ()) -> list
         have = tuple(x for x in option["with"] if STANDS_FOR.get(x, x) in accepts)
         if _cotangents(option["with"]) and not _cotangents(have):
             continue  # there is nothing to pull back
-        have += tuple(x for x in requires if x not in {STANDS_FOR.get(h, h) for h in have} and x not in op.required)
-        width = option.get("width") if "window" in op.required | {*have} else None
-        chosen = [(k, x) for k, x in option.get("set", {}).items() if k in op.required | {*have}]
+        have += tuple(x for x in requires if x not in {STANDS_FOR.get(h, h) for h in have} and x not in required)
+        width = option.get("width") if "window" in required | {*have} else None
+        chosen = [(k, x) for k, x in option.get("set", {}).items() if k in required | {*have}]
         key = (repr(option["size"]), width, repr(chosen), frozenset(have))
         seen.setdefault(key, {**option, "with": have, "index": i})
     return list(seen.values())

@@ -249,7 +249,8 @@ def _case(report: Report, r: Result) -> dict[str, Any]:
         "again": reproduce(report, r),
         "outputs": [
             {"name": f.output, "status": f.status, "layer": f.layer, "ratio": _number(f.ratio),
-             "place": list(f.place), "reason": f.reason, "rules": dict(r.rules.get(f.output, {}))}
+             "place": list(f.place), "reason": f.reason, "undecided": list(f.undecided),
+             "rules": dict(r.rules.get(f.output, {}))}
             for f in r.findings
         ],
     }  # fmt: skip

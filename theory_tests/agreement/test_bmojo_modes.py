@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realization.core.errors import ShapeError, StructureError
+from realization.layers import BMOJO_LAYER
 from realization.layers.bmojo import (
     BMojo,
     Reading,
@@ -45,10 +46,10 @@ MIXERS = {
     "mamba1": Mamba1.random(D, 2, memory=8.0, rng=2),
     "mamba2": Mamba2.random(D, 2, memory=8.0, rng=3),
 }
-SLOW = Diagonal.random(D, 2, rng=4)
+SLOW, GUESS = Diagonal.random(D, 2, rng=4), np.random.default_rng(5).standard_normal((D, 2))
 PREDICTORS = {
     "state": state_predictor(SLOW, Fitted()),
-    "given": state_predictor(SLOW, Given(np.random.default_rng(5).standard_normal((D, 2)))),
+    "given": state_predictor(SLOW, Given(GUESS)),
     "output": output_predictor(SLOW, fitted_autoregression(1)),
     "associative": associative(beta=0.5),
 }
@@ -145,6 +146,45 @@ def test_four_modes_keep_the_same_tokens(seed, T, kind, packed, cuts, **structur
     found = modes(one, x, [min(c, T) for c in cuts], seq_idx)
     agree(found, bound(one, x, seq_idx=seq_idx).error)
     assert found["sequential"].places.shape == (T, one.capacity)
+
+
+def by_the_op(one, x, seq_idx, route):
+    """The op `bmojo_layer`, given normed tokens, fading tokens and features."""
+    begins = np.diff(seq_idx, prepend=seq_idx[:1]) != 0
+    norm = one.norm_weight
+    u = x if norm is None else x / np.sqrt((x * x).mean(-1, keepdims=True) + one.norm_eps) * norm
+    named = [name for name in BMOJO_LAYER.axes.arguments if getattr(one, name, None) is not None]
+    given = {name: getattr(one, name) for name in (*named, "slot_positions", "window")}
+    names = ("capacity", "rule", "threshold", "count", "eviction", "visibility", "chunk", "entry", "seed")
+    given |= {name: getattr(one.test.selection, name) for name in names}
+    if one.rotary is not None:
+        time = np.arange(len(x))
+        angle = (time - np.maximum.accumulate(np.where(begins, time, 0)))[:, None] * one.rotary.frequencies
+        given |= {"cos": np.cos(angle), "sin": np.sin(angle)}
+    fading, features = one.mixer(u, begins=begins).tokens, SLOW(u, begins=begins).features
+    given |= {"fading": fading, "features": features, "predictor_weight": GUESS, "x": u, "seq_idx": seq_idx}
+    batched = {name: a[None] if name in ("x", "fading", "features", "seq_idx") else a for name, a in given.items()}
+    return [a[0] for a in route(**batched)]
+
+
+@half
+@given(
+    seed=st.integers(0, 2**32), T=st.integers(1, 24), window=st.sampled_from([0, 1, 3]), tied=st.booleans(),
+    choice=st.sampled_from(list(CHOICES)), mixer=st.sampled_from(["diagonal", "mamba1"]),
+)  # fmt: skip
+def test_the_layer_is_the_op(seed, T, **structure):
+    """With a given predictor: the textbook loop of the op keeps the same tokens of random ones, and has the values.
+
+    The statistics differ by roundings, which decide between no two random tokens; those of the norm and of the
+    tables of positions come to the bound.
+    """
+    one, rng = layer(seed, predictor="given", **structure), np.random.default_rng(seed)
+    x, seq_idx = rng.standard_normal((T, D)), np.cumsum(rng.random(T) < 0.1)
+    read, error = sequential(one, x, seq_idx=seq_idx), bound(one, x, seq_idx=seq_idx).error
+    y, surprise, places = by_the_op(one, x, seq_idx, BMOJO_LAYER.direct)
+    np.testing.assert_allclose(read.surprise, surprise, rtol=1e-13, atol=1e-15)
+    assert np.array_equal(read.places, places)
+    assert (np.abs(read.y - y) <= 2 * error + 1e-12 * np.abs(y).max()).all()
 
 
 @pytest.mark.parametrize("name", ["query_weight", "key_weight", "value_weight", "output_weight", "value_bias"])
@@ -286,12 +326,27 @@ def test_settings_of_one_layer():
     assert np.allclose(ys[1][:3], ys[2][:3], rtol=0, atol=1e-14)
 
 
+@pytest.mark.parametrize("interleaved", [False, True])
+def test_a_table_of_positions_is_as_good_as_frequencies(interleaved):
+    """The same bits as far as the table goes, in every mode; pairs of other columns are another layer."""
+    x = tokens("random", 12, np.random.default_rng(1))
+    one = layer(0, rotary=Rotary.of_width(4, interleaved=interleaved))
+    cos, sin = one.rotary.at(np.arange(12))
+    other = dataclasses.replace(one, rotary=Rotary(cos=cos, sin=sin, interleaved=interleaved))
+    turned = dataclasses.replace(one, rotary=Rotary(cos=cos, sin=sin, interleaved=not interleaved))
+    for first, second, third in zip(*(modes(it, x, [5]).values() for it in (one, other, turned)), strict=True):
+        assert np.array_equal(first.y, second.y)
+        assert np.abs(first.y - third.y).max() > 1e-3
+
+
 REFUSED = {
     "window=-1": ({"window": -1, "predictor": None}, "a whole number of tokens, 0 or more"),
     "window=1.5": ({"window": 1.5, "predictor": None}, "a whole number of tokens, 0 or more"),
     "fading_lag": ({"fading_lag": -2}, "fading_lag=-2 given"),
     "fading_width": ({"fading_width": True}, "fading_width=True given"),
     "scale": ({"scale": np.inf}, "scale=inf given"),
+    "slot_positions": ({"slot_positions": 1}, "slot_positions=1 given; True or False"),
+    "groups": ({f"{name}_weight": np.ones((3, 4, D)) for name in ("key", "value")}, "3 groups, query_weight 4 heads"),
     "mixer": ({"mixer": "rnn"}, "mixer is 'rnn'; a fading mixer"),
     "mixer width": ({"mixer": Identity(5)}, "takes tokens of width 5"),
     "test": ({"test": 3}, "test is 3; an InnovationTest"),

@@ -22,7 +22,7 @@ def test_a_row_without_its_peer_says_so():
 
 def test_what_they_import_exists():
     """Renaming something in the library breaks this and not the next run of an hour's table."""
-    done = run("import linear, filtering, identification")
+    done = run("import bmojo, linear, filtering, identification")
     assert done.returncode == 0, done.stderr
 
 
@@ -42,7 +42,7 @@ def test_known_orders_are_those_of_exact_arithmetic():
     assert run(code).stdout.split() == ["5", "4"]
 
 
-@pytest.mark.parametrize("name", ["scan", "linear", "filtering", "identification"])
+@pytest.mark.parametrize("name", ["scan", "bmojo", "linear", "filtering", "identification"])
 def test_the_page_has_a_place_for_every_table(name):
     page = "compare.PAGE.read_text('utf-8')"
     written = run(f"import compare; print(compare.replaced({page}, {name!r}, 'a table of {name}'))").stdout

@@ -9,8 +9,9 @@ import pytest
 from realization.canonical import FORMS
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-# kernels as users write them, judged by agreement/test_real_subjects.py, and a session of judging, as in test_judge.py
-ELSEWHERE = {"torch_scan", "jax_scan", "verify_from_python"}
+# kernels as users write them, judged by agreement/test_real_{subjects,bmojo}.py, and a session of judging, as in
+# test_judge.py
+ELSEWHERE = {"torch_bmojo", "torch_scan", "jax_scan", "verify_from_python"}
 # for each example a line of it, and what it must not be changed into
 SABOTAGE = {
     "adding_a_form": ("np.linalg.matrix_power(system.A, k)", "np.linalg.matrix_power(system.A.T, k)"),

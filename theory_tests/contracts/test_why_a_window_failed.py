@@ -304,19 +304,21 @@ def test_faults_of_kernels_written_elsewhere(name):
     assert found == INDEPENDENT[name], (str(why.convention), str(why.fault))
 
 
-def explained(mutant):
-    """Why the first case fails that the mutant fails."""
+def explained(mutant, regime="generic", **having):
+    """Why the first case fails that the mutant fails, of those that have these arguments."""
     op = OPS[mutant.op]
     claim = Claim(**{**mutant.claim, "chunk": mutant.claim["chunk"] or CHUNK})
-    wrong = subject.Subject(
-        mutant.name, op, lambda **kw: [np.asarray(x, np.float32) for x in mutant.function(**kw)],
-        mutant.accepts, frozenset(), frozenset(), "numpy", claim,
-    )  # fmt: skip
+
+    def function(**given):
+        return [x if x.dtype.kind == "i" else np.asarray(x, np.float32) for x in mutant.function(**given)]
+
+    wrong = subject.Subject(mutant.name, op, function, mutant.accepts, frozenset(), frozenset(), "numpy", claim)
     for option in cases.usable(op, wrong.accepts):
-        case = cases.draw(op, f"generic.T{T}.o{option['index']}.s0", claim, wrong.accepts)
-        result = run.run_case(wrong, claim, case, rules=False)
-        if result.status == FAIL:
-            return explain(op, result, claim)
+        case = cases.draw(op, f"{regime}.T{T}.o{option['index']}.s0", claim, wrong.accepts)
+        if having.items() <= {k: x for k, x in case.arguments.items() if k in having}.items():
+            result = run.run_case(wrong, claim, case, rules=False)
+            if result.status == FAIL:
+                return explain(op, result, claim)
     raise AssertionError(f"{mutant.name} fails nowhere")
 
 

@@ -7,8 +7,10 @@ and `released_layer` are the public variant with fading memory only, B'MOJO-F.
 from realization.layers.bmojo.attend import BMOJO, bmojo
 from realization.layers.bmojo.contributions import Contributions, contributions
 from realization.layers.bmojo.decode import Stream, stream
+from realization.layers.bmojo.definition import Reading, sequential
+from realization.layers.bmojo.layer_op import BMOJO_LAYER, bmojo_layer
 from realization.layers.bmojo.model import BMojo, full_attention, mixer_only, window_only, without_memory
-from realization.layers.bmojo.modes import Reading, bound, chunked, sequential, two_pass
+from realization.layers.bmojo.modes import bound, chunked, two_pass
 from realization.layers.bmojo.positions import Rotary
 from realization.layers.bmojo.realized import as_realization
 from realization.layers.bmojo.released import BMOJO_F, bmojo_f, bmojo_f_two_pass
@@ -19,6 +21,7 @@ __all__ = [
     "BMOJO",
     "BMOJO_F",
     "BMOJO_F_LAYER",
+    "BMOJO_LAYER",
     "SELECT",
     "BMojo",
     "Contributions",
@@ -30,6 +33,7 @@ __all__ = [
     "bmojo_f",
     "bmojo_f_layer",
     "bmojo_f_two_pass",
+    "bmojo_layer",
     "bound",
     "chunked",
     "contributions",

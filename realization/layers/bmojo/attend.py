@@ -19,7 +19,9 @@ from realization.core.ops import Op, operation
 from realization.layers import attention_cases, conventions
 from realization.layers.attention import NEEDS, check_heads, check_values, embed, factor, mean, whole
 from realization.layers.bmojo import cases, select_op
-from realization.layers.bmojo.eidetic import eidetic, unsure
+from realization.layers.bmojo.as_system import as_realization
+from realization.layers.bmojo.eidetic import eidetic, unsure, unsure_gradient
+from realization.layers.bmojo.eidetic.faults import CONVENTIONS as SELECTED
 from realization.layers.bmojo.sources import FADING, Reach, check_fading, union
 from realization.layers.packing import starts
 from realization.layers.readings import complete
@@ -143,6 +145,7 @@ def layer(
     places = kept.places[..., S - T :, :]
     lag, width = (window if n is None else n for n in (fading_lag, fading_width))
     first = None if seq_idx is None else starts(seq_idx)
+    streams |= {name: unsure_gradient(streams[name], kept.doubt) for name in ("key", "value")}
     reach = Reach(window, lag, width, places if capacity else None, first, slot_positions)
     read = core(sources=union(reach, **streams), scale=factor(scale, streams["query"]))
     doubt = None if kept.doubt is None else kept.doubt[..., S - T :]
@@ -207,6 +210,7 @@ SWAPS = (
     conventions.logarithm("lse"),
     conventions.exchanged("query", "key"),
     conventions.exchanged("key", "value"),
+    *SELECTED,
     *CONVENTIONS,
     *SECOND,
 )
@@ -220,6 +224,7 @@ BMOJO = complete(
         definition=bmojo,
         kernel=compiled,
         direct=direct,
+        as_realization=as_realization,
         cases=cases.bmojo_cases,
         regimes=cases.BMOJO_REGIMES,
         options=cases.BMOJO_OPTIONS,

@@ -29,7 +29,7 @@ def _along(values: Callable[[np.ndarray], np.ndarray]) -> Draw:
 # The same numbers in every row and at every width: multiples of 1/8 that all formats hold.
 PATTERNS: Mapping[str, Draw] = {
     "generic": lambda rng, shape: rng.exponential(size=shape),
-    "ties": lambda rng, shape: rng.integers(0, 4, shape).astype(float),
+    "ties": lambda rng, shape: rng.integers(-1, 3, shape).astype(float),
     "equal": _along(lambda t: 0.0 * t + 2.0),
     "periodic": _along(lambda t: (3.0 * t) % PERIOD),
     "rising": _along(lambda t: t / 8.0),
@@ -38,6 +38,7 @@ PATTERNS: Mapping[str, Draw] = {
 REGIMES = (
     regime("generic", "statistics that all differ"),
     regime("ties", "four values: of equals the older stays in, and goes first", exact=True),
+    regime("close", "what differs in its last three bits", exact=True),
     regime("equal", "all alike: nothing but order decides", exact=True),
     regime("periodic", "tokens that come back", exact=True),
     regime("rising", "every token enters a full memory", exact=True),
@@ -47,6 +48,8 @@ REGIMES = (
 
 def surprises(name: str, rng: np.random.Generator, shape: tuple[int, ...], form: Format) -> np.ndarray:
     """Statistics (b, S) in a pattern; those of the extreme regimes are as large, or as small, as numbers get."""
+    if name == "close":
+        return 1.0 + 2 * form.u * rng.integers(0, 8, shape)
     extreme = {"tiny": 2.0 ** min(form.emin + 16, 0), "huge": 2.0 ** max(form.emax - 12, 0)}
     return PATTERNS.get(name, PATTERNS["generic"])(rng, shape) * extreme.get(name, 1.0)
 
@@ -66,11 +69,14 @@ def chosen(options: Mapping[str, Any]) -> dict[str, Any]:
 
 def ways() -> list[dict[str, Any]]:
     """Every legal combination of rule, eviction, visibility and entry."""
-    own: Mapping[str, dict[str, float]] = {
-        "threshold": {"threshold": 1.0}, "top-of-chunk": {"count": 2}, "running-top": {},
-    }  # fmt: skip
+    # at a statistic, and just below it: there a coarse format holds no threshold
+    limit = {"arrival": 1.0, "leaving": 1.0 - 2.0**-12}
+
+    def own(rule: str, entry: str) -> dict[str, float]:
+        return {"threshold": limit[entry]} if rule == "threshold" else {"count": 2} if rule == "top-of-chunk" else {}
+
     return [
-        {"rule": rule, "eviction": out, "visibility": seen, "entry": entry, **own[rule]}
+        {"rule": rule, "eviction": out, "visibility": seen, "entry": entry, **own(rule, entry)}
         for rule, (_, evictions, visibilities, _) in LEGAL.items()
         for out, seen, entry in itertools.product(evictions, visibilities, ENTRIES)
     ]
@@ -112,7 +118,7 @@ BMOJO_OPTIONS = (
            eviction="fifo", fading_lag=9, fading_width=3, slot_positions=False),
 )  # fmt: skip
 # How the statistics go in a regime of the scores.
-ALONG = {"flat": "equal", "sharp": "ties", "rising": "rising", "falling": "falling", "common-mean": "ties",
+ALONG = {"flat": "equal", "sharp": "ties", "rising": "rising", "falling": "falling", "common-mean": "close",
          "exact": "ties", "repeating": "periodic"}  # fmt: skip
 BMOJO_REGIMES = (*attention_cases.REGIMES, regime("repeating", "tokens that come back: equal keys, equal statistics"))
 

@@ -18,9 +18,9 @@ import numpy as np
 
 from realization.core.errors import StructureError
 from realization.core.frozen import Sealed
+from realization.layers.bmojo.definition import Reading, reading
 from realization.layers.bmojo.front import Carried, Front, front
 from realization.layers.bmojo.model import BMojo
-from realization.layers.bmojo.modes import Reading, reading
 from realization.layers.bmojo.streams import Streams, output, scale, span, streams
 from realization.layers.readout import Source
 from realization.layers.readout.kernel import kernel

@@ -91,10 +91,10 @@ def front(layer: BMojo, x: Any, carried: Carried | None = None, seq_idx: Any = N
     ShapeError
         If a shape does not fit, or a token is NaN or infinite.
     """
-    x = _tokens(layer, x)
+    x, seq_idx = given(layer, x, seq_idx)
     *batch, T, _ = x.shape
     carried = Carried(0, np.zeros(batch, np.int64)) if carried is None else carried
-    begins, last = _documents(carried, seq_idx, (*batch, T))
+    begins, last = _documents(carried, seq_idx)
     index = carried.step + np.arange(T)
     start = np.broadcast_to(carried.start[..., None], (*batch, T))
     if begins is not None:
@@ -107,11 +107,25 @@ def front(layer: BMojo, x: Any, carried: Carried | None = None, seq_idx: Any = N
     return Front(u, fading, surprise, places, admitted, start, after)
 
 
-def _tokens(layer: BMojo, x: Any) -> np.ndarray:
+def given(layer: BMojo, x: Any, seq_idx: Any) -> tuple[np.ndarray, np.ndarray | None]:
+    """Tokens (*b, T, d) and documents (*b, T) as arrays.
+
+    Raises
+    ------
+    ShapeError
+        If a shape does not fit, or a token is NaN or infinite.
+    """
     x = numbers("x", x)
     if x.ndim < 2 or x.shape[-1] != layer.d or x.dtype.kind == "c":
         raise ShapeError(f"x has shape {x.shape} and dtype {x.dtype}; real tokens (..., T, {layer.d}) are needed")
-    return x
+    if seq_idx is None:
+        return x, None
+    seq_idx = np.asarray(seq_idx)
+    if seq_idx.shape != x.shape[:-1] or seq_idx.dtype.kind not in "iu":
+        raise ShapeError(
+            f"seq_idx has shape {seq_idx.shape} and dtype {seq_idx.dtype}; integers {x.shape[:-1]} are needed"
+        )
+    return x, seq_idx
 
 
 def _normed(layer: BMojo, x: np.ndarray) -> np.ndarray:
@@ -129,16 +143,13 @@ def _tested(layer: BMojo, u: np.ndarray, state: Any, seq_idx: Any) -> tuple[Any,
     return found.surprise, found.places, found.admitted, found.state
 
 
-def _documents(carried: Carried, seq_idx: Any, shape: tuple[int, ...]) -> tuple[np.ndarray | None, np.ndarray | None]:
+def _documents(carried: Carried, seq_idx: Any) -> tuple[np.ndarray | None, np.ndarray | None]:
     """Where documents begin (*b, T), and the name of the last one."""
     if carried.step and (seq_idx is None) != (carried.sequence is None):
         raise ShapeError("seq_idx is given for some blocks of a stream and not for others; give it for all or for none")
     if seq_idx is None:
         return None, None
-    seq_idx = np.asarray(seq_idx)
-    if seq_idx.shape != shape or seq_idx.dtype.kind not in "iu":
-        raise ShapeError(f"seq_idx has shape {seq_idx.shape} and dtype {seq_idx.dtype}; integers {shape} are needed")
-    if not shape[-1]:
-        return np.zeros(shape, bool), carried.sequence
+    if not seq_idx.shape[-1]:
+        return np.zeros(seq_idx.shape, bool), carried.sequence
     before = seq_idx[..., :1] if carried.sequence is None else carried.sequence[..., None]
     return np.diff(seq_idx, axis=-1, prepend=before) != 0, seq_idx[..., -1]

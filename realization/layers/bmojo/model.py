@@ -35,6 +35,7 @@ SPANS = {
         ("window", "all that is past"), ("fading_lag", "the window"), ("fading_width", "the window")
     )
 }  # fmt: skip
+OWN_NEEDS = SPANS | {"slot_positions": (lambda x: isinstance(x, bool | np.bool_), "True or False")}
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -79,6 +80,11 @@ class BMojo(Sealed):
     ShapeError
         If a shape or an option does not fit, or the test leaves out another window than is read.
 
+    Notes
+    -----
+    Where the selection of the test does not forget at a new document, tokens of earlier ones stay in the memory, at
+    the positions that they had there.
+
     References
     ----------
     Zancato et al. 2024, arXiv 2407.06324.
@@ -122,8 +128,8 @@ class BMojo(Sealed):
 
     def __post_init__(self) -> None:
         sizes = sealed(self, WEIGHTS)
-        options = {name: getattr(self, name) for name in (*SPANS, "scale", "norm_eps")}
-        check_values(options, NEEDS | SPANS)
+        options = {name: getattr(self, name) for name in (*OWN_NEEDS, "scale", "norm_eps")}
+        check_values(options, NEEDS | OWN_NEEDS)
         if sizes["g"] == 0 or sizes["h"] % sizes["g"]:
             raise ShapeError(f"key_weight has {sizes['g']} groups, query_weight {sizes['h']} heads; they must divide")
         if self.rotary is not None and 2 * self.rotary.pairs > sizes["k"]:

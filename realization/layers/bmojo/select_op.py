@@ -14,6 +14,7 @@ import numpy as np
 from realization.core.ops import Op, operation
 from realization.layers.bmojo import cases
 from realization.layers.bmojo.eidetic import eidetic
+from realization.layers.bmojo.eidetic.faults import CONVENTIONS
 from realization.layers.readings import complete
 from realization.memory.selection import Selection
 from realization.memory.selection.direct import direct as one_row
@@ -93,6 +94,7 @@ SELECT = complete(
         properties=("causality", "packed", "batch", "repeat", "rough"),
         envelope=dict,
         whole=("places",),
+        swaps=CONVENTIONS,
         typical="generic",
         reference="Zancato et al. 2024, arXiv 2407.06324; Vitter 1985 (reservoir)",
     )

@@ -9,7 +9,18 @@ import numpy as np
 
 from realization.core.frozen import Sealed
 from realization.layers import conv
-from realization.layers.fading.mixer import Drive, Faded, State, convolved, emptied, opened, sealed, starts, weights
+from realization.layers.fading.mixer import (
+    Drive,
+    Faded,
+    State,
+    block,
+    convolved,
+    emptied,
+    opened,
+    sealed,
+    starts,
+    weights,
+)
 from realization.layers.maps import gated, scaled, step_size
 from realization.layers.recurrence.kernel import kernel
 from realization.layers.register import register
@@ -149,10 +160,12 @@ class Diagonal(Sealed):
 
         write = linear(x, self.input_weight)[..., None, :]
         one = np.ones((*x.shape[:-1], 1, 1))
+        initial = None if state is None else state[0][..., None, :, None]
+        begins, initial = block(x, begins, initial, (1, len(self.log_decay), 1))
         run = kernel(
             step=(step_size, None, None, None, None), write=scaled, after=(gated, None, None, None),
             value=write, key=one, query=one, log_decay=one[..., None], rate=self.log_decay[None, :, None],
-            reset=begins, initial=None if state is None else state[0][..., None, :, None],
+            reset=begins, initial=initial,
         )  # fmt: skip
         s = run.y[..., 0, :]  # one key, read by 1
         return Faded(self.read(s, x), s, (run.final[..., 0, :, 0],))

@@ -10,7 +10,7 @@ import numpy as np
 
 from realization.core.frozen import Sealed
 from realization.layers import mamba1, mamba2
-from realization.layers.fading.mixer import Drive, Faded, State, convolved, opened, sealed, weights
+from realization.layers.fading.mixer import Drive, Faded, State, block, convolved, opened, sealed, weights
 from realization.layers.maps import gated, scaled, step_size
 from realization.layers.mixers import gated_norm, parts, state_size
 from realization.layers.realize import decays_and_writes
@@ -88,6 +88,7 @@ class Mamba1(Sealed):
         from realization._kernels.ordered import linear  # loads numba
 
         register, initial = (None, None) if state is None else state
+        begins, initial = block(x, begins, initial, self.A_log.shape)
         u, step, B, C, z, register = self._inputs(x, register, begins)
         run = kernel(
             **mamba1.drive(u, step, -np.exp(self.A_log), B, C, "euler", initial), reset=begins, states=True,
@@ -197,6 +198,7 @@ class Mamba2(Sealed):
         from realization._kernels.ordered import linear, rms_norm  # loads numba
 
         register, initial = (None, None) if state is None else state
+        begins, initial = block(x, begins, initial, self._shape)
         u, step, B, C, z, register = self._inputs(x, register, begins)
         low, high = self.dt_limit
         run = kernel(

@@ -85,6 +85,12 @@ def convolved(
     )  # fmt: skip
 
 
+def block(x: np.ndarray, begins: Any, initial: Any, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Where documents begin (*b, T), and the state before (*b, *shape): arrays always, one type for the compiler."""
+    marks = np.zeros(x.shape[:-1], bool) if begins is None else begins
+    return marks, np.zeros((*x.shape[:-2], *shape)) if initial is None else initial
+
+
 def emptied(before: Any, shape: tuple[int, ...], begins: Any) -> np.ndarray:
     """The register before a block: zeros at first, and where the block begins another document."""
     if before is None:

@@ -22,9 +22,9 @@ import numpy as np
 from realization.core.errors import ShapeError
 from realization.core.functions import where
 from realization.core.ops import Swap
-from realization.layers.cores import Fault
+from realization.layers.cores import Fault, alone
 from realization.layers.packing import moved
-from realization.layers.readout import Read, Source, merge, real_part
+from realization.layers.readout import Read, Source, merge, readout, real_part
 from realization.layers.readout.definition import (
     biases,
     in_blocks,
@@ -310,7 +310,7 @@ def _raw_query(core: Core, chunk: int, **a: Any) -> Read:
 # The tables ---------------------------------------------------------------------------------------
 
 
-_FIRST, _LATER = slice(0, 1), slice(1, None)
+_FIRST, _LATER = slice(0, 1), slice(1, 2)
 _FAR = 2**40
 _LOWEST = -6e4  # formats without infinity hide a key by their most negative number, float16 by -65504
 
@@ -450,18 +450,23 @@ FAULTS = (
           _blocks(_first_block, whole=True), chunked=True),
 )  # fmt: skip
 
+
+def _swap(name: str, sentence: str, answer: Core) -> Swap:
+    return Swap(name, sentence, core=alone(readout, answer))
+
+
 # Conventions rather than slips: as references they are read with every number type.
 CONVENTIONS = (
-    Swap("mask aligned at the top left", "query t at position t, not at t + S - T", core=_top_left),
-    Swap("groups interleaved", "head h using group h % G, not h // (H // G)", core=_interleaved),
-    Swap("current token hidden", "a query not seeing its own key (j < i)",
-         core=lambda core, **a: _banded(core, older=0, younger=-1, of=_FIRST, **a)),
+    _swap("mask aligned at the top left", "query t at position t, not at t + S - T", _top_left),
+    _swap("groups interleaved", "head h using group h % G, not h // (H // G)", _interleaved),
+    _swap("current token hidden", "a query not seeing its own key (j < i)",
+         lambda core, **a: _banded(core, older=0, younger=-1, of=_FIRST, **a)),
 )  # fmt: skip
-WITH_BIAS = (Swap("bias scaled", "the bias scaled like the scores", core=_scaled_bias),)
+WITH_BIAS = (_swap("bias scaled", "the bias scaled like the scores", _scaled_bias),)
 # Of ops with a second stream of older keys.
 SECOND = (
-    Swap("second stream one token younger", "the second stream one token younger, so that it overlaps the window",
-         core=lambda core, **a: _banded(core, older=-1, younger=1, of=_LATER, **a)),
-    Swap("second stream one token older", "the second stream one token older, with a gap before the window",
-         core=lambda core, **a: _banded(core, older=1, younger=-1, of=_LATER, **a)),
+    _swap("second stream one token younger", "the second stream one token younger, so that it overlaps the window",
+         lambda core, **a: _banded(core, older=-1, younger=1, of=_LATER, **a)),
+    _swap("second stream one token older", "the second stream one token older, with a gap before the window",
+         lambda core, **a: _banded(core, older=1, younger=-1, of=_LATER, **a)),
 )  # fmt: skip

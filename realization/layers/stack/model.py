@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from realization.core.errors import ShapeError
 from realization.core.frozen import Sealed
 from realization.core.shapes import array
+from realization.layers.attention import check_values
 from realization.layers.bmojo import BMojo, Reading, stream
 from realization.layers.fading import FadingMixer
 from realization.layers.fading.mixer import sealed
@@ -79,6 +80,11 @@ class Stack(Sealed):
     norm_eps : float
         Of all RMS norms between the blocks.
 
+    Raises
+    ------
+    ShapeError
+        If a shape does not fit, or norm_eps is negative.
+
     Examples
     --------
     Without a block, logits are products of normalised rows of the embedding:
@@ -96,6 +102,7 @@ class Stack(Sealed):
 
     def __post_init__(self) -> None:
         d = sealed(self, "embedding: V d; norm: d; head?: V d")["d"]
+        check_values({"norm_eps": self.norm_eps})
         for i, block in enumerate(self.blocks):
             if len(block.norm) != d:
                 raise ShapeError(f"block {i} takes tokens of width {len(block.norm)}; {d} is needed (from embedding)")
@@ -126,10 +133,12 @@ class Forward(Sealed):
     state: tuple[Any, ...]
 
 
-Mode = Callable[[BMojo, np.ndarray], Reading]
+Mode = Callable[..., Reading]  # (layer, x, seq_idx=)
 
 
-def forward(stack: Stack, tokens: Any, state: Sequence[Any] | None = None, *, mode: Mode | None = None) -> Forward:
+def forward(
+    stack: Stack, tokens: Any, state: Sequence[Any] | None = None, *, mode: Mode | None = None, seq_idx: Any = None
+) -> Forward:
     """x = E[token];  x = x + mixer(rms(x)), x = x + mlp(rms(x)) for each block;  logits = H rms(x).
 
     Parameters
@@ -142,6 +151,8 @@ def forward(stack: Stack, tokens: Any, state: Sequence[Any] | None = None, *, mo
         `state` of the call that has read the tokens before.  Default: there are none.
     mode : callable, optional
         How B'MOJO layers read a whole sequence: `sequential`, `chunked` or `two_pass`.  Default: as a stream.
+    seq_idx : array_like of int, optional
+        Document of each token (*b, T); none is seen by another.  For all calls of a stream or for none.
 
     Returns
     -------
@@ -151,8 +162,8 @@ def forward(stack: Stack, tokens: Any, state: Sequence[Any] | None = None, *, mo
     Raises
     ------
     ShapeError
-        If tokens are not integers, or not in the vocabulary; if the state is that of another stack, or comes with a
-        mode.
+        If tokens are not integers, or not in the vocabulary; if seq_idx does not fit them; if the state is that of
+        another stack, or comes with a mode.
     """
     from realization._kernels.ordered import linear, rms_norm  # loads numba
 
@@ -160,8 +171,9 @@ def forward(stack: Stack, tokens: Any, state: Sequence[Any] | None = None, *, mo
         return rms_norm(x, weight[None], stack.norm_eps)
 
     x, readings, states = embedded(stack, tokens), [], []
+    document = None if seq_idx is None else documents(seq_idx, x.shape[:-1])
     for block, before in zip(stack.blocks, _states(stack, state, mode), strict=True):
-        y, reading, after = mixed(block.mixer, norm(x, block.norm), before, mode)
+        y, reading, after = mixed(block.mixer, norm(x, block.norm), before, mode, document)
         x = x + y
         if block.mlp is not None:
             x = x + block.mlp(norm(x, block.mlp_norm))
@@ -171,15 +183,56 @@ def forward(stack: Stack, tokens: Any, state: Sequence[Any] | None = None, *, mo
     return Forward(linear(norm(x, stack.norm), head), tuple(readings), tuple(states))
 
 
+class Faded(NamedTuple):
+    """State of a fading memory, and the document of the last token (*b,)."""
+
+    memory: Any
+    document: np.ndarray | None
+
+
 def mixed(
-    mixer: BMojo | FadingMixer, x: np.ndarray, state: Any, mode: Mode | None
+    mixer: BMojo | FadingMixer, x: np.ndarray, state: Any, mode: Mode | None, document: np.ndarray | None
 ) -> tuple[np.ndarray, Reading | None, Any]:
     """What a mixer makes of tokens, what it selected, and its state."""
     if not isinstance(mixer, BMojo):
-        faded = mixer(x, state)
-        return faded.tokens, None, faded.state
-    reading, after = stream(mixer, state, x) if mode is None else (mode(mixer, x), None)
+        tokens, memory = faded(mixer, x, state, document)
+        return tokens, None, memory
+    if mode is not None:
+        reading = mode(mixer, x, seq_idx=document)
+        return reading.y, reading, None
+    reading, after = stream(mixer, state, x, seq_idx=document)
     return reading.y, reading, after
+
+
+def faded(
+    mixer: FadingMixer, x: np.ndarray, state: Faded | None, document: np.ndarray | None
+) -> tuple[np.ndarray, Faded | None]:
+    """A fading memory by itself, which is empty before a token that begins a document."""
+    if not x.shape[-2]:
+        return mixer(x).tokens, state
+    if state is not None and (document is None) != (state.document is None):
+        raise ShapeError("seq_idx is given for some calls of a stream and not for others; give it for all or for none")
+    if document is None:
+        run = mixer(x, None if state is None else state.memory)
+        return run.tokens, Faded(run.state, None)
+    last = document[..., 0] if state is None or state.document is None else state.document
+    begins = np.diff(document, axis=-1, prepend=last[..., None]) != 0
+    run = mixer(x, None if state is None else state.memory, begins=begins)
+    return run.tokens, Faded(run.state, document[..., -1])
+
+
+def documents(seq_idx: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """The document of each token.
+
+    Raises
+    ------
+    ShapeError
+        If they are not one integer for each token.
+    """
+    document = array("seq_idx", seq_idx)
+    if document.shape != shape or (document.dtype.kind not in "iu" and document.size):
+        raise ShapeError(f"seq_idx has shape {document.shape} and dtype {document.dtype}; integers {shape} are needed")
+    return document.astype(np.int64)
 
 
 def _states(stack: Stack, state: Sequence[Any] | None, mode: Mode | None) -> tuple[Any, ...]:

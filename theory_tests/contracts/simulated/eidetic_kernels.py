@@ -22,8 +22,7 @@ def _selections():
     yield _kernel("select.heap", "smallest on top of a heap", selection="heap")
     yield _kernel("select.sorted", "partition of all candidates, once for each end of a chunk", selection="sorted")
     yield _kernel("select.radix", "the edge by histograms of 8 bits of the ordered keys", selection="radix")
-    for form in ("bfloat16", "float16"):
-        yield _kernel(f"select.radix_{form}", f"statistics in {form}, which has many ties", selection="radix", io=form)
+    yield _kernel("select.radix_bf16", "statistics in bfloat16, which has many ties", selection="radix", io="bfloat16")
 
 
 def _readouts():

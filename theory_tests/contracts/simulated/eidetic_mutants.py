@@ -226,8 +226,7 @@ def _structure():
                 given(output_weight=rolled(1)))
     yield wired("layer.rows", "output bias ignored", "optional pointer never read", given(output_bias=None))
     yield wired("layer.rows", "key bias ignored", "optional pointer never read", given(key_bias=None))
-    yield wired("layer.rows", "tied weights always", "optional pointers never read",
-                given(fading_query_weight=None, fading_key_weight=None, fading_value_weight=None))
+    yield wired("layer.rows", "tied query weight", "optional pointer never read", given(fading_query_weight=None))
     yield wired("layer.rows", "fading tokens from the raw stream", "wrong pointer", copied("x", "fading"))
     yield wired("eidetic.gathered'", "statistics get a gradient", "softmax of the statistics differentiated",
                 lambda kernel, **a: kernel(**a) | {"surprise": np.asarray(a["surprise"], np.float32)})
@@ -252,17 +251,18 @@ def _arithmetic():
     yield slip("select.radix", "statistics in fp16", "cast before the comparison", narrow={"surprise": "float16"})
     yield slip("select.steps", "threshold in bf16", "scalar in the io type", narrow={"threshold": "bfloat16"},
                fault="threshold in bf16")
-    for main, blocks in (("eidetic.rows", "eidetic.online16"),):
-        yield slip(main, "statistics in bf16", "cast before the comparison", narrow={"surprise": "bfloat16"})
-        yield slip(main, "weights in bf16 where float32 is claimed", "P cast before the product",
-                   narrow={"weights": "bfloat16"})
-        yield slip(main, "operands in tf32 where float32 is claimed", "allow_tf32 left on", narrow={"operand": "tf32"})
-        yield slip(main, "scores in bf16", "scores stored in the io type", narrow={"score": "bfloat16"})
-        yield slip(main, "lse in bf16", "lse stored in the io type", narrow={"lse": "bfloat16"})
-        yield slip(main, "norm in bf16", "normed queries and keys rounded to the io type",
-                   narrow={"normed": "bfloat16"})
-        yield slip(blocks, "accumulator in bf16", "output accumulated in the io type", narrow={"accumulator": "bfloat16"})
-        yield slip(blocks, "denominator in bf16", "l accumulated in the io type", narrow={"total": "bfloat16"})
+    main, blocks = "eidetic.rows", "eidetic.online16"
+    yield slip(main, "statistics in bf16", "cast before the comparison", narrow={"surprise": "bfloat16"})
+    yield slip(main, "weights in bf16 where float32 is claimed", "P cast before the product",
+               narrow={"weights": "bfloat16"})
+    yield slip(main, "operands in tf32 where float32 is claimed", "allow_tf32 left on", narrow={"operand": "tf32"})
+    yield slip(main, "scores in bf16", "scores stored in the io type", narrow={"score": "bfloat16"})
+    yield slip(main, "lse in bf16", "lse stored in the io type", narrow={"lse": "bfloat16"})
+    yield slip(main, "norm in bf16", "normed queries and keys rounded to the io type",
+               narrow={"normed": "bfloat16"})
+    yield slip(blocks, "accumulator in bf16", "output accumulated in the io type",
+               narrow={"accumulator": "bfloat16"})
+    yield slip(blocks, "denominator in bf16", "l accumulated in the io type", narrow={"total": "bfloat16"})
     yield slip("eidetic.passes", "merge weights in bf16", "shares of the parts in the io type",
                narrow={"share": "bfloat16"})
     yield slip("eidetic.float64", "float32 where float64 is claimed", "upcast forgotten", work="float32")

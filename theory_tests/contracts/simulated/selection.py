@@ -193,8 +193,9 @@ def _radix_edge(s: np.ndarray, M: int):
     for shift in (24, 16, 8, 0):
         digits = (keys >> np.uint32(shift)) & np.uint32(255)
         counts = np.bincount(digits[inside], minlength=256)
-        digit = next(d for d in range(255, -1, -1) if counts[d:].sum() >= wanted)
-        wanted -= counts[digit + 1 :].sum()
+        as_large = np.cumsum(counts[::-1])[::-1]
+        digit = int(np.flatnonzero(as_large >= wanted)[-1])
+        wanted -= as_large[digit] - counts[digit]
         inside &= digits == digit
         prefix |= digit << shift
     return s[keys == prefix][0]
@@ -268,7 +269,7 @@ def row(plan: Plan, s: np.ndarray, start: np.ndarray, choice: Choice, first: int
         low = start[t]
         end = end_of_memory(plan, choice, t, start[t], T)
         if (low, end) not in memories:
-            tokens = [j for step, j in passed if low <= step < end]
+            tokens = [j for step, j in passed if low <= step < end and start[j] == low]
             memories[low, end] = np.sort(np.array(admit(plan, s, choice, tokens, position), int))[::-1]
         seen = memories[low, end]
         reach = t - choice.window + {"hidden one token too far": -1, "oldest of the window not hidden": 1}.get(

@@ -17,7 +17,9 @@ from realization.certify.err import Err
 from realization.certify.tape import Tape, primal
 from realization.layers.cores import core
 from realization.layers.readout import real_part
-from realization.memory.selection import Selection, select
+from realization.memory.selection import Selection, certain, select
+
+FLOAT64 = 2.0**-53
 
 
 class Kept(NamedTuple):
@@ -58,10 +60,12 @@ def eidetic(*, surprise: Any, selection: Selection, seq_idx: np.ndarray | None =
 
 
 def _doubt(surprise: Any, selection: Selection, seq_idx: Any) -> Err | None:
-    """Where statistics have an error, everything is undecided."""
+    """Undecided is what statistics within their error could change; the value read has itself the error of float64."""
     if not isinstance(surprise, Err) or not surprise.error.any():
         return None
-    return Err(np.zeros(surprise.shape), np.inf, claim=surprise.claim)
+    error = surprise.error * (1 + FLOAT64 / max(surprise.claim.u, FLOAT64))
+    decided = certain(surprise.value, error, selection, seq_idx=seq_idx)
+    return Err(np.zeros(decided.shape), np.where(decided, 0.0, np.inf), claim=surprise.claim)
 
 
 def unsure(x: Any, doubt: Err | None) -> Any:
@@ -73,3 +77,12 @@ def unsure(x: Any, doubt: Err | None) -> Any:
     value, error = (x.value, x.error) if isinstance(x, Err) else (x, 0.0)
     behind = np.ndim(value) - doubt.error.ndim
     return Err(value, error + doubt.error.reshape(*doubt.shape, *(1,) * behind), claim=doubt.claim)
+
+
+def unsure_gradient(x: Any, doubt: Err | None) -> Any:
+    """x (*b, S, ...) whose gradient is not known in rows with any doubt: another selection sends it elsewhere."""
+    if doubt is None or not isinstance(x, Tape):
+        return x
+    anywhere = doubt.error.max(-1, keepdims=True, initial=0.0)
+    whole = Err(np.zeros(x.shape[: doubt.ndim]), anywhere, claim=doubt.claim)
+    return Tape(x.value, lambda bar: [(x, unsure(bar, whole))])
