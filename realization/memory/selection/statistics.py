@@ -17,6 +17,7 @@ import numpy as np
 
 from realization.core.errors import ShapeError, StructureError
 from realization.core.frozen import Sealed
+from realization.core.rounding import near_one
 from realization.core.shapes import Signature, array, finite
 from realization.linalg.decision import EPS
 from realization.systems.stochastic import real, require_symmetric
@@ -164,10 +165,8 @@ def _sum_of_squares(e: np.ndarray) -> np.ndarray:
 
 
 def _relative(e: np.ndarray, u: np.ndarray) -> np.ndarray:
-    """|e|^2 / |u|^2, and 0 for u = 0; the power of two that brings u near 1 leaves squares in range, and is exact."""
-    power = -np.frexp(np.abs(u).max(axis=-1, keepdims=True, initial=0.0))[1]
-    with np.errstate(over="ignore", under="ignore"):
-        e, u = np.ldexp(e, power), np.ldexp(u, power)
+    """|e|^2 / |u|^2, and 0 for u = 0."""
+    u, e = near_one(u, e)
     size = _sum_of_squares(u)
     return np.where(size > 0, _sum_of_squares(e), 0.0) / np.where(size > 0, size, 1.0)
 
