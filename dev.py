@@ -142,6 +142,7 @@ def perform(task: str, rest: list[str]) -> int:
     """Run the task's commands, all of them; return the first exit code that is not 0."""
     html = "docs/_build/html"
     contracts = ["test_imports_point_one_way.py", "test_docstrings_match.py"]
+    benchmarks = ["scan", "bmojo", "linear", "filtering", "identification"]
     commands = {
         "verify": [["-m", "realization", "verify", *rest]],
         # the whole suite on all cores, a file staying with one of them: its tests share what they have computed
@@ -152,7 +153,7 @@ def perform(task: str, rest: list[str]) -> int:
             ["-m", "pytest", "-q", *(f"theory_tests/contracts/{name}" for name in contracts)],
         ],
         "docs": [["-m", "sphinx", "-W", "--keep-going", "-q", "docs", html], ["docs/_external.py", html]],
-        "bench": [[f"benchmarks/{name}.py", *rest] for name in ("scan", "bmojo", "linear", "filtering", "identification")],
+        "bench": [[f"benchmarks/{name}.py", *rest] for name in benchmarks],
     }[task]
     # verify names files of its caller; every other task is about this folder
     folder = None if task == "verify" else ROOT

@@ -45,11 +45,13 @@ def predict(y: Any, R: Any, w: Any) -> None:
 
 @jit
 def absorb(R: Any, w: Any, first: int, root: float) -> None:
-    """[R z] <- rotations of root [R z] and the row w, which is 0 before `first`."""
+    """[R z] <- rotations of root [R z] and the row w, which is 0 before `first`; a row of zeros may stay one."""
     n, width = R.shape
     for i in range(first, n):
         a, b = root * R[i, i], w[i]
         r = hypot(a, b)
+        if r == 0.0:
+            continue
         c, s = a / r, b / r
         R[i, i] = r
         for j in range(i + 1, width):

@@ -13,32 +13,19 @@ from typing import Any
 import numpy as np
 
 from realization._kernels.jit import jit, small
-
-
-@small
-def include(L: Any, x: Any) -> None:
-    """L L' <- L L' + x x', x is lost; a column of zeros stays one until an x reaches it."""
-    m = x.shape[0]
-    for k in range(m):
-        r = np.sqrt(L[k, k] * L[k, k] + x[k] * x[k])
-        if r > 0.0:
-            c, s = L[k, k] / r, x[k] / r
-            L[k, k] = r
-            for i in range(k + 1, m):
-                a, b = L[i, k], x[i]
-                L[i, k], x[i] = c * a + s * b, c * b - s * a
+from realization._kernels.least_squares import absorb
 
 
 @small
 def square(L: Any, e: Any, z: Any, floor: float) -> float:
-    """|inv(L) e|^2, and -1 where a pivot is rounding of its row."""
+    """|inv(L) e|^2, and -1 where a pivot is rounding of its row (the sum of its sizes: no square is taken)."""
     total = 0.0
     for i in range(e.shape[0]):
-        r, size = e[i], 0.0
+        r, size = e[i], L[i, i]
         for k in range(i):
             r -= L[i, k] * z[k]
-            size += L[i, k] * L[i, k]
-        if not L[i, i] > floor * np.sqrt(size + L[i, i] * L[i, i]):
+            size += abs(L[i, k])
+        if not L[i, i] > floor * size:
             return -1.0
         z[i] = r / L[i, i]
         total += z[i] * z[i]
@@ -68,4 +55,4 @@ def whitened(
                 count[b] += 1.0
                 for i in range(m):
                     x[i] = e[b, t, i]
-                include(L[b], x)
+                absorb(L[b].T, x, 0, 1.0)

@@ -151,6 +151,34 @@ def test_every_legal_way_to_fill_a_memory_is_a_case():
         assert {s.get(name, default) for s in sets} == set(all_)
 
 
+# As a system -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("window", "capacity", "lag", "width"), [(3, 4, None, None), (1, 2, 2, 3), (0, 3, 0, 1), (2, 0, None, None)]
+)
+def test_a_queue_is_a_bilinear_system_for_all_data(window, capacity, lag, width, record_property):
+    """Built from sizes, driven by tokens and by the word of what is admitted, it reads as `bmojo` does."""
+    reach = {"window": window, "fading_lag": lag, "fading_width": width}
+    system = BMOJO.as_realization(**reach, capacity=capacity, g=2, k=3, v=2)
+    queue = {"rule": "threshold", "threshold": 0.7, "eviction": "fifo", "visibility": "at-once"}
+    for seed in (1, 2):
+        x = tokens(seed, k=3, v=2)
+        fed = {name: a for name, a in x.items() if name not in ("query", "surprise")}
+
+        def read(word, x=x, fed=fed):
+            states = system.system.simulate(system.schedule(**fed, admitted=word)).y
+            return system.readout(states, query=x["query"])
+
+        case = x | reach | queue | {"capacity": capacity}
+        want, allowed = bmojo(**case).y, 2 * BMOJO.bound(case, FLOAT64)["y"].error
+        ratio = float((np.abs(read(x["surprise"] > 0.7) - want) / allowed).max())
+        record_property("worst", ratio)
+        assert ratio <= 1
+        if capacity:  # the control: another word
+            assert (np.abs(read(x["surprise"] <= 0.7) - want) / allowed).max() > 1
+
+
 # Gradients ------------------------------------------------------------------
 
 

@@ -32,9 +32,11 @@ CHOICES = {
 SPANS = ({}, {"fading_lag": 0, "fading_width": 1}, {"fading_lag": 1, "fading_width": 2})
 
 
-def layer(seed, *, window=2, mixer="diagonal", choice="fifo-leaving", span=0, slot_positions=True, plain=False):
+def layer(
+    seed, *, window=2, mixer="diagonal", choice="fifo-leaving", span=0, slot_positions=True, forget=True, plain=False
+):
     """A small layer; plain: the surprise of a token is the square of its length."""
-    selection = Selection(M, window=window, chunk=2, **CHOICES[choice])
+    selection = Selection(M, window=window, chunk=2, forget=forget, **CHOICES[choice])
     readout = Given(np.zeros((D, 2))) if plain else Fitted()
     test = InnovationTest(state_predictor(Diagonal.random(D, 2, rng=seed), readout), "squared", selection)
     return BMojo.random(
@@ -58,6 +60,7 @@ few = settings(max_examples=max(10, settings().max_examples // 4))
 @given(
     seed=st.integers(0, 2**32), T=st.integers(1, 14), window=st.integers(0, 3), mixer=st.sampled_from(list(MIXERS)),
     choice=st.sampled_from(list(CHOICES)), span=st.integers(0, 2), slot_positions=st.booleans(), packed=st.booleans(),
+    forget=st.booleans(),
 )  # fmt: skip
 def test_the_system_is_the_layer(seed, T, packed, **structure):
     """Within the bound of the values and what the states of the mixer have lost in T steps; documents included.
@@ -73,12 +76,12 @@ def test_the_system_is_the_layer(seed, T, packed, **structure):
 
 
 def test_every_gate_matters():
-    """The control: one entry of keep, P or Q that is exchanged changes the outputs."""
+    """The control: one entry of P or Q that is exchanged changes the outputs."""
     one, x = layer(0, choice="smallest"), np.random.default_rng(1).standard_normal((14, D))
     parts = as_realization(one)
     u = parts.schedule(x=x)
     y = parts.readout(parts.system.simulate(u).y, x=x)
-    for first, count in ((0, 1), (1, M * M), (1 + M * M, M * (one.horizon + 1))):
+    for first, count in ((0, M * M), (M * M, M * (one.horizon + 1))):
         block = u[:, first : first + count]
         t, i = np.argwhere(block[4:] > 0)[0]
         wrong = u.copy()
@@ -93,11 +96,20 @@ def test_no_data_are_in_the_system():
     assert set(np.unique(one.N)) == {0.0, 1.0}
 
 
+def test_without_inputs_all_is_forgotten():
+    """A is nilpotent, of the index of the longer register: that of raw tokens, or that of the fading states."""
+    for window, span in ((2, 0), (0, 2), (3, 1)):
+        one = layer(0, window=window, span=span)
+        A, index = as_realization(one).system.A, max(one.horizon + 1, one.lag + one.width)
+        assert not np.linalg.matrix_power(A, index).any()
+        assert np.linalg.matrix_power(A, index - 1).any()
+
+
 def gates(one, x):
     """P(t), (T, M, M), and how many slots are written at each step."""
     u, width = as_realization(one).schedule(x=x), Layout(one.horizon + 1, M, one.key_weight.size // D * 2 + 1, 0, 0, 0)
     sizes = np.cumsum([0, *width.of_input])
-    P, Q, W = (u[:, sizes[i] : sizes[i + 1]] for i in (1, 2, 3))
+    P, Q, W = (u[:, sizes[i] : sizes[i + 1]] for i in (0, 1, 2))
     entered = Q.reshape(len(x), M, -1).sum(-1) + W.reshape(len(x), M, -1)[..., -1]
     return P.reshape(len(x), M, M), entered.sum(-1).astype(int)
 

@@ -287,6 +287,8 @@ def test_models_that_a_stack_cannot_express(tmp_path):
         ('"model_type": "llama"', '"model_type": "gemma2"', "model_type is 'gemma2'; translated are llama, mistral"),
         ('"rms_norm_eps"', '"eps"', "does not say 'rms_norm_eps'"),
         ('"num_key_value_heads": 2', '"num_key_value_heads": 3', "k_proj.+ has shape"),
+        ('"num_hidden_layers": 2', '"num_hidden_layers": "2"', "config.json of llama is not one of its kind"),
+        ('"model_type": "llama"', '"model_type": "qwen3"', "blocks.0.mixer.query_norm is missing"),
         ('"num_hidden_layers": 2', '"num_hidden_layers": 1', r"blocks.1.\S+ is no weight of this stack"),
     ):
         assert old in said

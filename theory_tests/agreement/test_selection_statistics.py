@@ -99,6 +99,17 @@ def test_packed_is_separate(case, seed):
         assert (statistic(name, u[first:last], guess[first:last], **options).surprise == s[first:last]).all()
 
 
+@pytest.mark.parametrize("power", [-560, -30, 30, 1000])
+@pytest.mark.parametrize("case", ["relative", "whitened"])
+def test_they_have_no_unit(case, power):
+    """Not where squares over- or underflow either: powers of two are exact, so the bits are the same."""
+    u, guess, _ = draw(0)
+    s = statistic(case, u, guess).surprise
+    assert s[3:].all()
+    assert (statistic(case, np.ldexp(u, power), np.ldexp(guess, power)).surprise == s).all()
+    assert (statistic(case, u, 2 * guess).surprise != s).any(), "the control: another unit of one of them"
+
+
 def test_a_token_of_norm_zero_holds_nothing_to_keep():
     zero = np.zeros((1, 2))
     assert statistic("relative", zero, zero).surprise[0] == 0.0

@@ -234,6 +234,10 @@ def optional_misspelt(tensors):
     tensors["blocks.0.mixer.key_nrom"] = tensors.pop("blocks.0.mixer.key_norm")
 
 
+def unknown(tensors):
+    tensors["blocks.1.mixer.in_bais"] = (np.zeros(24), "F64")
+
+
 def not_finite(tensors):
     tensors[KEY] = (np.where(np.arange(D) == 3, np.nan, tensors[KEY][0]), "F64")
 
@@ -241,13 +245,16 @@ def not_finite(tensors):
 @pytest.mark.parametrize(
     "change, said",
     [
-        (misspelt, "blocks.0.mixer.key_weight is missing, a weight of BMojo; nearest is blocks.0.mixer.kye_weight"),
-        (optional_misspelt, "blocks.0.mixer.key_nrom is no weight of this stack; nearest is blocks.0.mixer.key_norm"),
+        (misspelt, "blocks.0.mixer.key_weight is missing, of BMojo; nearest is blocks.0.mixer.kye_weight"),
+        (optional_misspelt, "blocks.0.mixer.key_norm is missing, which the tree .+ is blocks.0.mixer.key_nrom"),
+        (unknown, "blocks.1.mixer.in_bais is no weight of this stack; nearest is blocks.1.mixer.in_bias"),
         (not_finite, "blocks.0.mixer.key_weight has 12 entries that are NaN"),
+        (lambda t: t.pop("blocks.0.mixer.query_norm"), "query_norm is missing, which the tree speaks of"),
+        (lambda t: t.pop("head"), "head is missing"),
         (lambda t: t.update({KEY: (t[KEY][0][:, :5], "F64")}), r"blocks.0.mixer: key_weight has shape \(2, 5, 8\)"),
         (lambda t: t.update({"norm": (np.ones(7), "F64")}), r"stack: norm has shape \(7,\)"),
     ],
-    ids=["missing", "unknown", "NaN", "head", "width"],
+    ids=["missing", "misspelt", "unknown", "NaN", "norm missing", "head missing", "head", "width"],
 )
 def test_a_file_with_a_wrong_weight(tmp_path, change, said):
     with pytest.raises(ShapeError, match=said):
@@ -270,14 +277,15 @@ def test_weights_are_floats(tmp_path):
     "old, new, said",
     [
         ('"window"', '"widow"', "blocks.0.mixer.widow is no option of BMojo; nearest is window"),
-        ('"kind": "Mamba1"', '"kind": "Mamba3"', "blocks.1.mixer. has kind 'Mamba3'; known are Stack"),
+        ('"kind": "Mamba1"', '"kind": "Mamba3"', "blocks.1.mixer has kind 'Mamba3'; known are Stack"),
         ('"groups": 2', '"groups": 3', "blocks.2.mixer: 28 channels are convolved"),
         ('{"kind": "Stack"', '["kind", "Stack"', "is not JSON"),
         ('{"kind": "Stack"', '{"kind": ["Stack"]', r"the stack has kind \['Stack'\]"),
         ('"window": 5', '"window": "5"', "blocks.0.mixer: window='5' given"),
         ('"groups": 2', '"groups": "2"', "blocks.2.mixer: "),
         ('"norm_eps": 1e-05}', '"norm_eps": -1}', "stack: norm_eps=-1 given"),
-        ('"mixer": {"kind": "Mamba1"}', '"mixer": 3', "blocks.1: mixer is 3"),
+        ('"kind": "Mamba1"', '"kind": "GatedMLP"', "blocks.1.mixer.conv_bias is no option of GatedMLP; nearest is"),
+        ('"kind": "BMojo", "window": 5', '"kind": "BMojo"', "blocks.0.mixer.window is missing, of BMojo"),
         ('"mlp": {"kind": "GatedMLP"}', '"mlp": {"kind": "Rotary"}', "blocks.0.mlp: Rotary needs frequencies"),
     ],
 )

@@ -21,7 +21,7 @@ UNIT = {
     "float64": 2.0**-53, "float32": 2.0**-24, "mma_fp32": 2.0**-23, "tf32": 2.0**-11, "bfloat16": 2.0**-8,
 }
 #: Arguments with one row per token: their gradients come in the output format.
-TOKENS = frozenset("u x delta dt B C z query key value fading_query fading_key fading_value".split())
+TOKENS = frozenset("u x delta dt B C z query key value beta log_decay fading_query fading_key fading_value".split())
 
 
 #: Arguments that decide and are not differentiated: their gradient is 0.

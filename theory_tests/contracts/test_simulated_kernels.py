@@ -57,6 +57,8 @@ def test_names_are_unique():
 
 def _reach(claim, case) -> float:
     """How far a log-decay goes within a chunk: a rounded exponent of that size."""
+    if "log_decay" in case:
+        return np.abs(case["log_decay"]).max(initial=0) * (claim["chunk"] or 1)
     if "A" not in case:
         return 0.0
     step = case["delta"] if "delta" in case else case["dt"]

@@ -19,6 +19,7 @@ from realization.core.ops import Op, operation
 from realization.layers import attention_cases, conventions
 from realization.layers.attention import NEEDS, check_heads, check_values, embed, factor, mean, whole
 from realization.layers.bmojo import cases, select_op
+from realization.layers.bmojo.as_system import as_realization
 from realization.layers.bmojo.eidetic import eidetic, unsure, unsure_gradient
 from realization.layers.bmojo.eidetic.faults import CONVENTIONS as SELECTED
 from realization.layers.bmojo.sources import FADING, Reach, check_fading, union
@@ -223,6 +224,7 @@ BMOJO = complete(
         definition=bmojo,
         kernel=compiled,
         direct=direct,
+        as_realization=as_realization,
         cases=cases.bmojo_cases,
         regimes=cases.BMOJO_REGIMES,
         options=cases.BMOJO_OPTIONS,

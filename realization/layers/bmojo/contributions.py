@@ -17,6 +17,7 @@ from realization.core.errors import ShapeError
 from realization.layers.bmojo.front import front
 from realization.layers.bmojo.model import BMojo
 from realization.layers.bmojo.streams import scale, sources, streams
+from realization.layers.fading.mixer import FadingMixer
 from realization.layers.readout import Source, readout
 
 
@@ -77,7 +78,9 @@ def contributions(layer: BMojo, x: Any, *, step: int = -1) -> Contributions:
     nothing = Share(np.zeros(0, int), np.zeros(0))
     window = next(shares)
     selected = nothing if made.selected is None else next(shares)
-    return Contributions(window, selected, nothing if made.fading is None else _traced(layer, now.tokens, next(shares)))
+    if layer.mixer is None or made.fading is None:
+        return Contributions(window, selected, nothing)
+    return Contributions(window, selected, _traced(layer.mixer, now.tokens, next(shares)))
 
 
 def _share(source: Source, factor: float, lse: np.ndarray) -> Share:
@@ -88,9 +91,9 @@ def _share(source: Source, factor: float, lse: np.ndarray) -> Share:
     return Share(places, np.exp(factor * np.einsum("hk,jhk->jh", q, k) - lse).mean(axis=1))
 
 
-def _traced(layer: BMojo, u: np.ndarray, share: Share) -> Share:
+def _traced(mixer: FadingMixer, u: np.ndarray, share: Share) -> Share:
     """The weights of fading tokens, handed on to the tokens that their states are made of."""
-    a, w, _ = layer.mixer.drive(u)
+    a, w, _ = mixer.drive(u)
     n = int(share.tokens.max(initial=-1)) + 1
     weights = np.zeros(n)
     for j, p in zip(*share, strict=True):

@@ -1,14 +1,15 @@
 """The whole layer as one bilinear system, driven by a schedule and read without memory.
 
-    raw(t+1)      = keep S raw(t) + e u                   a register: nilpotent, forgotten with the window
-    eidetic(t+1)  = P eidetic(t) + Q raw(t) + W           P, Q of zeros and ones: what is kept, and what enters
-    s(t+1)        = a o s(t) + w                          the fading memory
-    fading(t+1)   = keep S fading(t) + e (a o s(t) + w)   a register of its states, which fading tokens are read from
+    raw(t+1)      = S raw(t) + e u                   a register: nilpotent, forgotten with the window
+    eidetic(t+1)  = P eidetic(t) + Q raw(t) + W      P, Q of zeros and ones: what is kept, and what enters
+    s(t+1)        = a o s(t) + w                     the fading memory
+    fading(t+1)   = S fading(t) + e (a o s(t) + w)   a register of its states, which fading tokens are read from
 
-The inputs are (keep, P, Q, W, u, a, w, r); all products are of one input and one state.  P keeps the order of the
-slots, newest first.  Where what was admitted first has to go, and tokens are tested as they leave the window, it is
-the shift to the power of the writes: any word with as many writes as slots vanishes, nilpotent in innovation time.
-Other evictions delete slots and close the gaps, and a slot may stay for ever.
+The inputs are (P, Q, W, u, a, w, r); all products are of one input and one state.  Of both registers a query reads
+what is no older than its document.  P keeps the order of the slots, newest first.  Where what was admitted first has
+to go, and tokens are tested as they leave the window, P is the shift to the power of the writes: any word with as many
+writes as slots vanishes, nilpotent in innovation time.  Other evictions delete slots and close the gaps, and a slot
+may stay for ever.
 """
 
 from __future__ import annotations
@@ -47,9 +48,9 @@ class Layout:
 
     @property
     def of_input(self) -> list[int]:
-        """Sizes of keep, P, Q, W, u, a, w, r."""
+        """Sizes of P, Q, W, u, a, w, r."""
         M, n = self.slots, self.states
-        return [1, M * M, M * self.recent, M * self.token, self.token, n, n, self.entry - n if self.fading else 0]
+        return [M * M, M * self.recent, M * self.token, self.token, n, n, self.entry - n]
 
 
 def as_realization(layer: BMojo) -> Realization:
@@ -101,7 +102,7 @@ def _layout(layer: BMojo) -> Layout:
     if layer.mixer is not None and layer.width:
         drive = layer.mixer.drive(np.zeros((0, layer.d)))
         states = drive.decay.shape[-1]
-        entry = states + drive.reader.shape[-1] + 1
+        entry = states + drive.reader.shape[-1]
     fading = layer.lag + layer.width if layer.width else 0
     return Layout(layer.horizon + 1, layer.capacity, g * (keys * k + v) + 1, states, fading, entry)
 
@@ -110,40 +111,35 @@ def system(size: Layout) -> BilinearSSM:
     """The system of a layer with these sizes: no data, and none of its weights."""
     R, M, width, n = size.recent, size.slots, size.token, size.states
     x, u = np.cumsum([0, *size.of_state]), np.cumsum([0, *size.of_input])
-    N, B = np.zeros((u[-1], x[-1], x[-1])), np.zeros((x[-1], u[-1]))
+    A, N, B = np.zeros((x[-1], x[-1])), np.zeros((u[-1], x[-1], x[-1])), np.zeros((x[-1], u[-1]))
     raw, slot = (
         np.arange(start, start + count * width).reshape(count, width) for start, count in ((x[0], R), (x[1], M))
     )
     s, register = x[2] + np.arange(n), x[3] + np.arange(size.fading * size.entry).reshape(size.fading, size.entry)
-    # keep: both registers shift
     for slots in (raw, register):
-        N[0, slots[:-1].ravel(), slots[1:].ravel()] = 1
+        A[slots[:-1].ravel(), slots[1:].ravel()] = 1
     for m in range(M):
         for j in range(M):
-            N[u[1] + m * M + j, slot[m], slot[j]] = 1
+            N[u[0] + m * M + j, slot[m], slot[j]] = 1
         for j in range(R):
-            N[u[2] + m * R + j, slot[m], raw[j]] = 1
-    B[slot.ravel(), u[3] + np.arange(M * width)] = 1
-    B[raw[-1], u[4] + np.arange(width)] = 1
-    N[u[5] + np.arange(n), s, s] = 1
-    B[s, u[6] + np.arange(n)] = 1
-    if size.fading:
-        N[u[5] + np.arange(n), register[-1, :n], s] = 1
-        B[register[-1, :n], u[6] + np.arange(n)] = 1
-        B[register[-1, n:], u[7] + np.arange(size.entry - n)] = 1
-    return BilinearSSM(A=np.zeros((x[-1], x[-1])), N=N, B=B, C=np.zeros((x[-1], x[-1])), M=N, D=B)
+            N[u[1] + m * R + j, slot[m], raw[j]] = 1
+    B[slot.ravel(), u[2] + np.arange(M * width)] = 1
+    B[raw[-1], u[3] + np.arange(width)] = 1
+    for states in (s, register[-1:, :n].ravel()):
+        N[u[4] + np.arange(len(states)), states, s[: len(states)]] = 1
+        B[states, u[5] + np.arange(len(states))] = 1
+    B[register[-1:, n:].ravel(), u[6] + np.arange(size.entry - n)] = 1
+    return BilinearSSM(A=A, N=N, B=B, C=A, M=N, D=B)
 
 
 def _gates(size: Layout, now: Front) -> list[np.ndarray]:
-    """keep (*b, T, 1), P (*b, T, M M) and Q (*b, T, M R)."""
+    """P (*b, T, M M) and Q (*b, T, M R)."""
     places, R, i = now.places, size.recent, now.time
     before = np.concatenate([np.full_like(places[..., :1, :], -1), places[..., :-1, :]], axis=-2)[..., : len(i), :]
     there = places >= 0
     P = there[..., None] & (places[..., None] == before[..., None, :])
     Q = (places[..., None] == i[:, None, None] - R + np.arange(R)) & there[..., None] & ~P.any(-1, keepdims=True)
-    keep = (i > now.start) | (i == 0)
-    flat = [a.reshape(*a.shape[:-2], math.prod(a.shape[-2:])) for a in (P, Q)]
-    return [a.astype(float) for a in (keep[..., None], *flat)]
+    return [a.reshape(*a.shape[:-2], math.prod(a.shape[-2:])).astype(float) for a in (P, Q)]
 
 
 def _writes(layer: BMojo, size: Layout, now: Front) -> list[np.ndarray]:
@@ -161,43 +157,45 @@ def _writes(layer: BMojo, size: Layout, now: Front) -> list[np.ndarray]:
         return writes
     begins = (now.time == now.start) & (now.time > 0)
     decay, write, reader = layer.mixer.drive(now.tokens, begins=begins)
-    return [*writes, decay, write, reader, np.ones((*lead, 1))]
+    return [*writes, decay, write, reader]
 
 
 def _read(layer: BMojo, size: Layout, y: np.ndarray, now: Front) -> np.ndarray:
     """Each step by itself: its query against the slots that are taken."""
     s, parts = streams(layer, now), np.split(y, np.cumsum(size.of_state)[:-1], axis=-1)
-    raw = parts[0].reshape(*now.start.shape, size.recent, size.token)
-    sources = [_source(s.raw.query, *_tokens(layer, raw[..., size.recent - (layer.window or 0) :, :], plain=False))]
+    raw = parts[0].reshape(*now.start.shape, size.recent, size.token)[..., size.recent - (layer.window or 0) :, :]
+    # positions of the tokens in a register; below 0 another document, or none
+    place = now.positions[..., None] - np.arange(layer.window or 0)[::-1]
+    sources = [_source(s.raw.query, *_tokens(layer, raw, plain=False), place >= 0)]
     if s.selected is not None:
         slots = parts[1].reshape(*now.start.shape, size.slots, size.token)
-        sources.append(_source(s.selected.query, *_tokens(layer, slots, plain=not layer.slot_positions)))
+        kept = _tokens(layer, slots, plain=not layer.slot_positions)
+        sources.append(_source(s.selected.query, *kept, slots[..., -1] > 0))
     if s.fading is not None:
-        register = parts[3].reshape(*now.start.shape, size.fading, size.entry)
-        sources.append(_source(s.fading.query, *_faded(layer, size, register[..., : layer.width, :], now)))
+        register = parts[3].reshape(*now.start.shape, size.fading, size.entry)[..., : layer.width, :]
+        place = now.positions[..., None] - (size.fading - 1 - np.arange(layer.width))
+        sources.append(_source(s.fading.query, *_faded(layer, size, register, place), place >= 0))
     read = readout(sources=sources, scale=scale(layer))
     return output(layer, Read(read.y[..., 0, :, :], read.lse[..., 0, :]))
 
 
-def _tokens(layer: BMojo, slots: np.ndarray, *, plain: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Keys, values and flags of slots (*b, T, S, width)."""
+def _tokens(layer: BMojo, slots: np.ndarray, *, plain: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Keys and values in slots (*b, T, S, width)."""
     (g, k), v = layer.key_weight.shape[:2], layer.value_weight.shape[1]
     first = g * (k + v) if plain else 0
     key, value = slots[..., first : first + g * k], slots[..., g * k : g * (k + v)]
-    return key.reshape(*slots.shape[:-1], g, k), value.reshape(*slots.shape[:-1], g, v), slots[..., -1]
+    return key.reshape(*slots.shape[:-1], g, k), value.reshape(*slots.shape[:-1], g, v)
 
 
-def _faded(layer: BMojo, size: Layout, slots: np.ndarray, now: Front) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The same of slots that hold states of the mixer, the oldest first."""
-    tokens = layer.mixer.read(  # type: ignore[union-attr]  # there is one where tokens fade
-        slots[..., : size.states], slots[..., size.states : -1]
-    )
-    age = size.fading - 1 - np.arange(layer.width)
-    key = heads(layer, "fading_", "key", tokens, product)
-    key = placed(layer, "fading_", "key", key, now.positions[..., None] - age)
-    return key, heads(layer, "fading_", "value", tokens, product), slots[..., -1]
+def _faded(layer: BMojo, size: Layout, slots: np.ndarray, place: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The same of slots that hold states of the mixer and what reads them, of tokens at these positions."""
+    states, reader = slots[..., : size.states], slots[..., size.states :]
+    tokens = layer.mixer.read(states, reader)  # type: ignore[union-attr]  # there is one where tokens fade
+    key = placed(layer, "fading_", "key", heads(layer, "fading_", "key", tokens, product), np.maximum(place, 0))
+    return key, heads(layer, "fading_", "value", tokens, product)
 
 
-def _source(query: np.ndarray, key: np.ndarray, value: np.ndarray, flag: np.ndarray) -> Source:
-    hidden = np.where(flag > 0, 0.0, -np.inf)[..., None, None, :]
-    return Source(key, value, np.arange(flag.shape[-1])[None], query[..., None, :, :], hidden)
+def _source(query: np.ndarray, key: np.ndarray, value: np.ndarray, seen: np.ndarray) -> Source:
+    """One source for each step by itself."""
+    hidden = np.where(seen, 0.0, -np.inf)[..., None, None, :]
+    return Source(key, value, np.arange(seen.shape[-1])[None], query[..., None, :, :], hidden)

@@ -13,10 +13,10 @@ By chunks of q steps it solves A e = r, A(t, s) = (m(t, s) o x(s))' z(t) below a
 z = d or c, and r of v and of what the entering state holds.  If it forms inv(A), rounds it and multiplies
 by it, the residual of step t, which is local again, is at most (Skeel)
 
-    f sum_s (|A| |inv(A)|)(t, s) |r(s)|  +  f |z(t)| sum_s m(t, s) |x(s)| |e(s)|
-    f = (K + q + ...) u + 5 u(operand)
+    f sum_s (|A| |inv(A)|)(t, s) |r(s)|  +  f |z(t)| sum_s m(t, s) |x(s)| |e(s)|  +  3 u(operand) |r(t)|
+    f = (K + q + ...) u + 2 u(operand)
 
-since the inverse, the factors of r, the state, e, and a result in between may be cast.  The read-out,
+since the inverse and a result in between, x, z and e, the factors of r and the state may be cast.  The read-out,
 and the state at the end of a chunk, sum a state and up to q writes; their roundings are relative to
 
     N(t) = max over s0 of m(t, s0) |S(s0)|  +  sum over the last q steps of m(t, s) |x(s)| |e(s)|
@@ -135,14 +135,14 @@ def _decays(log_decay: Any, rate: Any, reset: Any, shape: tuple[int, ...], claim
 
 
 def _path(v: Any, k: Any, q: Any, c: Any, d: Any, a: Any, S: Any, states: bool) -> Any:
-    """Outputs and states in float64, and the sizes of S~, S and S~ c, (*b, T, H, V)."""
+    """Outputs and states in float64, the sizes of S~ and S, and S~ c, (*b, T, H, V)."""
     ys, after, sizes = [], [], []
     for t in range(v.shape[-3]):
         old = at(a, t, 3) * S
         p = (old * at(c, t, 2)[..., None, :]).sum(-1)
         S = old - p[..., None] * at(d, t, 2)[..., None, :] + at(v, t, 2)[..., None] * at(k, t, 2)[..., None, :]
         ys.append((S * at(q, t, 2)[..., None, :]).sum(-1))
-        sizes.append((_norm(old), _norm(S), np.abs(p)))
+        sizes.append((_norm(old), _norm(S), p))
         if states:
             after.append(S)
     if not ys:
@@ -158,18 +158,20 @@ def _local(v: Err, k: Err, c: Err, d: Err, a: Err, start: Any, sizes: Any, drift
     old, new, p = sizes
     k_size, c_size, d_size = (_norm(x.value)[..., None] + floor for x in (k, c, d))
     k_error, c_error, d_error = (_norm(x.error)[..., None] for x in (k, c, d))
-    v_size, p_size = np.abs(v.value) + tiny, p + tiny
+    v_size = np.abs(v.value) + tiny
     alpha, wrong = a.value.max(-1), a.error.max(-1)
     before = np.concatenate([start[..., None, :, :], new], -3)[..., : v.shape[-3], :, :] + floor
-    write = v_size * k_size + p_size * d_size
-    W, strict = _envelope(before, write, alpha, chunk)
-
     strength = _is_strength(k, c, d)
+    e_size = (np.abs(v.value - p * _along(d.value, k.value)) if strength else np.abs(p)) + tiny
+    write = e_size * k_size if strength else v_size * k_size + e_size * d_size
+    W, strict = _envelope(before, write, alpha, chunk)
     x, z = (k, d) if strength else (d, c)
     x_size, z_size = (k_size, d_size) if strength else (d_size, c_size)
-    residual = _solved(x.value, z.value, a.value, v_size + d_size * W if strength else c_size * strict, chunk, tiny)
-    f = gamma((K + chunk + claim.splits + 4) * u + 5 * u_cast)
-    local = x_size * (f + drift) * (residual + (z_size * strict if chunk > 1 else 0.0))
+    rhs = v_size + d_size * W if strength else c_size * strict
+    residual = _solved(x.value, z.value, a.value, rhs, chunk, tiny)
+    f = gamma((K + chunk + claim.splits + 4) * u + 2 * u_cast)
+    local = x_size * ((f + drift) * (residual + (z_size * strict if chunk > 1 else 0.0)) + 3 * u_cast * rhs)
+    local = local + x_size * u_cast * (e_size + (z_size * strict if chunk > 1 else 0.0))
     local = local + 2 * u * (old + new + v_size * k_size) + wrong * before * (1 + c_size * d_size)
     local = local + old * (c_error * d_size + c_size * d_error + c_error * d_error)
     local = local + np.abs(v.value) * k_error + v.error * (k_size + k_error)
@@ -190,6 +192,11 @@ def _is_strength(k: Err, c: Err, d: Err) -> bool:
         return False
     off = d.value * (k.value * k.value).sum(-1, keepdims=True) - k.value * (k.value * d.value).sum(-1, keepdims=True)
     return bool((_norm(off) <= 1e-12 * _norm(k.value) ** 2 * _norm(d.value)).all())
+
+
+def _along(d: Any, k: Any) -> Any:
+    """The strength b of d = b k, (..., 1)."""
+    return (d * k).sum(-1, keepdims=True) / np.maximum((k * k).sum(-1, keepdims=True), 1e-300)
 
 
 def _lagged(x: Any, j: int) -> Any:
@@ -241,7 +248,7 @@ def _lost(v: Any, k: Any, start: Any, p: Any, claim: Claim) -> tuple[Any, Any]:
     A decay over many steps before |x| |e|, a cast key or score before e: sums without decay.
     """
     (u_cast, tiny, _), eta, K = _casts(claim), claim.accumulator.tiny, k.shape[-1]
-    values = np.cumsum(np.abs(v) + p, -3)
+    values = np.cumsum(np.abs(v) + np.abs(p), -3)
     held = start[..., None, :, :] + values * (1 + _norm(k).max((-2, -1), keepdims=True, initial=0.0)[..., None])
     return eta * held + u_cast * tiny * math.sqrt(K) * values, (K * eta + u_cast * tiny) * (1 + values)
 

@@ -1,7 +1,8 @@
 """A stack as a safetensors file, and back.
 
 A tensor is called by the place of its weight in the stack; what is no array stands in a tree of JSON with the same
-places, under `realization.stack` in the metadata of the file, or in `stack.json` beside it.
+places, under `realization.stack` in the metadata of the file, or in `stack.json` beside it.  A weight that a part may
+lack is spoken of there, as {"kind": "array"}.
 
     embedding, norm, head                        of the stack; without `head` it is tied to the embedding
     blocks.0.norm, blocks.0.mlp_norm             of the first block

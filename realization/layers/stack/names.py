@@ -103,9 +103,14 @@ def translated(
     table, describe = FAMILIES[family]
     try:
         tree, sizes = describe(config)
+    except ShapeError:
+        raise
     except KeyError as error:
         raise ShapeError(f"config.json of {family} does not say {error}") from None
+    except (TypeError, ValueError, IndexError, AttributeError, ArithmeticError) as error:
+        raise ShapeError(f"config.json of {family} is not one of its kind: {error}") from None
     tied = config.get("tie_word_embeddings", family.startswith("mamba"))
+    tree |= {} if tied else _present("head")
     ours = {}
     for name, x in tensors.items():
         place, axes = _row(name, table)
@@ -142,19 +147,35 @@ def _attention(config: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, int
     sizes = {"d": d, "h": h, "g": config.get("num_key_value_heads") or h, "k": config.get("head_dim") or d // h}
     _only(config, "hidden_act", "silu", "swish")
     rotary = {"kind": "Rotary", "frequencies": _frequencies(config, sizes["k"]).tolist()}
-    mixer = {"kind": "BMojo", "rotary": rotary, "norm_eps": config["rms_norm_eps"]}
+    mixer = {"kind": "BMojo", "rotary": rotary, "norm_eps": config["rms_norm_eps"]} | _optional(config)
+    mlp = {"kind": "GatedMLP"} | _present(*("gate_bias", "up_bias", "down_bias") * bool(config.get("mlp_bias")))
     blocks = [
-        {"kind": "Block", "mixer": mixer | _window(config, i), "mlp": {"kind": "GatedMLP"}}
+        {"kind": "Block", "mixer": mixer | _window(config, i), "mlp": mlp} | _present("mlp_norm")
         for i in range(config["num_hidden_layers"])
     ]
     return {"kind": "Stack", "blocks": blocks, "norm_eps": config["rms_norm_eps"]}, sizes
+
+
+def _optional(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Biases and norms that the attention of a model has."""
+    family, biases = config["model_type"], ("query_bias", "key_bias", "value_bias", "output_bias")
+    count = 3 if family == "qwen2" else 4 * bool(config.get("attention_bias"))
+    return _present(*biases[:count], *("query_norm", "key_norm") * (family == "qwen3"))
+
+
+def _present(*names: str) -> dict[str, Any]:
+    """Weights that a part may lack and this one has."""
+    return {name: {"kind": "array"} for name in names}
 
 
 def _window(config: Mapping[str, Any], layer: int) -> dict[str, Any]:
     """The window of one layer, where it has one."""
     types, width = config.get("layer_types"), config.get("sliding_window")
     slides = width is not None and config.get("use_sliding_window", True)
-    slides = slides and (types is None or types[layer] == "sliding_attention")
+    if types is None:
+        slides = slides and layer >= config.get("max_window_layers", 0)
+    else:
+        slides = slides and types[layer] == "sliding_attention"
     return {"window": width if slides else None}
 
 
@@ -162,6 +183,7 @@ def _frequencies(config: Mapping[str, Any], k: int) -> np.ndarray:
     """Radians per token of the rotary positions, as they were first published; scaled ones are not translated."""
     said = config.get("rope_parameters") or config.get("rope_scaling") or {}
     _only(said, "rope_type", "default")
+    _only(said, "type", "default")
     base = said.get("rope_theta", config.get("rope_theta", 10000.0))
     part = said.get("partial_rotary_factor", config.get("partial_rotary_factor", 1.0))
     frequencies: np.ndarray = Rotary.of_width(int(k * part), theta=base).frequencies
@@ -178,11 +200,14 @@ def _mamba2(config: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, int]]:
     _only(config, "rms_norm", True)
     limit = [_float(x) for x in config.get("time_step_limit", (0.0, np.inf))]
     mixer = {"kind": "Mamba2", "groups": config["n_groups"], "dt_limit": limit, "eps": config["layer_norm_epsilon"]}
-    return _scanned(config, mixer)
+    return _scanned(config, mixer | _present("norm_weight"))
 
 
 def _scanned(config: Mapping[str, Any], mixer: dict[str, Any]) -> tuple[dict[str, Any], dict[str, int]]:
+    """What both have."""
     _only(config, "hidden_act", "silu", "swish")
+    mixer = mixer | _present(*("conv_bias",) * bool(config.get("use_conv_bias", True)))
+    mixer = mixer | _present(*("in_bias", "out_bias") * bool(config.get("use_bias", False)))
     blocks = [{"kind": "Block", "mixer": mixer}] * config["num_hidden_layers"]
     tree = {"kind": "Stack", "blocks": blocks, "norm_eps": config["layer_norm_epsilon"]}
     return tree, {"w": config["conv_kernel"]}

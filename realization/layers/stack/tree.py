@@ -26,7 +26,7 @@ KINDS: dict[str, Any] = {
         Selection, FromState, FromPast, Fitted, Given,
     )
 }  # fmt: skip
-ARRAY = {"kind": "array"}  # one that stands in a tuple
+ARRAY = {"kind": "array"}  # stands for one that may be absent elsewhere, or lies in a tuple
 
 
 def taken_apart(part: Any, place: str = "") -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -57,7 +57,7 @@ def taken_apart(part: Any, place: str = "") -> tuple[dict[str, np.ndarray], dict
     config: dict[str, Any] = {"kind": type(part).__name__}
     for field in fields(part):
         x = getattr(part, field.name)
-        if isinstance(x, np.ndarray):
+        if isinstance(x, np.ndarray) and field.default is MISSING:
             weights[place + field.name] = x
         elif x is not field.default:
             config[field.name] = plain(x, place + field.name)
@@ -86,7 +86,7 @@ def put_together(config: Any, left: dict[str, np.ndarray], place: str) -> Any:
     """One part; its weights leave those that are left."""
     kind = config.get("kind") if isinstance(config, Mapping) else None
     if not isinstance(kind, str) or kind not in KINDS:
-        raise ShapeError(f"{place or 'the stack'} has kind {kind!r}; known are {', '.join(KINDS)}")
+        raise ShapeError(f"{place.rstrip('.') or 'the stack'} has kind {kind!r}; known are {', '.join(KINDS)}")
     known = {field.name: field for field in fields(KINDS[kind])}
     given: dict[str, Any] = {}
     for name, x in config.items():
@@ -98,7 +98,7 @@ def put_together(config: Any, left: dict[str, np.ndarray], place: str) -> Any:
         if place + name in left:
             given[name] = left.pop(place + name)
         elif name not in given and field.default is MISSING:
-            raise ShapeError(f"{place}{name} is missing, a weight of {kind}{near(place + name, left)}")
+            raise ShapeError(f"{place}{name} is missing, of {kind}{near(place + name, left)}")
     try:
         return KINDS[kind](**given)
     except (TypeError, AttributeError, ValueError) as error:  # an option of another type is met anywhere
@@ -109,7 +109,7 @@ def whole(x: Any, left: dict[str, np.ndarray], place: str) -> Any:
     """A value of the tree: a part, several, or a plain option."""
     if x == ARRAY:
         if place not in left:
-            raise ShapeError(f"{place} is missing, an array of the tree{near(place, left)}")
+            raise ShapeError(f"{place} is missing, which the tree speaks of{near(place, left)}")
         return left.pop(place)
     if isinstance(x, Mapping):
         return put_together(x, left, place + ".")

@@ -1,13 +1,4 @@
-"""What is admitted to the eidetic memory, what has to go, and from when on it is seen.
-
-    rule          needs      eviction                   visibility
-    running-top   -          smallest                   at-once, next-chunk
-    threshold     threshold  smallest, fifo, reservoir  at-once, next-chunk
-    top-of-chunk  count      smallest, fifo, reservoir  next-chunk
-
-These are legal, each with both entries, and no others: the running top is what eviction of the smallest makes of
-a memory that admits whatever belongs to it, and the largest of a chunk are not known before its end.
-"""
+"""What is admitted to the eidetic memory, what has to go, and from when on it is seen."""
 
 from __future__ import annotations
 
@@ -69,11 +60,12 @@ class Selection(Sealed):
     Raises
     ------
     ShapeError
-        If a name is unknown, a number out of range, or the combination is not in the module's table.
+        If a name is unknown, a number out of range, or the combination is not in the table.
 
     Notes
     -----
-    Legal combinations:
+    Legal are these, each with both entries, and no others: the running top is what eviction of the smallest makes of
+    a memory that admits whatever belongs to it, and the largest of a chunk are not known before its end.
 
     ============  =========  =========================  ===================
     rule          needs      eviction                   visibility
@@ -108,15 +100,15 @@ class Selection(Sealed):
             ("rule", RULES), ("eviction", EVICTIONS), ("visibility", VISIBILITIES), ("entry", ENTRIES),
         ):  # fmt: skip
             _one_of(name, getattr(self, name), names)
-        for name, least, most in (("capacity", 0, None), ("chunk", 1, None), ("window", 0, None), ("seed", 0, 2**32)):
-            _whole(name, getattr(self, name), least, most)
+        for name, least, power in (("capacity", 0, 63), ("chunk", 1, 63), ("window", 0, 63), ("seed", 0, 32)):
+            _whole(name, getattr(self, name), least, power)
         if not isinstance(self.forget, bool | np.bool_):
             raise ShapeError(f"forget is {self.forget!r}, but True or False is needed")
         own, evictions, visibilities, why = LEGAL[self.rule]
         for name in ("threshold", "count"):
             _belongs(name, getattr(self, name), self.rule, needed=name == own)
         if self.count is not None:
-            _whole("count", self.count, 0, None)
+            _whole("count", self.count, 0, 63)
         if self.threshold is not None:
             _number("threshold", self.threshold)
         for name, legal in (("eviction", evictions), ("visibility", visibilities)):
@@ -132,11 +124,9 @@ def _one_of(name: str, x: Any, names: tuple[str, ...]) -> None:
         raise ShapeError(f"{name} is {x!r}, but one of {', '.join(names)} is needed")
 
 
-def _whole(name: str, x: Any, least: int, most: int | None) -> None:
-    whole = isinstance(x, int | np.integer) and not isinstance(x, bool)
-    if not whole or x < least or (most is not None and x >= most):
-        limit = f"at least {least}" + ("" if most is None else f" and below {most}")
-        raise ShapeError(f"{name} is {x!r}, but a whole number, {limit}, is needed")
+def _whole(name: str, x: Any, least: int, power: int) -> None:
+    if not isinstance(x, int | np.integer) or isinstance(x, bool) or not least <= x < 2**power:
+        raise ShapeError(f"{name} is {x!r}, but a whole number, at least {least} and below 2^{power}, is needed")
 
 
 def _number(name: str, x: Any) -> None:

@@ -17,10 +17,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from realization.core.errors import ShapeError, StructureError
-from realization.core.frozen import Sealed, freeze
+from realization.core.frozen import Sealed
 from realization.core.shapes import Signature
 from realization.linalg.decision import EPS
-from realization.systems.stochastic import real
+from realization.systems.stochastic import freeze_real, real
 
 PAIRS = Signature.parse("x: *b T n; y: *b T m ->")
 
@@ -44,13 +44,13 @@ class Given(Sealed):
     Raises
     ------
     ShapeError
-        If an entry is NaN or infinite, or regressors of another width come.
+        If an entry is not real and finite, or regressors of another width come.
     """
 
     weight: np.ndarray
 
     def __post_init__(self) -> None:
-        freeze(self, "weight: *b m n")
+        freeze_real(self, "weight: *b m n")
 
     def __call__(self, x: np.ndarray, y: np.ndarray, state: Any = None, *, begins: np.ndarray) -> tuple[Any, Any]:
         """Return W x (*b, T, m), each sum from the first regressor to the last, and None."""
@@ -136,12 +136,11 @@ class Fitted(Sealed):
                 f"forgetting {self.forgetting} to the power n={n} is {self.forgetting**n:.1e}, need >= {EPS:.1e}: "
                 "the ridge of a regressor is gone before its turn comes"
             )
-        triangle, turn, left = self._empty(batch, n, m) if state is None else map(np.array, parts(state, 3))
-        if triangle.shape != (*batch, n, n + m):
-            raise ShapeError(
-                f"the state has a triangle {triangle.shape}, but {(*batch, n, n + m)} is needed; "
-                "it is that of another stream"
-            )
+        fresh = self._empty(batch, n, m)
+        triangle, turn, left = fresh if state is None else map(np.array, parts(state, 3))
+        came, needed = ([x.shape for x in one] for one in ((triangle, turn, left), fresh))
+        if came != needed:
+            raise ShapeError(f"the state has shapes {came}, but {needed} are needed; it is that of another stream")
         prediction = np.empty((*batch, T, m))
         begins = np.zeros((*batch, T), bool) if begins is None else begins
         run(

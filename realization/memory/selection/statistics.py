@@ -17,6 +17,7 @@ import numpy as np
 
 from realization.core.errors import ShapeError, StructureError
 from realization.core.frozen import Sealed
+from realization.core.rounding import near_one
 from realization.core.shapes import Signature, array, finite
 from realization.linalg.decision import EPS
 from realization.systems.stochastic import real, require_symmetric
@@ -95,7 +96,8 @@ def statistic(
 
     Notes
     -----
-    "relative" is 0 for a target of norm 0, whatever was predicted: there is nothing in it to keep.
+    "relative" is 0 for a target of norm 0, whatever was predicted: there is nothing in it to keep.  "squared" is 0
+    where squares underflow, |e| < 1e-162; the others have no unit and do not.
 
     "whitened" is 0 where Sigma(t) is singular, within rounding: while n < m without a prior, and as long as the
     innovations do not span the space (a coordinate that is always predicted exactly never lets them).  What cannot be
@@ -122,8 +124,7 @@ def statistic(
     if name == "squared":
         s = _sum_of_squares(e)
     elif name == "relative":
-        size = _sum_of_squares(u)
-        s = np.where(size > 0, _sum_of_squares(e), 0.0) / np.where(size > 0, size, 1.0)
+        s = _relative(e, u)
     else:
         s, new = _whitened(e, begins, covariance, prior, state)
     return Measured(finite("surprise", s), new)
@@ -161,6 +162,13 @@ def _sum_of_squares(e: np.ndarray) -> np.ndarray:
         for i in range(e.shape[-1]):
             s += e[..., i] * e[..., i]
     return s
+
+
+def _relative(e: np.ndarray, u: np.ndarray) -> np.ndarray:
+    """|e|^2 / |u|^2, and 0 for u = 0."""
+    u, e = near_one(u, e)
+    size = _sum_of_squares(u)
+    return np.where(size > 0, _sum_of_squares(e), 0.0) / np.where(size > 0, size, 1.0)
 
 
 def _log_loss(target: Any, prediction: Any) -> np.ndarray:

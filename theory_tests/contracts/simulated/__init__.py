@@ -7,6 +7,8 @@ Forward, `function(**arguments)` returns the outputs in the op's order; backward
 from . import (
     backward_kernels,
     backward_mutants,
+    delta_kernels,
+    delta_mutants,
     eidetic_kernels,
     eidetic_mutants,
     kernels,
@@ -16,8 +18,12 @@ from . import (
 )
 from .records import Kernel, Mutant
 
-CORRECT: tuple[Kernel, ...] = kernels.CORRECT + read_out_kernels.CORRECT + eidetic_kernels.CORRECT
-MUTANTS: tuple[Mutant, ...] = mutants.MUTANTS + read_out_mutants.MUTANTS + eidetic_mutants.MUTANTS
+CORRECT: tuple[Kernel, ...] = (
+    kernels.CORRECT + read_out_kernels.CORRECT + eidetic_kernels.CORRECT + delta_kernels.CORRECT
+)
+MUTANTS: tuple[Mutant, ...] = (
+    mutants.MUTANTS + read_out_mutants.MUTANTS + eidetic_mutants.MUTANTS + delta_mutants.MUTANTS
+)
 CORRECT_BACKWARD: tuple[Kernel, ...] = backward_kernels.CORRECT
 MUTANTS_BACKWARD: tuple[Mutant, ...] = backward_mutants.MUTANTS + eidetic_mutants.MUTANTS_BACKWARD
 

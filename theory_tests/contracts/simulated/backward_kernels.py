@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import backward_attention, backward_convolution, backward_eidetic, backward_recurrence
+from . import backward_attention, backward_convolution, backward_delta, backward_eidetic, backward_recurrence
 from .plan import Plan
 from .records import NOT_BACKWARD, Kernel
 
 OPS = {
     "scan": ("selective_scan", backward_recurrence.selective_scan), "ssd": ("ssd", backward_recurrence.ssd),
+    "delta": ("gated_delta_rule", backward_delta.gated_delta_rule),
     "conv": ("causal_conv1d", backward_convolution.causal_conv1d),
     "swa": ("sliding_window_attention", backward_attention.sliding_window_attention),
     "bmojo": ("bmojo_f", backward_attention.bmojo_f),
@@ -54,6 +55,17 @@ def _recurrences():
     for c in (16, 32):
         yield _kernel(f"ssd.chunk{c}_logdiff_bf16", "as mamba's Triton kernels in bfloat16", chunk=c,
                       decay="logdiff", **matrix, **_short("bfloat16", out="bfloat16"))
+
+
+def _deltas():
+    yield _kernel("delta.sequential", "reverse scan over saved states, float32")
+    yield _kernel("delta.float64", "float64 inside, float32 outside", work="float64")
+    yield _kernel("delta.bf16_io", "bfloat16 in and out, float32 inside", io="bfloat16", formats={"out": "bfloat16"})
+    for c in (16, 32):
+        yield _kernel(f"delta.chunk{c}_logdiff", "WY form, decay gradients by row sums less column sums",
+                      scheme="chunked", chunk=c, decay="logdiff")
+    yield _kernel("delta.chunk16_logdiff_bf16", "operands in bfloat16, the inverse among them", scheme="chunked",
+                  chunk=16, decay="logdiff", **_short("bfloat16", out="bfloat16"))
 
 
 def _read_outs():
@@ -101,4 +113,4 @@ def _memories():
                   order="sequential", memory="stream")
 
 
-CORRECT: tuple[Kernel, ...] = (*_recurrences(), *_read_outs(), *_memories())
+CORRECT: tuple[Kernel, ...] = (*_recurrences(), *_deltas(), *_read_outs(), *_memories())

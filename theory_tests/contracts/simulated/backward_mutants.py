@@ -158,6 +158,26 @@ bmojo.passes' | path through the lse of the merge missing | each pass differenti
      | merge weights not differentiated | shares taken for constants
      | share missing in the cotangent of a pass | dy passed on to both
      | query gradient of the other stream lost | one of two passes adds to dq
+delta.sequential' | dv without beta | dv = G k
+     | dq reads the state before its token | S(t-1) for S(t)
+     | dq without the scale | scale applied to the saved queries only
+     | dbeta of the write only | path of beta through the erase missing
+     | dk of the write only | path of the key through the prediction missing
+     | dk without the prediction | v for v - S k
+     | erase missing on the way back | linear attention's reverse scan
+     | decay missing on the way back | G(t) = g q' + R(t+1)
+     | decay gradient before the erase | G for R
+     | decay gradient undecayed | S(t-1) for a S(t-1)
+     | norm taken for a constant | l2norm detached
+     | final-state cotangent ignored | reverse scan starts at zero
+     | boundary ignored | gradient leaks into the sequence before
+     | dk of the last head of a group | sum over heads missing
+delta.chunk16_logdiff' | carry dropped | gradients stop at chunk ends
+     | carry of the next chunk | double buffer read before the swap
+     | inverse not transposed | T for T'
+     | gradient of the inverse missing | path of keys and beta through the triangle missing
+     | state missing in the decay gradient | cumulative sum starts without the state
+     | carry not erased on the way back | w missing in dS
 """
 
 

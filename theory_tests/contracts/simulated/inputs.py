@@ -92,6 +92,30 @@ def ssd_case(seed, length, regime="ordinary", *, options=True, softplus=False, n
     return case
 
 
+def delta_case(seed, length, memory=20.0, *, options=True, each=False, norm=False, most=1.0, k=7, v=4, seq_idx=None,
+               cu_seqlens=None):
+    b, h, g = 1 if cu_seqlens is not None else 2, 4, 2
+    rng = np.random.default_rng(seed)
+    key = rng.standard_normal((b, length, g, k))
+    key = short(key if norm else key / np.linalg.norm(key, axis=-1, keepdims=True))
+    case = {"query": values(rng, b, length, g, k), "key": key, "value": values(rng, b, length, h, v),
+            "beta": rng.uniform(0, most, (b, length, h)).astype(np.float32).astype(np.float64)}
+    case["beta"][..., 1::2] /= 16  # weak erases: a long memory
+    if options:
+        sequences = b if cu_seqlens is None else len(cu_seqlens) - 1
+        shape = (b, length, h, k) if each else (b, length, h)
+        case |= {"log_decay": short(-rng.uniform(0.2, 2, shape) / memory),
+                 "initial_state": parameters(rng, sequences, h, v, k)}
+    if norm:
+        case |= {"l2norm": True, "norm_eps": 1e-6}
+        case["key"][..., 0, :] = short(case["key"][..., 0, :] / 2048)  # as small as the root of eps
+    if seq_idx is not None:
+        case["seq_idx"] = np.stack([np.resize(seq_idx, length), np.zeros(length, int)])
+    if cu_seqlens is not None:
+        case["cu_seqlens"] = np.asarray(cu_seqlens)
+    return case
+
+
 _BACK = np.repeat([0, 1, 0, 2, 3, 2], [5, 4, 9, 14, 1, 30])  # indices that come back
 _ALIGNED = np.repeat([0, 1, 2], 16)
 
@@ -368,7 +392,18 @@ def _layers():
     ]
 
 
+def _deltas():
+    return [
+        delta_case(1, 131, 60.0), delta_case(2, 70, 3.0), delta_case(3, 37, 0.4), delta_case(4, 66, 40.0, each=True),
+        delta_case(5, 50, 30.0, norm=True), delta_case(6, 40, most=2.0), delta_case(7, 40, options=False, most=2.0),
+        delta_case(8, 63, 40.0, seq_idx=_BACK), delta_case(9, 70, 40.0, cu_seqlens=_PACKED),
+        delta_case(10, 40, cu_seqlens=[0, 0, 16, 32, 33], options=False), delta_case(11, 20, k=1, v=1),
+        *(delta_case(20 + t, t, 40.0) for t in (0, 1, 3, 15, 16, 17)),
+    ]
+
+
 _OPS = {
+    "gated_delta_rule": (plain.plain_delta, _deltas),
     "selective_scan": (plain.plain_scan, _scans), "ssd": (plain.plain_ssd, _ssds),
     "causal_conv1d": (plain.plain_conv, _convolutions), "sliding_window_attention": (plain.plain_window, _windows),
     "bmojo_f": (plain.plain_bmojo, _bmojos), "select": (plain.plain_select, _selects),
@@ -386,7 +421,8 @@ def cases(op: str) -> tuple:
 # -- backward ---------------------------------------------------------------------------------
 
 #: Outputs in order.
-OUTPUTS = {op: ("y", "lse" if "query" in names else "final_state") for op, names in ACCEPTS.items()}
+OUTPUTS = {op: ("y", "lse" if "query" in names and "beta" not in names else "final_state")
+           for op, names in ACCEPTS.items()}
 
 
 def _backward_inputs(op: str):

@@ -8,6 +8,7 @@ import numpy as np
 
 from .attention import bmojo_f, sliding_window_attention
 from .convolution import causal_conv1d
+from .delta import gated_delta_rule
 from .eidetic import bmojo, bmojo_layer
 from .plan import Plan
 from .recurrence import Chunk, Recurrence, decay_tables, march, states
@@ -19,7 +20,7 @@ def run(plan: Plan, **arguments) -> tuple[np.ndarray, ...]:
     operator = {
         "selective_scan": selective_scan, "ssd": ssd, "causal_conv1d": causal_conv1d,
         "sliding_window_attention": sliding_window_attention, "bmojo_f": bmojo_f,
-        "select": select, "bmojo": bmojo, "bmojo_layer": bmojo_layer,
+        "select": select, "bmojo": bmojo, "bmojo_layer": bmojo_layer, "gated_delta_rule": gated_delta_rule,
     }[plan.op]
     # Overflow and invalid operations are the kernels' business: they show in the values.
     with np.errstate(all="ignore"):

@@ -77,6 +77,40 @@ def plain_ssd(x, dt, A, B, C, D=None, z=None, dt_bias=None, dt_softplus=False,
     return y, scale, np.concatenate(finals), np.concatenate(sizes)
 
 
+def plain_delta(query, key, value, beta, log_decay=None, scale=None, l2norm=False, norm_eps=1e-6, initial_state=None,
+                seq_idx=None, cu_seqlens=None):
+    """Sizes are those of norms: what was ever written or erased, decayed."""
+    (b, length, h, v), k = value.shape, key.shape[3]
+    member = np.arange(h) // (h // key.shape[2])
+    if l2norm:
+        query, key = (x / np.sqrt((x**2).sum(-1, keepdims=True) + norm_eps) for x in (query, key))
+    query, key = query[:, :, member] * (k**-0.5 if scale is None else scale), key[:, :, member]
+    g = np.zeros((b, length, h, 1)) if log_decay is None else log_decay
+    g = g[..., None] if g.ndim == 3 else g
+    bounds = [0, length] if cu_seqlens is None else list(cu_seqlens)
+    y, scale, finals, sizes = np.zeros(value.shape), np.zeros(value.shape), [], []
+    for s, (low, high) in enumerate(zip(bounds, bounds[1:], strict=False)):
+        S = np.zeros((b, h, v, k)) if initial_state is None else np.array(
+            initial_state if cu_seqlens is None else initial_state[s : s + 1])
+        size = np.linalg.norm(S, axis=-1, keepdims=True)
+        for t in range(low, high):
+            if seq_idx is not None and t > low:
+                same = (seq_idx[:, t] == seq_idx[:, t - 1])[:, None, None, None]
+                S, size = S * same, size * same
+            kt, bt, a = key[:, t][:, :, None], beta[:, t][:, :, None, None], np.exp(g[:, t])[:, :, None]
+            S = a * S
+            held = (S * kt).sum(-1, keepdims=True)
+            S = S + bt * (value[:, t][..., None] - held) * kt
+            reach = np.linalg.norm(kt, axis=-1, keepdims=True)
+            size = a.max(-1, keepdims=True) * size + bt * (np.abs(value[:, t])[..., None] + np.abs(held)) * reach
+            y[:, t] = (S * query[:, t][:, :, None]).sum(-1)
+            scale[:, t] = size[..., 0] * np.linalg.norm(query[:, t], axis=-1)[..., None]
+        finals.append(S)
+        sizes.append(np.broadcast_to(size, S.shape))
+    y[:, bounds[-1] :] = 0
+    return y, scale, np.concatenate(finals), np.concatenate(sizes)
+
+
 # -- convolution ------------------------------------------------------------------------------
 
 

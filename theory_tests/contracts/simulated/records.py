@@ -16,6 +16,7 @@ ACCEPTS = {
     op: frozenset(arguments.split())
     for op, arguments in {
         "selective_scan": "u delta A B C D z delta_bias delta_softplus discretization initial_state",
+        "gated_delta_rule": "query key value beta log_decay scale l2norm norm_eps initial_state seq_idx cu_seqlens",
         "ssd": "x dt A B C D z dt_bias dt_softplus dt_limit initial_state seq_idx cu_seqlens",
         "causal_conv1d": "x weight bias initial_state seq_idx cu_seqlens activation",
         "sliding_window_attention": "query key value cos sin query_norm key_norm bias sink selected cu_seqlens "
