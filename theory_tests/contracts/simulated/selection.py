@@ -128,7 +128,7 @@ def admitted_by_steps(plan: Plan, s, choice: Choice, tokens, position) -> list[i
 
 def _replace(plan: Plan, s, choice: Choice, slots: list[int], j: int) -> None:
     """The smallest goes, of equals the oldest; the running top admits what exceeds it and nothing else."""
-    worst = min(slots, key=lambda i: (s[i], i))
+    worst = min(slots[::-1] if plan.order == "reversed" else slots, key=lambda i: (s[i], i))
     match plan.fault:
         case "of equals the newest goes":
             worst = min(slots, key=lambda i: (s[i], -i))
@@ -269,7 +269,7 @@ def row(plan: Plan, s: np.ndarray, start: np.ndarray, choice: Choice, first: int
         low = start[t]
         end = end_of_memory(plan, choice, t, start[t], T)
         if (low, end) not in memories:
-            tokens = [j for step, j in passed if low <= step < end]
+            tokens = [j for step, j in passed if low <= step < end and start[j] == low]
             memories[low, end] = np.sort(np.array(admit(plan, s, choice, tokens, position), int))[::-1]
         seen = memories[low, end]
         reach = t - choice.window + {"hidden one token too far": -1, "oldest of the window not hidden": 1}.get(

@@ -113,8 +113,8 @@ def _reading(step: Callable[..., Any], *, visibility: str) -> Callable[..., Kept
         c, T = a["selection"], a["surprise"].shape[-1]
         _only(c.visibility == visibility and T, f"visibility {visibility}")
         t, start = np.arange(T), _starts(a)
-        e = np.broadcast_to(step(t, start, c.chunk), start.shape)
-        memory = np.take_along_axis(_memory(core, a), np.clip(e, 0, T - 1)[..., None], axis=-2)
+        e = np.minimum(step(t, start, c.chunk), _lasts(start))
+        memory = np.take_along_axis(_memory(core, a), np.maximum(e, 0)[..., None], axis=-2)
         shown = (e >= start)[..., None] & (memory >= start[..., None]) & (memory <= (t - c.window)[:, None])
         return Kept(_packed(np.where(shown, memory, -1)))
 
@@ -130,6 +130,14 @@ def _starts(a: Arguments) -> np.ndarray:
     """First step of the document of each step."""
     names = a.get("seq_idx")
     return np.zeros(a["surprise"].shape, int) if names is None else starts(np.asarray(names))
+
+
+def _lasts(start: np.ndarray) -> np.ndarray:
+    """Last step of the document of each step."""
+    T = start.shape[-1]
+    after = np.append(start[..., 1:], np.full((*start.shape[:-1], 1), T), axis=-1)
+    ends = np.where(after != start, np.arange(T), T)
+    return np.flip(np.minimum.accumulate(np.flip(ends, -1), axis=-1), -1)
 
 
 def _ends(t: Any, start: Any, chunk: int, by: int = 0) -> Any:
@@ -160,7 +168,7 @@ def _answering(change: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Callab
 _NEXT, _ONCE = "next-chunk", "at-once"
 _RUNS: tuple[tuple[str, str, Callable[..., Kept]], ...] = (
     ("selection looks ahead", "tokens are selected together with those of their chunk that come later",
-     _reading(lambda t, start, c: np.minimum(_ends(t, start, c, -1), t.size - 1), visibility=_NEXT)),
+     _reading(partial(_ends, by=-1), visibility=_NEXT)),
     ("memory seen at once", "the memory is read as it is, and not as it was at the end of the last chunk",
      _reading(lambda t, start, c: t, visibility=_NEXT)),
     ("memory seen from the next chunk on", "the memory is read as at the end of the last chunk, and not as it is",
