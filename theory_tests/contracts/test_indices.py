@@ -10,7 +10,7 @@ from realization.core.rounding import round_to
 from realization.layers import OPS, cores
 from realization.layers.bmojo.eidetic import faults
 from realization.layers.gradients import gradient_of
-from realization.verify import cases, run
+from realization.verify import cases, run, verdict
 from realization.verify.pattern import score
 from realization.verify.report import as_json
 from realization.verify.subject import UsageError, plain
@@ -134,12 +134,29 @@ def streams(a):
     return {k: x for k, x in projected(product, a["x"], a["fading"], every).items() if x is not None}
 
 
+def identical():
+    """Tokens that are all alike, one of which is kept."""
+    W = np.eye(4).reshape(1, 4, 4)
+    return {"x": np.ones((1, 6, 4)), "fading": np.ones((1, 6, 4)), "query_weight": W, "key_weight": W,
+            "value_weight": W, "output_weight": W.reshape(4, 1, 4), "window": 1, "capacity": 1, "fading_width": 0,
+            "visibility": "at-once"}  # fmt: skip
+
+
+def test_gradients_behind_near_ties_say_so():
+    """That no bound is known there has this reason and no other; the control is a memory that nothing is kept in."""
+    op = gradient_of(LAYER)
+    for capacity in (1, 0):
+        given = {**identical(), "capacity": capacity, "cotangent_y": np.ones((1, 6, 4))}
+        case = cases.given(op, given, Claim(), "given")
+        right = {k: np.asarray(x) for k, x in op.named(op.definition(**given)).items() if x is not None}
+        reasons = {f.output: f.reason for f in verdict.judge(op, case, right, Claim())}
+        told = "undecided: 5 of 6 rows are near-ties" in reasons["grad_key_weight"]
+        assert told == (capacity == 1), reasons
+
+
 def test_what_is_undecided_alone_is_no_pass():
     """Identical tokens: all that a kernel can be asked is the statistic; without it nothing is decided."""
-    W = np.eye(4).reshape(1, 4, 4)
-    given = {"x": np.ones((1, 6, 4)), "fading": np.ones((1, 6, 4)), "query_weight": W, "key_weight": W,
-             "value_weight": W, "output_weight": W.reshape(4, 1, 4), "window": 1, "capacity": 1, "fading_width": 0,
-             "visibility": "at-once"}  # fmt: skip
+    given = identical()
 
     def other(**a):
         """Of equals the newest behind the window."""
