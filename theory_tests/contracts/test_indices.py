@@ -10,11 +10,12 @@ from realization.core.rounding import round_to
 from realization.layers import OPS, cores
 from realization.layers.bmojo.eidetic import faults
 from realization.layers.gradients import gradient_of
-from realization.verify import cases, run, verdict
+from realization.verify import cases, run
 from realization.verify.pattern import score
 from realization.verify.report import as_json
 from realization.verify.subject import UsageError, plain
 from realization.verify.verdict import FAIL, PASS, UNINFORMATIVE
+from realization.verify.verdict import judge as judged
 
 SELECT, BMOJO, LAYER = (OPS[name] for name in ("select", "bmojo", "bmojo_layer"))
 ROUGH = Claim(io="bfloat16", accumulate="bfloat16", out="float32")
@@ -149,7 +150,7 @@ def test_gradients_behind_near_ties_say_so():
         given = {**identical(), "capacity": capacity, "cotangent_y": np.ones((1, 6, 4))}
         case = cases.given(op, given, Claim(), "given")
         right = {k: np.asarray(x) for k, x in op.named(op.definition(**given)).items() if x is not None}
-        reasons = {f.output: f.reason for f in verdict.judge(op, case, right, Claim())}
+        reasons = {f.output: f.reason for f in judged(op, case, right, Claim())}
         told = "undecided: 5 of 6 rows are near-ties" in reasons["grad_key_weight"]
         assert told == (capacity == 1), reasons
 
