@@ -17,6 +17,7 @@ import numpy as np
 
 from realization.core.errors import ShapeError
 from realization.core.rounding import near_one
+from realization.core.shapes import finite
 from realization.layers.fading import FadingMixer
 from realization.layers.maps import gated, step_size
 from realization.layers.recurrence.kernel import kernel
@@ -142,7 +143,8 @@ def associative(
     Raises
     ------
     ShapeError
-        If a decay is above 0, a shape does not fit, or a weight or what a function returns is not real and finite.
+        If a decay is above 0, a shape does not fit, a weight or what a function returns is not real and finite, or a
+        prediction overflows, as those of a delta rule do after a while with beta |k|^2 above 2.
 
     References
     ----------
@@ -177,7 +179,7 @@ def associative(
             value=pv if beta is None else pb * pv, key=pk, query=k[..., None, :], log_decay=pg[..., None],
             erase=None if beta is None else pb[..., 0], reset=begins, initial=S,
         )  # fmt: skip
-        return Predicted(v, run.y[..., 0, :], (run.final, last))
+        return Predicted(v, finite("prediction", run.y[..., 0, :]), (run.final, last))
 
     return predict
 

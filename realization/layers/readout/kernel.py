@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from realization.layers.readout import Read, Source, merge
+from realization.layers.readout import Read, Source
 from realization.layers.readout.definition import merged
 
 
@@ -27,7 +28,19 @@ def kernel(*, sources: Sequence[Source], scale: float, softcap: float | None = N
         y and lse.
     """
     parts = [_part(source, scale, softcap, sink if i == 0 else None) for i, source in enumerate(sources)]
-    return parts[0] if len(parts) == 1 else merge(parts)
+    return parts[0] if len(parts) == 1 else _joined(parts)
+
+
+def _joined(parts: list[Read]) -> Read:
+    """`merge`, compiled: the bits of a query depend on this query alone."""
+    from realization._kernels.readout import join
+
+    *lead, V = parts[0].y.shape
+    P, N = len(parts), math.prod(lead)
+    ys, sums = (np.stack(x) for x in zip(*parts, strict=True))
+    y, lse = np.zeros((N, V)), np.empty(N)
+    join(y, lse, _entry(ys.reshape(P, N, V)), _entry(sums.reshape(P, N)))
+    return Read(y.reshape(*lead, V), lse.reshape(lead))
 
 
 def _part(source: Source, scale: float, softcap: float | None, sink: Any) -> Read:
