@@ -241,7 +241,7 @@ _TESTED = ("features", "predictor_weight", "statistic")
 
 
 def maps(given) -> dict[str, tuple[str, str, str]]:
-    """By stream: whose tokens, which weight, which bias.  What the fading stream has not of its own is the raw one's."""
+    """By stream: whose tokens, which weight, which bias.  The fading stream shares what it does not own."""
     found = {name: ("x", f"{name}_weight", f"{name}_bias") for name in ("query", "key", "value")}
     for name, (_, *parts) in [*found.items()]:
         own = [part if given.get(f"fading_{part}") is None else f"fading_{part}" for part in parts]
