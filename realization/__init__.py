@@ -3,7 +3,7 @@
     realization.layers      the operations: definition, certified value, bound, gradient of each
     realization.verify      judge a kernel: cases, verdict, properties, report
     realization.certify     the number types Err, Tape, DD, Rounded and the certified truth
-    realization.memory      what a system holds exactly, what fades, how long; and of a checkpoint
+    realization.memory      what a system holds exactly, what fades, how long; which tokens are kept verbatim
     realization.stochastic  processes: all their models, backward too; filters, smoothers, identification
     realization.canonical   canonical forms, and reductions to fewer states
     realization.systems     linear, continuous, time-varying and bilinear systems; named ones
@@ -54,19 +54,28 @@ _HOME = {
     "minimal_realization": "canonical",
     "register": "canonical",
     "same_behaviour": "canonical",
+    "InnovationTest": "memory",
+    "Selection": "memory",
     "profile": "memory",
     "OPS": "layers",
+    "BMOJO": "layers",
     "BMOJO_F": "layers",
+    "BMOJO_LAYER": "layers",
+    "BMojo": "layers",
     "CAUSAL_CONV1D": "layers",
+    "GATED_DELTA_RULE": "layers",
     "KNOWN": "layers",
     "MIXERS": "layers",
     "SELECTIVE_SCAN": "layers",
     "SLIDING_WINDOW_ATTENTION": "layers",
     "SSD": "layers",
+    "bmojo": "layers",
     "bmojo_f": "layers",
     "bmojo_f_layer": "layers",
     "bmojo_f_two_pass": "layers",
+    "bmojo_layer": "layers",
     "causal_conv1d": "layers",
+    "gated_delta_rule": "layers",
     "mamba2_mixer": "layers",
     "mamba_mixer": "layers",
     "merge": "layers.readout",

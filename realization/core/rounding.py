@@ -89,6 +89,16 @@ def format_of(name: str | Format) -> Format:
     return FORMATS[name]
 
 
+def near_one(x: np.ndarray, *more: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return x (..., m) times the power of two that brings its last axis near 1, and others times the same.
+
+    Exact but for what underflows beside the largest entry; squares of x are in range.
+    """
+    power = -np.frexp(np.abs(x).max(axis=-1, keepdims=True, initial=0.0))[1]
+    with np.errstate(over="ignore", under="ignore"):
+        return tuple(np.ldexp(y, power) for y in (x, *more))
+
+
 def round_to(x: Any, form: str | Format, *, overflow: str | None = None) -> np.ndarray:
     """Round float64 numbers to a format: round(x) = argmin |x - f|, ties to even.
 

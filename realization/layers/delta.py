@@ -29,7 +29,7 @@ from realization.layers.readings import complete
 from realization.layers.realize import Realization, erasing_system, states, transitions_and_writes, vec
 from realization.layers.recurrence import recurrence
 from realization.layers.recurrence.chunked import chunked
-from realization.layers.recurrence.faults import CONVENTIONS
+from realization.layers.recurrence.faults import CONVENTIONS, ERASING
 from realization.layers.recurrence.kernel import kernel
 from realization.layers.recurrence.transition import share
 
@@ -245,8 +245,8 @@ def as_realization(
 OPTIONS = (
     {"size": (4, 6, 2, 16), "with": ("log_decay", "initial_state")},
     {"size": (2, 4, 2, 8), "with": ("initial_state",)},
-    {"size": (4, 5, 1, 8), "with": ("log_decay", "l2norm", "scale", "negative")},
-    {"size": (2, 3, 2, 7), "with": ("log_decay by key", "negative", "initial_state")},
+    {"size": (4, 5, 1, 8), "with": ("log_decay", "l2norm", "negative")},
+    {"size": (2, 3, 2, 7), "with": ("log_decay by key", "scale", "negative", "initial_state")},
     {"size": (4, 4, 2, 8), "with": ("log_decay", "seq_idx", "l2norm", "initial_state")},
     {"size": (4, 4, 2, 8), "with": ("log_decay", "cu_seqlens", "initial_state")},
     {"size": (4, 4, 4, 8), "with": ("cu_seqlens", "negative")},
@@ -280,8 +280,10 @@ def cases(regime, options, *, T, chunk, rng, form, batch=2) -> dict[str, Any]:
         out["key"], out["query"] = regimes.cancel(out["key"], sign=1), regimes.cancel(out["query"], sign=-1)
     if regime.exact:
         return out | {"scale": 1.0}
+    if "scale" in have:
+        out["scale"] = 0.25
     if "l2norm" in have:
-        return out | {"l2norm": True} | ({"scale": 0.25} if "scale" in have else {})
+        return out | {"l2norm": True}
     norm = np.sqrt((out["key"] ** 2).sum(-1, keepdims=True))
     return out | {"key": out["key"] / np.where(norm == 0, 1, norm)}
 
@@ -331,10 +333,9 @@ SWAPS = (
     Swap("beta a logit", "sigmoid(beta) in the place of beta", arguments=lambda a: {**a, "beta": sigmoid(a["beta"])}),
     Swap("eps squared", "queries and keys divided by sqrt(|x|^2 + eps^2)",
          arguments=lambda a: None if not a.get("l2norm") else {**a, "norm_eps": a.get("norm_eps", 1e-6) ** 2}),
-    Swap("keys not normalized", "queries and keys as they are, without l2norm",
-         arguments=lambda a: None if not a.get("l2norm") else {**a, "l2norm": False}),
     *conventions.scales("query", "scale"),
-    *CONVENTIONS,
+    *(s for s in CONVENTIONS if s.name != "write without its step"),  # there is none
+    *ERASING,
 )  # fmt: skip
 
 

@@ -16,11 +16,12 @@ from typing import Any
 import numpy as np
 
 from realization.core.errors import ShapeError
-from realization.core.shapes import numbers
+from realization.core.rounding import near_one
+from realization.core.shapes import finite
 from realization.layers.fading import FadingMixer
 from realization.layers.maps import gated, step_size
 from realization.layers.recurrence.kernel import kernel
-from realization.memory.selection.fitted import Readout, parts
+from realization.memory.selection.fitted import Fitted, Readout, parts
 from realization.memory.selection.predictors import (
     Features,
     Predicted,
@@ -30,19 +31,20 @@ from realization.memory.selection.predictors import (
     delayed,
     from_features,
 )
+from realization.systems.stochastic import real
 
 Map = Callable[[np.ndarray], np.ndarray]  # of tokens (*b, T, d), each by itself
 
 
-def state_predictor(mixer: FadingMixer, readout: Readout) -> Predictor:
+def state_predictor(mixer: FadingMixer, readout: Readout | None = None) -> Predictor:
     """Return the predictor of the next token from a mixer's state, u^(t) = W f(t-1).
 
     Parameters
     ----------
     mixer : FadingMixer
         Its features are f, such as the states of `Diagonal`.
-    readout : callable
-        `Given(W)` or `Fitted()`.
+    readout : callable, optional
+        `Given(W)`, or `Fitted(...)` to the tokens so far.  Default: `Fitted()`.
 
     Returns
     -------
@@ -61,7 +63,7 @@ def state_predictor(mixer: FadingMixer, readout: Readout) -> Predictor:
     >>> bool(abs(e[:3]).max() > 0.1), bool(abs(e[150:]).max() < 1e-5)
     (True, True)
     """
-    return from_features(mixer_features(mixer), readout)
+    return from_features(mixer_features(mixer), Fitted() if readout is None else readout)
 
 
 def output_predictor(mixer: FadingMixer, predictor: Predictor) -> Predictor:
@@ -141,7 +143,8 @@ def associative(
     Raises
     ------
     ShapeError
-        If a decay is above 0, or tokens do not fit the weights.
+        If a decay is above 0, a shape does not fit, a weight or what a function returns is not real and finite, or a
+        prediction overflows, as those of a delta rule do after a while with beta |k|^2 above 2.
 
     References
     ----------
@@ -163,7 +166,7 @@ def associative(
         tokens, begins = block(tokens, begins)
         k, v = to_key(tokens), to_value(tokens)
         k = _normalized(k) if unit else k
-        g, b = (_numbers(x, tokens) for x in (log_decay, beta))
+        g, b = _numbers("log_decay", log_decay, tokens), _numbers("beta", beta, tokens)
         if (g > 0).any():
             raise ShapeError(f"log_decay reaches {g.max():.3g}, need <= 0: the memory would grow without bound")
         S, last = parts(state, 2)
@@ -176,7 +179,7 @@ def associative(
             value=pv if beta is None else pb * pv, key=pk, query=k[..., None, :], log_decay=pg[..., None],
             erase=None if beta is None else pb[..., 0], reset=begins, initial=S,
         )  # fmt: skip
-        return Predicted(v, run.y[..., 0, :], (run.final, last))
+        return Predicted(v, finite("prediction", run.y[..., 0, :]), (run.final, last))
 
     return predict
 
@@ -184,10 +187,10 @@ def associative(
 def _map(name: str, weight: Any) -> Map:
     """A weight as a function of the tokens, None as the identity."""
     if callable(weight):
-        return lambda tokens: numbers(name, weight(tokens))
+        return lambda tokens: _vectors(name, weight(tokens), tokens)
     if weight is None:
         return lambda tokens: tokens
-    W = numbers(name, weight)
+    W = real(name, weight)
     if W.ndim != 2:
         raise ShapeError(f"{name} has shape {W.shape}, but a weight (n, d) is needed")
 
@@ -201,9 +204,20 @@ def _map(name: str, weight: Any) -> Map:
     return product
 
 
-def _numbers(x: float | Map | None, tokens: np.ndarray) -> np.ndarray:
+def _vectors(name: str, x: Any, tokens: np.ndarray) -> np.ndarray:
+    """What a function has made of the tokens, a vector of each."""
+    x = real(name, x)
+    if x.ndim != tokens.ndim or x.shape[:-1] != tokens.shape[:-1]:
+        raise ShapeError(f"{name} returns shape {x.shape} for tokens {tokens.shape}, but a vector of each is needed")
+    return x
+
+
+def _numbers(name: str, x: Any, tokens: np.ndarray) -> np.ndarray:
     """A number for each token; what is not given is 0."""
-    return np.broadcast_to(x(tokens) if callable(x) else 0.0 if x is None else float(x), tokens.shape[:-1])
+    x = real(name, x(tokens) if callable(x) else 0.0 if x is None else x)
+    if x.shape not in ((), tokens.shape[:-1]):
+        raise ShapeError(f"{name} has shape {x.shape}, but one number, or {tokens.shape[:-1]}, is needed")
+    return np.broadcast_to(x, tokens.shape[:-1])
 
 
 def _unscaled(v: Any, log_decay: Any) -> Any:
@@ -215,5 +229,6 @@ def _normalized(k: np.ndarray) -> np.ndarray:
     """k / |k|, and 0 for 0."""
     from realization._kernels.ordered import linear
 
+    (k,) = near_one(k)
     length = np.sqrt(linear(k * k, np.ones((1, k.shape[-1]))))
     return np.divide(k, length, out=np.zeros(k.shape), where=length > 0)

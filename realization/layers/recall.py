@@ -12,6 +12,7 @@ returns a model as `memory.recall` calls it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from realization.layers.fading import Diagonal
 from realization.layers.predictors import associative
 from realization.layers.readout import Source, readout
 from realization.layers.recurrence import recurrence
+from realization.memory.planted import Planted, asked, log_loss
 from realization.memory.recall import Model
 from realization.memory.selection import InnovationTest, Selection, select, statistic
 
@@ -345,6 +347,43 @@ def induction_layer(
         query_weight=after, key_weight=present, value_weight=told, output_weight=told.transpose(2, 0, 1),
         window=window, mixer=mixer, test=test, scale=beta,
     )  # fmt: skip
+
+
+def text_models(fact: Planted, *, window: int, capacity: int, rng: Any = None) -> dict[str, Model]:
+    """Return what is compared on a text with a planted fact: a memory filled by two surprises, and in other ways.
+
+    Parameters
+    ----------
+    fact : Planted
+        The text.
+    window, capacity : int
+        w and M.
+    rng : seed or numpy.random.Generator
+        Of the signs under which the delta rule knows contexts of two bytes, and of the reservoir.
+
+    Returns
+    -------
+    dict of str to callable
+        By the names of the table; models of `asked(fact)`.
+
+    Examples
+    --------
+    >>> from realization.memory.planted import planted
+    >>> list(text_models(planted(600, 400, rng=0), window=8, capacity=8, rng=0))[:3]
+    ['full attention', 'window', 'next-token surprise']
+    """
+    rng = np.random.default_rng(rng)
+    pairs, reservoir = asked(fact, order=2, rng=rng), int(rng.integers(2**31))
+    kept, drawn = innovation_memory(capacity, window), random_memory(capacity, window, seed=reservoir)
+    loss, residual = log_loss(fact.text), innovation()(pairs.key, pairs.value)
+    return {
+        "full attention": attention(beta=2 * BETA),
+        "window": attention(window, beta=2 * BETA),
+        "next-token surprise": with_memory(lambda k, v: loss, kept, beta=2 * BETA),
+        "delta residual": with_memory(lambda k, v: residual, kept, beta=2 * BETA),
+        "random": with_memory(constant, drawn, beta=2 * BETA),
+        "recent": with_memory(constant, recent_memory(capacity, window), beta=2 * BETA),
+    }
 
 
 def _states_read(

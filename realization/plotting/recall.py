@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from realization.core.errors import ShapeError
-from realization.plotting.frame import COLOURS, finish, named, new_axes, vector
+from realization.plotting.frame import COLOURS, finish, legend_above, named, new_axes, vector
 
 
 def recall_curves(
@@ -67,5 +67,8 @@ def recall_curves(
         ax.annotate(name, (1, level), (4, 0), xycoords=("axes fraction", "data"), annotation_clip=False, **place)
     if needed is not None:
         ax.axvline(needed, color="0.7", linewidth=1, linestyle=":", zorder=1)
-    ax.set_ylim(-0.03, 1.06)
-    return finish(ax, xlabel="places, $M$", ylabel="accuracy")
+    ax.set_ylim(-0.03, 1.04)
+    finish(ax, xlabel="places, $M$", ylabel="accuracy")
+    if read:
+        legend_above(ax)
+    return ax

@@ -23,7 +23,7 @@ from realization.layers.gradients import COTANGENT
 
 DEFAULT_CHUNK = 64
 # Names in an op's options that stand for an argument of another name.
-STANDS_FOR = {"D2": "D", "past": "key"}
+STANDS_FOR = {"D2": "D", "past": "key", "log_decay by key": "log_decay", "negative": "beta"}
 # Arguments of integers that say which steps belong to which sequence.
 PACKING = frozenset({"cu_seqlens", "seq_idx"})
 

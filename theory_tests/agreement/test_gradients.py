@@ -317,6 +317,81 @@ def torch_layer(*, x, fading, output_weight, window, output_bias=None, quirks=()
     return (y if output_bias is None else y + output_bias,)
 
 
+def torch_eidetic(
+    *, query, key, value, surprise, window, capacity, fading_key=None, fading_value=None, fading_query=None,
+    fading_lag=None, fading_width=None, slot_positions=True, scale=None, cos=None, sin=None, interleaved=False,
+    query_norm=None, key_norm=None, fading_query_norm=None, fading_key_norm=None, norm_eps=1e-6, seq_idx=None,
+    **choice,
+):  # fmt: skip
+    """Raw, selected and fading keys side by side, on tensors; the selection is that of plain numbers."""
+    import torch
+
+    T, S = query.shape[1], key.shape[1]
+    chosen = OPS["select"].direct(
+        surprise=surprise.detach().numpy(), capacity=capacity, window=window, seq_idx=seq_idx, **choice
+    )
+    tables, here = (cos, sin), [None if x is None else x[S - T :] for x in (cos, sin)]
+    lag, width = (window if n is None else n for n in (fading_lag, fading_width))
+    other = query if fading_query is None else fading_query
+    other_norms = query_norm if fading_query_norm is None else fading_query_norm, (
+        key_norm if fading_key_norm is None else fading_key_norm
+    )
+
+    def embed(x, tables, weight):
+        return torch_embed(x, *tables, interleaved, weight, norm_eps)
+
+    rows = []
+    for row in range(query.shape[0]):
+        one, plain = slice(row, row + 1), (None, None)
+        starts = np.arange(S) * 0
+        if seq_idx is not None:
+            changed = np.append(False, np.diff(seq_idx[row]) != 0)
+            starts = np.maximum.accumulate(np.where(changed, np.arange(S), 0))
+        same = starts[S - T :, None] <= np.arange(S)
+        slots = (chosen.places[row, S - T :, :, None] == np.arange(S)).any(1)
+        near = shown(T, S, 0, window - 1) & same
+        turned = (embed(query, here, query_norm), embed(key, tables, key_norm), value)
+        apart = (embed(query, plain, query_norm), embed(key, plain, key_norm), value)
+        streams = [(*turned, near | slots)] if slot_positions else [(*turned, near), (*apart, slots)]
+        if fading_key is not None:
+            old = shown(T, S, lag, lag + width - 1) & same
+            streams.append((embed(other, here, other_norms[0]), embed(fading_key, tables, other_norms[1]),
+                            fading_value, old))  # fmt: skip
+        blind = ~np.concatenate([stream[3] for stream in streams], axis=1).any(1, keepdims=True)
+        streams[0] = (*streams[0][:3], streams[0][3] | blind)  # what sees nothing sees all, and counts as 0
+        streams = [(*(x[one] for x in stream[:3]), stream[3]) for stream in streams]
+        y, lse = torch_attend(streams, query.shape[-1] ** -0.5 if scale is None else scale)
+        rows.append((y.masked_fill(torch.tensor(blind)[None, :, :, None], 0.0), lse))
+    return tuple(torch.cat(parts) for parts in zip(*rows, strict=True))
+
+
+def torch_memory_layer(
+    *, x, fading, output_weight, output_bias=None, features=None, predictor_weight=None, statistic="squared",
+    seq_idx=None, **given,
+):  # fmt: skip
+    """Projections and statistics of the layer with its test, on tensors."""
+    import torch
+
+    e = x
+    if features is not None:
+        before = torch.cat([torch.zeros_like(features[:, :1]), features[:, :-1]], 1)
+        if seq_idx is not None:
+            begins = np.diff(seq_idx, axis=1, prepend=seq_idx[:, :1]) != 0
+            before = before.masked_fill(torch.tensor(begins)[..., None], 0.0)
+        e = x - before @ predictor_weight.T
+    s = (e * e).sum(-1) / ((x * x).sum(-1) if statistic == "relative" else 1.0)
+    streams = {}
+    for prefix, tokens in (("", x), ("fading_", fading)):
+        for name in ("query", "key", "value"):
+            weight, bias = (given.get(f"{prefix}{name}_{p}", given.get(f"{name}_{p}")) for p in ("weight", "bias"))
+            y = torch.einsum("btd,hkd->bthk", x if name == "query" else tokens, weight)
+            streams[prefix + name] = y if bias is None else y + bias
+    options = {k: a for k, a in given.items() if not k.endswith(("weight", "bias"))}
+    y, _ = torch_eidetic(**streams, surprise=s, seq_idx=seq_idx, **options)
+    y = torch.einsum("bthv,dhv->btd", y, output_weight)
+    return (y if output_bias is None else y + output_bias), s
+
+
 LOOPS = {
     "selective_scan": torch_selective_scan,
     "ssd": torch_ssd,
@@ -324,6 +399,8 @@ LOOPS = {
     "sliding_window_attention": torch_attention,
     "bmojo_f": torch_bmojo,
     "bmojo_f_layer": torch_layer,
+    "bmojo": torch_eidetic,
+    "bmojo_layer": torch_memory_layer,
 }
 
 

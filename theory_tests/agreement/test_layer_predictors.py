@@ -98,12 +98,26 @@ def test_a_delta_rule_knows_orthogonal_pairs_and_linear_attention_does_not_repla
     assert summed.reshape(4, 8).all(axis=1).tolist() == [True, False, True, True], "the control"
 
 
+@pytest.mark.parametrize("power", [-600, 600])
+def test_the_unit_of_a_key_does_not_matter(power):
+    """Not where its squares over- or underflow either; that of a value is that of its prediction."""
+    u = np.random.default_rng(0).standard_normal((12, D))
+    one, other = (associative(beta=0.9)(x).prediction for x in (u, np.ldexp(u, power)))
+    assert (np.ldexp(one, power) == other).all()
+    assert one[1:].all()
+
+
 @pytest.mark.parametrize(
     "call, message",
     [
         (lambda u: associative(log_decay=0.1)(u), "log_decay reaches 0.1"),
         (lambda u: associative(key=np.ones((2, 5)))(u), r"key has shape \(2, 5\), but tokens have d=3"),
         (lambda u: associative(key=np.ones(3)), r"key has shape \(3,\), but a weight"),
+        (lambda u: associative(key=lambda u: u[..., 0])(u), r"key returns shape \(4,\) for tokens \(4, 3\)"),
+        (lambda u: associative(key=1j * KEY)(u), "key is complex"),
+        (lambda u: associative(beta=np.nan)(u), "beta has 1 entries that are NaN"),
+        (lambda u: associative(beta=lambda u: u[:1, 0])(u), r"beta has shape \(1,\), but one number, or \(4,\)"),
+        (lambda u: associative(beta=3.0)(np.repeat(u, 800, axis=0)), "prediction has"),  # (1 - beta)^t grows
         (lambda u: associative()(u * np.inf), "NaN or infinite"),
     ],
 )

@@ -12,23 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realization.core.errors import ShapeError
-from realization.layers.recall import (
-    attention,
-    constant,
-    delta_rule,
-    innovation,
-    innovation_memory,
-    linear_attention,
-    random_memory,
-    recent_memory,
-    with_memory,
-)
+from realization.layers.recall import delta_rule, innovation_memory, linear_attention, text_models
 from realization.memory.planted import CUE, asked, log_loss, planted, source_text
 from realization.memory.recall import recalled
 from realization.memory.selection import select
 from realization.testing import seeds
 
-T, WINDOW, PLACES, BETA, TEXTS = 2048, 64, 128, 24.0, 12
+T, WINDOW, PLACES, TEXTS = 2048, 64, 128, 12
 
 
 @given(seeds, st.integers(0, 12), st.integers(100, 500))
@@ -70,25 +60,15 @@ def shares(distance):
     found = {}
     for seed in range(TEXTS):
         fact = planted(T, distance, rng=seed)
-        task, rough = (asked(fact, order=order, width=128, rng=seed) for order in (6, 2))
-        kept = innovation_memory(PLACES, WINDOW)
-        loss, residual = log_loss(fact.text), innovation()(rough.key, rough.value)
-        memories = {
-            "full attention": attention(beta=BETA),
-            "window": attention(WINDOW, beta=BETA),
-            "linear": linear_attention(),
-            "delta rule": delta_rule(),
-            "log-loss": with_memory(lambda k, v, s=loss: s, kept, beta=BETA),
-            "delta residual": with_memory(lambda k, v, s=residual: s, kept, beta=BETA),
-            "random": with_memory(constant, random_memory(PLACES, WINDOW, seed=seed), beta=BETA),
-            "recent": with_memory(constant, recent_memory(PLACES, WINDOW), beta=BETA),
-        }
+        task, kept = asked(fact, rng=seed), innovation_memory(PLACES, WINDOW)
+        memories = text_models(fact, window=WINDOW, capacity=PLACES, rng=seed)
+        memories |= {"linear": linear_attention(), "delta rule": delta_rule()}
         for name, model in memories.items():
             if seed >= 4 and name in ("linear", "delta rule"):  # the slow ones, and far below all others' differences
                 continue
             found.setdefault(name, []).append(recalled(model, task).mean())
-        held = np.isin(task.place, select(loss, kept).places[-1])
-        assert (recalled(memories["log-loss"], task) >= held).all(), "what is held verbatim is recalled"
+        held = np.isin(task.place, select(log_loss(fact.text), kept).places[-1])
+        assert (recalled(memories["next-token surprise"], task) >= held).all(), "what is held verbatim is recalled"
     return {name: np.array(x) for name, x in found.items()}
 
 
@@ -102,7 +82,7 @@ def test_what_was_hard_to_predict_is_held_at_any_distance(distance):
     p = shares(distance)
     assert p["full attention"].min() == 1
     for name in ("window", "recent", "random", "delta residual"):
-        assert leads(p["log-loss"], p[name]), name
+        assert leads(p["next-token surprise"], p[name]), name
     for name in ("window", "recent", "linear", "delta rule"):
         assert p[name].mean() < 0.15, f"{name}: chance among 256 bytes, and of letters that the context gives away"
 
@@ -110,7 +90,10 @@ def test_what_was_hard_to_predict_is_held_at_any_distance(distance):
 def test_a_test_is_as_good_as_its_predictor():
     """The control: 2048 contexts are too many for a delta rule of width 128, so its residual tells little."""
     p = {name: np.concatenate([shares(d)[name] for d in (1900, 1000, 400)]) for name in shares(400)}
-    assert not leads(p["delta residual"], p["random"]) or p["delta residual"].mean() < 0.5 * p["log-loss"].mean()
+    assert (
+        not leads(p["delta residual"], p["random"])
+        or p["delta residual"].mean() < 0.5 * p["next-token surprise"].mean()
+    )
 
 
 def test_what_has_no_meaning_is_refused():

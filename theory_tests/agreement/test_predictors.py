@@ -97,6 +97,17 @@ def never_begins(tokens, state=None, *, begins=None):
     return PREDICTORS["fitted"](tokens, state)
 
 
+def begins_everywhere(tokens, state=None, *, begins=None):
+    """A document in one sequence begins one in all."""
+    if begins is not None:
+        begins = np.broadcast_to(begins.any(axis=tuple(range(begins.ndim - 1)), keepdims=True), begins.shape).copy()
+    return PREDICTORS["fitted"](tokens, state, begins=begins)
+
+
+def does_not_know(tokens, state=None, *, begins=None):
+    return Predicted(tokens, np.full(tokens.shape, np.nan), None)
+
+
 def one_for_all(tokens, state=None, *, begins=None):
     """Every sequence is predicted as the first one is."""
     run = PREDICTORS["given matrices"](tokens, state, begins=begins)
@@ -132,6 +143,8 @@ def sum_in_blocks(tokens, state=None, *, begins=None):
         (stale_by_a_block, "split"),
         (never_begins, "restart"),
         (one_for_all, "batch"),
+        (begins_everywhere, "batch: where one sequence begins a document"),
+        (does_not_know, "the prediction has 180 NaN"),
         (writes_into_its_state, "split: a block writes into the state"),
         (sum_in_blocks, "not causal|split|restart"),
     ],
@@ -314,9 +327,19 @@ def test_the_output_of_a_system_is_predicted_and_not_the_tokens():
         (ShapeError, lambda: Fitted(float("nan")), "forgetting is nan"),
         (ShapeError, lambda: Fitted()(np.ones((4, 2)), np.ones((3, 1))), r"y has shape \(3, 1\)"),
         (ShapeError, lambda: Fitted()(np.full((4, 2), np.inf), np.ones((4, 1))), "x has 8 entries"),
+        (ShapeError, lambda: Fitted()(1e308 * np.ones((4, 2)), np.ones((4, 1))), "prediction has"),
+        (ShapeError, lambda: autoregression([[1e300]])(1e10 * np.ones((4, 1))), "prediction has 3 entries"),
         (ShapeError, lambda: Fitted()(1j * np.ones((4, 2)), np.ones((4, 1))), "x is complex"),
         (StructureError, lambda: fitted_autoregression(40, Fitted(0.3))(np.ones((4, 3))), "before its turn comes"),
-        (ShapeError, lambda: symbol_counts(0), "alphabet=0"),
+        (ShapeError, lambda: lags(1.5), "order is 1.5"),
+        (ShapeError, lambda: Given([[1j]]), "weight is complex"),
+        (ShapeError, lambda: autoregression([[1j]]), "coefficients is complex"),
+        (ShapeError, lambda: from_features(lags(1), np.eye(3)), r"readout is a ndarray, .* Given\(W\) or Fitted"),
+        (ShapeError, lambda: symbol_counts(0), "alphabet is 0"),
+        (ShapeError, lambda: symbol_counts(2.0), "alphabet is 2.0"),
+        (ShapeError, lambda: symbol_counts(2, order=-2), "order is -2"),
+        (ShapeError, lambda: symbol_counts(2, prior=0), "prior is 0"),
+        (ShapeError, lambda: from_log_probabilities(uniform_or_repeat, 0), "at least 1 symbol"),
         (ShapeError, lambda: symbol_counts(2)([0, 2]), "tokens lie in 0 to 2"),
         (ShapeError, lambda: symbol_counts(2)([0.5]), "integers"),
         (ShapeError, lambda: from_log_probabilities(uniform_or_repeat, 4)(np.array([0])), r"\(1, 4\) without any"),
@@ -339,6 +362,9 @@ def test_a_state_of_another_stream_is_refused(name):
 def test_counts_of_another_alphabet_are_refused():
     with pytest.raises(ShapeError, match="the state has counts"):
         symbol_counts(3)([0, 1], symbol_counts(2)([0, 1]).state)
+    counts, context = symbol_counts(3, order=1)([0, 1]).state
+    with pytest.raises(ShapeError, match="the state has counts"):
+        symbol_counts(3, order=1)([0, 1], (counts, context + 9))  # a context that there is none of
     with pytest.raises(ShapeError, match="a tuple of 2 is needed"):
         symbol_counts(3)([0, 1], np.zeros(3))
 

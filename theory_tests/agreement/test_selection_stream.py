@@ -13,6 +13,7 @@ from realization.memory import selection
 from realization.memory.modes import Mode
 from realization.memory.selection import (
     InnovationTest,
+    Predicted,
     Selection,
     autoregression,
     fitted_autoregression,
@@ -90,6 +91,16 @@ def test_illegal_combinations_are_refused():
     ):
         with pytest.raises(ShapeError, match=message):
             InnovationTest(predictor, name, Selection(1)).test(given_)
+    few = lambda u, state=None, *, begins=None: Predicted(u[1:], u[1:], None)  # noqa: E731
+    plain = lambda u, state=None, *, begins=None: (u, u)  # noqa: E731
+    for predictor, options, message in (
+        (few, {}, r"targets \(\*b, T\) = \(2,\), but tokens have shape \(3, 2\)"),
+        (plain, {}, "the predictor returned a tuple, but target, prediction and state"),
+        (hold, {"seq_idx": [0, 0]}, r"seq_idx has \(\*b, T\) = \(2,\), but tokens have shape \(3, 2\)"),
+        (hold, {"seq_idx": [0] * 3, "state": TESTS[0].test(np.ones((5, 3, 2))).state}, "state.time has shape"),
+    ):
+        with pytest.raises(ShapeError, match=message):
+            InnovationTest(predictor, "squared", TESTS[0].selection).test(tokens, **options)
     for arguments, message in (
         ((None, "squared", Selection(1)), "predictor is a NoneType"),
         ((hold, "square", Selection(1)), "statistic is 'square'"),

@@ -22,7 +22,7 @@ def test_a_row_without_its_peer_says_so():
 
 def test_what_they_import_exists():
     """Renaming something in the library breaks this and not the next run of an hour's table."""
-    done = run("import bmojo, linear, filtering, identification")
+    done = run("import bmojo, linear, filtering, identification, recall")
     assert done.returncode == 0, done.stderr
 
 

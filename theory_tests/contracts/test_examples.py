@@ -17,6 +17,7 @@ SABOTAGE = {
     "adding_a_form": ("np.linalg.matrix_power(system.A, k)", "np.linalg.matrix_power(system.A.T, k)"),
     "c0_mamba_is_bilinear": ('B=data["B"])', 'B=data["C"])'),
     "c1_attention_is_nilpotent": ("window=W, g", "window=W + 1, g"),
+    "c2_bmojo_memory": ("np.concatenate([fact.text, fact.secret[:letter]])", "fact.text[: fact.place]"),
     "delay_line": ("A=np.eye(w, k=1)", "A=np.diag(np.full(w - 1, 1 - 1e-15), k=1)"),
     "diagnose_a_filter": ("kalman_filter(model, y,", "kalman_filter(model, 1.2 * y,"),
     "identified_plant": ("frequency_response(COLOUR, omega)) ** 2", "frequency_response(COLOUR, omega))"),

@@ -43,6 +43,10 @@ def test_the_known_answer_of_welch():
     ]  # fmt: skip
     with pytest.raises(ShapeError, match="'b' is no symbol"):
         lzw("ab", "a")
+    with pytest.raises(ShapeError, match="3 symbols, 2 of them different"):
+        lzw("ab", "aab")  # b and the first phrase would have one number
+    with pytest.raises(ShapeError, match="pair 2 continues phrase 2"):
+        decode([(0, "a"), (2, "b")])
 
 
 @given(sequences)
@@ -76,6 +80,7 @@ def test_the_surprise_is_causal(sequence):
 
 @given(sequences, st.integers(1, 3))
 def test_of_a_code_the_lengths_add_up(sequence, alphabet):
+    assert code_length(1, 2**53 + 1) == 54
     c = len(parse(sequence))
     want = sum(int(np.ceil(np.log2(j))) for j in range(1, c + 1)) + c * int(np.ceil(np.log2(alphabet)))
     assert code_length(c, alphabet) == want <= c * (np.log2(max(c, 1)) + 1) + c * np.ceil(np.log2(alphabet))

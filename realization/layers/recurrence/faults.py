@@ -557,6 +557,9 @@ CONVENTIONS = (
     Swap("linear gate", "the decay 1 + g in the place of exp(g)", core=lambda core, **a: _linear_gate(core=core, **a)),
     Swap("write without its step", "the write not scaled by the step size",
          core=lambda core, **a: _unscaled_write(core=core, **a)),
+)  # fmt: skip
+# And those of an erase.
+ERASING = (
     Swap("no erase", "nothing erased: the write added to what its key held",
          core=lambda core, **a: _without_erase(core=core, **a)),
     Swap("erase of the undecayed state", "the erase reading the state before it decays",

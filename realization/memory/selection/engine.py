@@ -153,7 +153,7 @@ def select(
 
     s, document = given(surprise, seq_idx)
     batch, T = s.shape[:-1], s.shape[-1]
-    old = _checked(state, selection, batch)
+    old = checked(state, selection, batch)
     begins, last = boundaries(document, old.time, old.document, batch, T)
     new = {field.name: np.array(getattr(old, field.name)) for field in fields(SelectionState)}
     M = selection.capacity
@@ -206,7 +206,8 @@ def given(surprise: Any, seq_idx: Any) -> tuple[np.ndarray, np.ndarray | None]:
     return np.ascontiguousarray(s), document
 
 
-def _checked(state: SelectionState | None, selection: Selection, batch: tuple[int, ...]) -> SelectionState:
+def checked(state: SelectionState | None, selection: Selection, batch: tuple[int, ...]) -> SelectionState:
+    """The state, by default that before the first token; refused if another selection or batch has left it."""
     fresh = empty_memory(selection, batch)
     if state is None:
         return fresh

@@ -17,10 +17,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from realization.core.errors import ShapeError, StructureError
-from realization.core.frozen import Sealed, freeze
-from realization.core.shapes import Signature
+from realization.core.frozen import Sealed
+from realization.core.shapes import Signature, finite
 from realization.linalg.decision import EPS
-from realization.systems.stochastic import real
+from realization.systems.stochastic import freeze_real, real
 
 PAIRS = Signature.parse("x: *b T n; y: *b T m ->")
 
@@ -44,13 +44,13 @@ class Given(Sealed):
     Raises
     ------
     ShapeError
-        If an entry is NaN or infinite, or regressors of another width come.
+        If an entry is not real and finite, regressors of another width come, or a prediction overflows.
     """
 
     weight: np.ndarray
 
     def __post_init__(self) -> None:
-        freeze(self, "weight: *b m n")
+        freeze_real(self, "weight: *b m n")
 
     def __call__(self, x: np.ndarray, y: np.ndarray, state: Any = None, *, begins: np.ndarray) -> tuple[Any, Any]:
         """Return W x (*b, T, m), each sum from the first regressor to the last, and None."""
@@ -67,7 +67,7 @@ class Given(Sealed):
             prediction[(..., *i, slice(None), slice(None))] = linear(
                 x[(..., *i, slice(None), slice(None))], self.weight[i]
             )
-        return prediction, None
+        return finite("prediction", prediction), None
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -82,12 +82,14 @@ class Fitted(Sealed):
     forgetting : float
         f, above 0 and at most 1: a pair of 1 / (1 - f) steps ago counts 1/e.
     ridge : float
-        r > 0, in the unit of the regressors squared; it makes singular regressors harmless.
+        r > 0, in the unit of the regressors squared; it makes singular regressors harmless, and regressors far below
+        sqrt(r) count for nothing.
 
     Raises
     ------
     ShapeError
-        If forgetting or ridge is out of range; if regressors or targets do not fit, or are NaN or infinite.
+        If forgetting or ridge is out of range; if regressors or targets do not fit, are NaN or infinite, or so large
+        that a prediction is.
     StructureError
         If the forgetting lets the ridge fall below rounding before its turn comes, f^n < 2^-52.
 
@@ -136,12 +138,11 @@ class Fitted(Sealed):
                 f"forgetting {self.forgetting} to the power n={n} is {self.forgetting**n:.1e}, need >= {EPS:.1e}: "
                 "the ridge of a regressor is gone before its turn comes"
             )
-        triangle, turn, left = self._empty(batch, n, m) if state is None else map(np.array, parts(state, 3))
-        if triangle.shape != (*batch, n, n + m):
-            raise ShapeError(
-                f"the state has a triangle {triangle.shape}, but {(*batch, n, n + m)} is needed; "
-                "it is that of another stream"
-            )
+        fresh = self._empty(batch, n, m)
+        triangle, turn, left = fresh if state is None else map(np.array, parts(state, 3))
+        came, needed = ([x.shape for x in one] for one in ((triangle, turn, left), fresh))
+        if came != needed:
+            raise ShapeError(f"the state has shapes {came}, but {needed} are needed; it is that of another stream")
         prediction = np.empty((*batch, T, m))
         begins = np.zeros((*batch, T), bool) if begins is None else begins
         run(
@@ -149,7 +150,7 @@ class Fitted(Sealed):
             _entry(x, (B, T, n)), _entry(y, (B, T, m)), _entry(begins, (B, T)),
             float(self.forgetting), float(self.ridge),
         )  # fmt: skip
-        return prediction, (triangle, turn, left)
+        return finite("prediction", prediction), (triangle, turn, left)
 
     def weight(self, state: Any) -> np.ndarray:
         """Return W (*b, m, n) of the pairs so far, the solution of R W' = z."""

@@ -17,7 +17,7 @@ from realization.core.errors import ShapeError
 from realization.core.frozen import Sealed
 from realization.core.shapes import array, finite
 from realization.memory.selection.choice import Selection
-from realization.memory.selection.engine import SelectionState, boundaries, documents, empty_memory, select
+from realization.memory.selection.engine import SelectionState, boundaries, checked, documents, select
 from realization.memory.selection.predictors import Predictor
 from realization.memory.selection.statistics import RunningCovariance, check_options, statistic
 
@@ -131,16 +131,17 @@ class InnovationTest(Sealed):
         Raises
         ------
         ShapeError
-            If a token is NaN or infinite, a shape does not fit, or the statistic is not made for what the predictor
-            predicts: "log-loss" for probabilities of symbols, the others for vectors.
+            If a token is NaN or infinite, a shape does not fit, the predictor does not predict every token, or the
+            statistic is not made for what it predicts: "log-loss" for probabilities of symbols, the others for
+            vectors.
         StructureError
             If a covariance is not positive definite, or a symbol came that had probability 0.
         """
         tokens = finite("tokens", array("tokens", tokens))
         before = InnovationState(None, None, None) if state is None else _state(state)
-        begins = self._begins(seq_idx, before.selection)
+        begins = self._begins(tokens, seq_idx, before.selection)
         predicted = self.predictor(tokens, before.predictor, begins=begins)
-        self._fits(predicted)
+        self._fits(predicted, tokens)
         measured = statistic(
             self.statistic, predicted.target, predicted.prediction, begins=begins, covariance=self.covariance,
             prior=self.prior, state=before.statistic,
@@ -149,20 +150,34 @@ class InnovationTest(Sealed):
         after = InnovationState(predicted.state, measured.state, kept.state)
         return Tested(measured.surprise, kept.places, kept.admitted, after)
 
-    def _begins(self, seq_idx: Any, memory: SelectionState | None) -> np.ndarray | None:
+    def _begins(self, tokens: np.ndarray, seq_idx: Any, memory: SelectionState | None) -> np.ndarray | None:
         document = documents(seq_idx)
         if document is None:
             return None
+        _one_each("seq_idx has", document.shape, tokens)
         *batch, T = document.shape
-        memory = memory or empty_memory(self.selection, tuple(batch))
+        memory = checked(memory, self.selection, tuple(batch))
         return boundaries(document, memory.time, memory.document, tuple(batch), T)[0]
 
-    def _fits(self, predicted: Any) -> None:
-        """Whether probabilities of symbols meet the log-loss, and vectors another statistic."""
-        kind = np.asarray(predicted.target).dtype
+    def _fits(self, predicted: Any, tokens: np.ndarray) -> None:
+        """Whether each token has a target, and symbols meet the log-loss, vectors another statistic."""
+        if not all(hasattr(predicted, name) for name in ("target", "prediction", "state")):
+            raise ShapeError(
+                f"the predictor returned a {type(predicted).__name__}, but target, prediction and state are needed: "
+                "return a Predicted"
+            )
+        target = np.asarray(predicted.target)
+        _one_each("the predictor has targets", target.shape[: target.ndim - (self.statistic != "log-loss")], tokens)
+        kind = target.dtype
         if (kind.kind in "iu") != (self.statistic == "log-loss"):
             needs = "symbols and their log-probabilities" if self.statistic == "log-loss" else "vectors of floats"
             raise ShapeError(f"the predictor's targets have dtype {kind}, but {self.statistic!r} needs {needs}")
+
+
+def _one_each(what: str, shape: tuple[int, ...], tokens: np.ndarray) -> None:
+    """Tokens are vectors (*b, T, d) or symbols (*b, T)."""
+    if shape not in (tokens.shape, tokens.shape[:-1]):
+        raise ShapeError(f"{what} (*b, T) = {shape}, but tokens have shape {tokens.shape}; one for each is needed")
 
 
 def _state(state: Any) -> InnovationState:

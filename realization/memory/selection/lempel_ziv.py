@@ -9,7 +9,6 @@ discrete ancestor of the innovation test: s(t) = 1 where the dictionary fails, a
 
 from __future__ import annotations
 
-import math
 from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
@@ -70,6 +69,11 @@ def decode(pairs: Iterable[Pair]) -> list[Any]:
     -------
     list
         The symbols.
+
+    Raises
+    ------
+    ShapeError
+        If a pair continues a phrase that was not there before it.
 
     Examples
     --------
@@ -153,7 +157,7 @@ def code_length(phrases: int, alphabet: int) -> int:
     """
     if phrases < 0 or alphabet < 1:
         raise ShapeError(f"phrases={phrases}, alphabet={alphabet} given; need >= 0 and >= 1")
-    return sum((j - 1).bit_length() for j in range(1, phrases + 1)) + phrases * math.ceil(math.log2(alphabet))
+    return sum((j - 1).bit_length() for j in range(1, phrases + 1)) + phrases * (alphabet - 1).bit_length()
 
 
 def lzw(sequence: Iterable[Hashable], alphabet: Sequence[Hashable]) -> list[int]:
@@ -164,7 +168,7 @@ def lzw(sequence: Iterable[Hashable], alphabet: Sequence[Hashable]) -> list[int]
     sequence : iterable of hashable
         Symbols of the alphabet.
     alphabet : sequence of hashable
-        A symbols, numbered from 0; the phrases found follow.
+        A symbols, no two alike, numbered from 0; the phrases found follow.
 
     Returns
     -------
@@ -174,7 +178,7 @@ def lzw(sequence: Iterable[Hashable], alphabet: Sequence[Hashable]) -> list[int]
     Raises
     ------
     ShapeError
-        If a symbol is not in the alphabet.
+        If a symbol is not in the alphabet, or twice in it.
 
     References
     ----------
@@ -186,6 +190,8 @@ def lzw(sequence: Iterable[Hashable], alphabet: Sequence[Hashable]) -> list[int]
     [0, 1, 2, 2]
     """
     known: dict[tuple[int | None, Hashable], int] = {(None, symbol): i for i, symbol in enumerate(alphabet)}
+    if len(known) < len(alphabet):
+        raise ShapeError(f"the alphabet has {len(alphabet)} symbols, {len(known)} of them different; a number is one's")
     phrases: list[int] = []
     phrase: int | None = None
     for symbol in sequence:
@@ -202,5 +208,7 @@ def lzw(sequence: Iterable[Hashable], alphabet: Sequence[Hashable]) -> list[int]
 def _phrases(pairs: Iterable[Pair]) -> list[Phrase]:
     phrases: list[Phrase] = [()]
     for number, symbol in pairs:
+        if not 0 <= number < len(phrases):
+            raise ShapeError(f"pair {len(phrases)} continues phrase {number}, but only those before it are known")
         phrases.append((*phrases[number], symbol))
     return phrases[1:]

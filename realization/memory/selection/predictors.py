@@ -18,6 +18,8 @@ from realization.core.errors import ShapeError
 from realization.core.frozen import Sealed
 from realization.core.shapes import numbers
 from realization.memory.selection.fitted import Fitted, Given, Readout, parts
+from realization.systems.base import count
+from realization.systems.stochastic import real
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -73,6 +75,11 @@ def from_features(features: Features, readout: Readout) -> Predictor:
     callable
         A `Predictor` of the tokens.
 
+    Raises
+    ------
+    ShapeError
+        If the read-out is no function.
+
     Examples
     --------
     A rotation is predicted without an error from the token before, once two tokens have shown what it is:
@@ -82,6 +89,8 @@ def from_features(features: Features, readout: Readout) -> Predictor:
     >>> abs(predict(u).innovation).sum(axis=1).round(6).tolist()
     [1.0, 1.0, 1.0, 0.0, 0.0]
     """
+    if not callable(readout):
+        raise ShapeError(f"readout is a {type(readout).__name__}, but a function is needed: Given(W) or Fitted()")
 
     def predict(tokens: Any, state: Any = None, *, begins: Any = None) -> Predicted:
         tokens, begins = block(tokens, begins)
@@ -110,7 +119,7 @@ def autoregression(coefficients: Any) -> Predictor:
     Raises
     ------
     ShapeError
-        If the coefficients have another shape.
+        If the coefficients have another shape, or are not real and finite.
 
     Examples
     --------
@@ -121,7 +130,7 @@ def autoregression(coefficients: Any) -> Predictor:
     >>> bool(abs(e[2:]).max() < 1e-12)
     True
     """
-    theta = numbers("coefficients", coefficients)
+    theta = real("coefficients", coefficients)
     if theta.ndim == 2:
         return channelwise(from_features(lags(len(theta)), Given(theta.T[:, None])))
     if theta.ndim != 3 or theta.shape[1] != theta.shape[2]:
@@ -165,10 +174,9 @@ def lags(order: int) -> Features:
     Raises
     ------
     ShapeError
-        If the order is negative.
+        If the order is negative or no whole number.
     """
-    if order < 0:
-        raise ShapeError(f"order is {order}, need >= 0")
+    order = count("order", order)
 
     def features(tokens: Any, state: Any = None, *, begins: Any = None) -> tuple[np.ndarray, Any]:
         *batch, T, d = tokens.shape

@@ -16,6 +16,7 @@ import numpy as np
 from realization.core.errors import ShapeError
 from realization.memory.selection.fitted import parts
 from realization.memory.selection.predictors import Features, Predicted, Predictor, delayed, starts
+from realization.systems.base import count
 
 
 def symbol_counts(alphabet: int, *, order: int = 0, prior: float = 0.5) -> Predictor:
@@ -54,9 +55,10 @@ def symbol_counts(alphabet: int, *, order: int = 0, prior: float = 0.5) -> Predi
     >>> np.exp(run.prediction[:, 0]).round(4).tolist()
     [0.5, 0.75, 0.8333, 0.625]
     """
-    if alphabet < 1 or order < 0 or not 0 < prior < math.inf:
-        raise ShapeError(f"alphabet={alphabet}, order={order}, prior={prior} given; need >= 1, >= 0 and above 0")
-    contexts = (alphabet + 1) ** order
+    if not 0 < prior < math.inf:
+        raise ShapeError(f"prior is {prior}, need above 0")
+    alphabet = _alphabet(alphabet)
+    contexts = (alphabet + 1) ** count("order", order)
 
     def predict(tokens: Any, state: Any = None, *, begins: Any = None) -> Predicted:
         from realization._kernels.contexts import run  # loads numba
@@ -66,8 +68,8 @@ def symbol_counts(alphabet: int, *, order: int = 0, prior: float = 0.5) -> Predi
         B = math.prod(batch)
         fresh = np.zeros((*batch, contexts, alphabet), np.int64), np.full(batch, contexts - 1)
         counts, context = fresh if state is None else map(np.array, parts(state, 2))
-        if counts.shape != fresh[0].shape:
-            raise ShapeError(f"the state has counts {counts.shape}, but {fresh[0].shape} is needed")
+        if (counts.shape, context.shape) != (fresh[0].shape, fresh[1].shape) or (context >= contexts).any():
+            raise ShapeError(f"the state has counts {counts.shape}, but {fresh[0].shape} is needed; it is another's")
         logp = np.empty((*batch, T, alphabet))
         run(
             logp.reshape(B, T, alphabet), counts.reshape(B, contexts, alphabet), context.reshape(B),
@@ -97,8 +99,9 @@ def from_log_probabilities(log_probabilities: Features, alphabet: int) -> Predic
     Raises
     ------
     ShapeError
-        If log p has another shape, or an entry is NaN.
+        If the alphabet is empty, log p has another shape, or an entry is NaN.
     """
+    alphabet = _alphabet(alphabet)
     uniform = -math.log(alphabet)
 
     def predict(tokens: Any, state: Any = None, *, begins: Any = None) -> Predicted:
@@ -115,6 +118,12 @@ def from_log_probabilities(log_probabilities: Features, alphabet: int) -> Predic
         return Predicted(symbols, np.where(begins[..., None], uniform, past), (inner, last))
 
     return predict
+
+
+def _alphabet(size: Any) -> int:
+    if (size := count("alphabet", size)) < 1:
+        raise ShapeError(f"alphabet is {size}, need at least 1 symbol")
+    return size
 
 
 def _symbols(tokens: Any, begins: Any, alphabet: int) -> tuple[np.ndarray, np.ndarray]:

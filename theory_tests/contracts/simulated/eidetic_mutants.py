@@ -293,7 +293,7 @@ def _equivalent():
     yield same("select.steps", "incomplete chunk selected",
                "an incomplete chunk is the last of its document, and only later chunks of it would read the outcome",
                fault="incomplete chunk selected")
-    yield same("select.steps", "largest of the memory from the newest on",
+    yield same("select.steps", "smallest looked for from the newest slot on",
                "the smallest is looked for by (statistic, index), which no two tokens share: the order of the slots "
                "does not matter", order="reversed")
 
