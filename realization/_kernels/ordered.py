@@ -20,6 +20,7 @@ from realization._kernels.jit import jit
 from realization._kernels.views import entry
 
 _floats = partial(entry, dtype=np.float64)
+SMALLER = 2.0**-600
 ROWS = 4  # that share a load of the weight; each has accumulators of its own
 
 
@@ -59,6 +60,12 @@ def _normalise(y: Any, x: Any, weight: Any, gate: Any, eps: float, after: bool) 
                 if gate is not None and not after:
                     y[r, g, i] *= silu(gate[r, g, i])
                 total += y[r, g, i] * y[r, g, i]
+            if total == math.inf:
+                # squares overflow: the same of tokens that are smaller, for which eps is nothing
+                total = 0.0
+                for i in range(n):
+                    y[r, g, i] *= SMALLER
+                    total += y[r, g, i] * y[r, g, i]
             factor = 1.0 / math.sqrt(total / max(n, 1) + eps)
             for i in range(n):
                 y[r, g, i] = y[r, g, i] * factor * weight[g, i]

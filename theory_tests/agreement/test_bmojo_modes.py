@@ -392,6 +392,34 @@ def test_tokens_and_blocks_that_do_not_fit_are_refused():
         Rotary()
 
 
+@pytest.mark.parametrize("mode", [sequential, chunked, two_pass, lambda one, x: stream(one, None, x)[0]])
+def test_tokens_whose_squares_overflow(mode):
+    """A norm takes the size away, exactly for powers of two; without one the scores overflow, and that is said."""
+    one, x = BMojo.random(D, window=3, norm_weight=np.ones(D), norm_eps=0.0, rng=0), np.eye(D)[:3] + 0.5
+    assert np.array_equal(mode(one, 2.0**700 * x).y, mode(one, x).y)
+    with pytest.raises(StructureError, match=r"before the projections reach \d.\de\+210"), np.errstate(all="ignore"):
+        mode(dataclasses.replace(one, norm_weight=None), 2.0**700 * x)
+
+
+def test_a_state_of_another_layer_is_refused():
+    """Of other rows, of another window, of another kind: the control is its own, which goes on."""
+    one, x = layer(0), np.random.default_rng(1).standard_normal((6, D))
+    _, state = stream(one, None, x)
+    stream(one, state, x)
+    for other, block, said in (
+        (one, np.stack([x, x]), r"recent.key has shape \(6, 2, 4\); \(2, 6, 2, 4\) is needed"),
+        (layer(0, window=1), x, r"recent.key has shape \(6, 2, 4\); \(5, 2, 4\)"),
+        (layer(0, capacity=4), x, r"kept.key has shape \(3, 2, 4\); \(4, 2, 4\)"),
+        (dataclasses.replace(one, fading_lag=1), x, r"fading.key has shape \(5, 2, 4\); \(3, 2, 4\)"),
+    ):
+        with pytest.raises(ShapeError, match=said):
+            stream(other, state, block)
+    with pytest.raises(ShapeError, match="state is a int; the Stream of the block before"):
+        stream(one, 3, x)
+    with pytest.raises(ShapeError, match="heads=0 given"):
+        BMojo.random(D, heads=0, window=1, rng=0)
+
+
 def test_a_test_that_comes_back_to_what_it_dropped_is_refused():
     """A stream holds what can still be seen, and says so where a selection of another kind asks for more."""
 

@@ -138,3 +138,19 @@ def test_weights_that_do_not_fit_are_refused_by_name():
         ShortConvolution(np.ones((3, 0)))
     with pytest.raises(ShapeError, match=r"has 7 outputs, 1 \+ 4 \+ 4 are needed"):
         Mamba1(**w | {"A_log": np.zeros((2 * D, 4))})
+    with pytest.raises(ShapeError, match="dtype complex128; real weights are needed"):
+        Diagonal([-0.1 + 1j], [[1.0]], [[1.0]])
+    with pytest.raises(ShapeError, match="d=-1 given; a whole number of channels"):
+        Identity(-1)
+
+
+@pytest.mark.parametrize("name", MIXERS_HERE)
+def test_tokens_that_do_not_fit_are_refused(name):
+    """By each mixer itself; the control is a list of the right shape."""
+    mixer, x = MIXERS_HERE[name], np.ones((6, D))
+    assert np.array_equal(mixer(x.tolist()).tokens, mixer(x).tokens)
+    for wrong in (x[0], x[:, :-1], x + 0j):
+        with pytest.raises(ShapeError, match=rf"real tokens \(..., T, {D}\) are needed"):
+            mixer(wrong)
+    with pytest.raises(ShapeError, match="x has 1 entries that are NaN"):
+        mixer(np.where(np.arange(6 * D).reshape(6, D) == 3, np.nan, x))

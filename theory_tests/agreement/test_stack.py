@@ -168,6 +168,17 @@ def test_a_state_of_another_stack():
     one, two = (drawn(np.random.default_rng(0), kinds) for kinds in (("mamba",), ("mamba", "mamba2")))
     with pytest.raises(ShapeError, match="state of 1 blocks given, the stack has 2"):
         forward(two, [1], forward(one, [1]).state)
+    with pytest.raises(ShapeError, match="state is a int; the state of a Forward"):
+        forward(one, [1], 3)
+    with pytest.raises(ShapeError, match="mode='chunked' given; sequential, chunked"):
+        forward(one, [1], mode="chunked")
+
+
+def test_what_no_file_takes(tmp_path):
+    with pytest.raises(ShapeError, match="a GatedMLP given; a Stack is needed"):
+        save(tmp_path / "x.safetensors", GatedMLP(np.ones((3, 4)), np.ones((3, 4)), np.ones((4, 3))))
+    with pytest.raises(ShapeError, match="dtype='float64' given; F64"):
+        save(tmp_path / "x.safetensors", drawn(np.random.default_rng(2)), dtype="float64")
 
 
 @pytest.mark.parametrize("dtype", ["F64", "F32", "BF16", "F16"])
@@ -305,5 +316,11 @@ def test_parts_that_do_not_fit():
         Block(np.ones(4), mamba(lambda *shape: np.ones(shape)))
     with pytest.raises(ShapeError, match="mixer is None; a BMojo or a fading mixer"):
         Block(np.ones(4), None)
+    with pytest.raises(ShapeError, match="blocks is a int; a tuple"):
+        Stack(np.ones((3, 4)), 3, np.ones(4))
+    with pytest.raises(ShapeError, match="block 0 is a str; a Block"):
+        Stack(np.ones((3, 4)), ["mamba"], np.ones(4))
+    with pytest.raises(ShapeError, match=r"real tokens \(..., T, 4\)"):
+        GatedMLP(np.ones((3, 4)), np.ones((3, 4)), np.ones((4, 3)))(np.ones((2, 3)))
     with pytest.raises(ShapeError, match="block 0 takes tokens of width 8; 4 is needed"):
         Stack(np.ones((3, 4)), (Block(np.ones(8), mamba(lambda *shape: np.ones(shape))),), np.ones(4))

@@ -17,10 +17,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from realization.core.errors import StructureError
+from realization.core.errors import ShapeError, StructureError
 from realization.core.frozen import Sealed
 from realization.layers.bmojo.definition import Reading, reading
-from realization.layers.bmojo.front import Carried, Front, front
+from realization.layers.bmojo.front import Carried, Front, front, given
 from realization.layers.bmojo.model import BMojo
 from realization.layers.bmojo.streams import Streams, output, scale, span, streams
 from realization.layers.readout import Source
@@ -86,7 +86,9 @@ def stream(layer: BMojo, state: Stream | None, block: Any, *, seq_idx: Any = Non
     Raises
     ------
     ShapeError
-        If a shape does not fit, or a token is NaN or infinite.
+        If a shape does not fit, a token is NaN or infinite, or the state is that of another layer or other rows.
+    StructureError
+        If an output is not finite.
 
     Examples
     --------
@@ -100,6 +102,9 @@ def stream(layer: BMojo, state: Stream | None, block: Any, *, seq_idx: Any = Non
     >>> np.array_equal(parts, stream(layer, None, x)[0].y), state.recent.key.shape
     (True, (2, 2, 2))
     """
+    block, seq_idx = given(layer, block, seq_idx)
+    if state is not None:
+        _check_state(layer, state, block.shape[:-2])
     now = front(layer, block, None if state is None else state.carried, seq_idx)
     s = streams(layer, now)
     last = _begun(layer, now, s) if state is None else state
@@ -124,6 +129,23 @@ def stream(layer: BMojo, state: Stream | None, block: Any, *, seq_idx: Any = Non
         Held(*(_last(x, layer.lag + layer.width - 1) for x in fading)),
     )  # fmt: skip
     return reading(y, now), after
+
+
+def _check_state(layer: BMojo, state: Any, batch: tuple[int, ...]) -> None:
+    """Raise for what is no state of this layer and these rows."""
+    if not isinstance(state, Stream):
+        raise ShapeError(f"state is a {type(state).__name__}; the Stream of the block before, or None, is needed")
+    (g, k), v, step = layer.key_weight.shape[:2], layer.value_weight.shape[1], state.carried.step
+    fading = layer.lag + layer.width - 1 if layer.width else 0
+    recent = step if layer.window is None else min(layer.horizon, step)
+    for name, count in (("recent", recent), ("kept", layer.capacity), ("fading", min(fading, step))):
+        for part, width in (("key", k), ("value", v)):
+            shape = getattr(getattr(state, name), part).shape
+            if shape != (*batch, count, g, width):
+                raise ShapeError(
+                    f"state.{name}.{part} has shape {shape}; {(*batch, count, g, width)} is needed: the state that "
+                    "this layer had after the block before, of the same rows"
+                )
 
 
 def _begun(layer: BMojo, now: Front, s: Streams) -> Stream:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from realization.core.errors import StructureError
 from realization.core.frozen import Sealed
 from realization.layers.attention import embed
 from realization.layers.bmojo.front import Front, front, given
@@ -41,7 +42,18 @@ class Reading(Sealed):
 
 
 def reading(y: np.ndarray, front: Front) -> Reading:
-    """The result of a block."""
+    """The result of a block.
+
+    Raises
+    ------
+    StructureError
+        If an output is not finite.
+    """
+    if not np.isfinite(y).all():
+        raise StructureError(
+            f"{int((~np.isfinite(y)).sum())} outputs are NaN or infinite: tokens before the projections reach "
+            f"{np.abs(front.tokens).max():.1e}, and scores or values exceed 1.8e308; scale tokens or weights down"
+        )
     return Reading(y, front.surprise, front.places, front.admitted)
 
 

@@ -14,9 +14,8 @@ import numpy as np
 
 from realization.core.errors import ShapeError
 from realization.core.frozen import Sealed
-from realization.core.shapes import numbers
 from realization.layers.bmojo.model import BMojo
-from realization.layers.fading.mixer import State
+from realization.layers.fading.mixer import State, tokens
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -115,9 +114,7 @@ def given(layer: BMojo, x: Any, seq_idx: Any) -> tuple[np.ndarray, np.ndarray | 
     ShapeError
         If a shape does not fit, or a token is NaN or infinite.
     """
-    x = numbers("x", x)
-    if x.ndim < 2 or x.shape[-1] != layer.d or x.dtype.kind == "c":
-        raise ShapeError(f"x has shape {x.shape} and dtype {x.dtype}; real tokens (..., T, {layer.d}) are needed")
+    x = tokens(x, layer.d)
     if seq_idx is None:
         return x, None
     seq_idx = np.asarray(seq_idx)

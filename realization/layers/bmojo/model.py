@@ -163,7 +163,14 @@ class BMojo(Sealed):
         -------
         BMojo
             The layer.
+
+        Raises
+        ------
+        ShapeError
+            If heads is no positive whole number, or as `BMojo`.
         """
+        if not whole(heads) or heads < 1:
+            raise ShapeError(f"heads={heads!r} given; a positive whole number is needed")
         rng, k = np.random.default_rng(rng), width or max(d // heads, 1)
         rows = {"query": heads, "key": groups or heads, "value": groups or heads}
 

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from realization.core.errors import ShapeError
 from realization.core.frozen import Sealed
 from realization.layers import conv
+from realization.layers.attention import whole
 from realization.layers.fading.mixer import (
     Drive,
     Faded,
@@ -19,6 +21,7 @@ from realization.layers.fading.mixer import (
     opened,
     sealed,
     starts,
+    tokens,
     weights,
 )
 from realization.layers.maps import gated, scaled, step_size
@@ -38,6 +41,10 @@ class Identity(Sealed):
 
     d: int
 
+    def __post_init__(self) -> None:
+        if not whole(self.d) or self.d < 0:
+            raise ShapeError(f"d={self.d!r} given; a whole number of channels, 0 or more, is needed")
+
     @property
     def e(self) -> int:
         """Width of the fading tokens."""
@@ -45,6 +52,7 @@ class Identity(Sealed):
 
     def __call__(self, x: np.ndarray, state: State | None = None, *, begins: Any = None) -> Faded:
         """Return the tokens; the features are the token itself."""
+        x = tokens(x, self.d)
         return Faded(x, x, ())
 
     def drive(self, x: np.ndarray, *, begins: Any = None) -> Drive:
@@ -91,7 +99,7 @@ class ShortConvolution(Sealed):
 
     def __call__(self, x: np.ndarray, state: State | None = None, *, begins: Any = None) -> Faded:
         """Return the filtered tokens; the features are the last w tokens (d w), oldest first in each channel."""
-        w = self.weight.shape[1]
+        x, w = tokens(x, self.d), self.weight.shape[1]
         before = emptied(None if state is None else state[0], (*x.shape[:-2], self.d, w - 1), begins)
         y, last = convolved(x, self.weight, self.bias, self.activation, before, begins)
         windows, _ = register(x=x, width=w, initial=before, starts=starts(begins, x.shape[-2]))
@@ -158,6 +166,7 @@ class Diagonal(Sealed):
         """Return the outputs; the features are the states."""
         from realization._kernels.ordered import linear  # loads numba
 
+        x = tokens(x, self.d)
         write = linear(x, self.input_weight)[..., None, :]
         one = np.ones((*x.shape[:-1], 1, 1))
         initial = None if state is None else state[0][..., None, :, None]

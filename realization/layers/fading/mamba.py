@@ -10,7 +10,7 @@ import numpy as np
 
 from realization.core.frozen import Sealed
 from realization.layers import mamba1, mamba2
-from realization.layers.fading.mixer import Drive, Faded, State, block, convolved, opened, sealed, weights
+from realization.layers.fading.mixer import Drive, Faded, State, block, convolved, opened, sealed, tokens, weights
 from realization.layers.maps import gated, scaled, step_size
 from realization.layers.mixers import gated_norm, parts, state_size
 from realization.layers.realize import decays_and_writes
@@ -87,6 +87,7 @@ class Mamba1(Sealed):
         """Return the outputs; the features are the states (c n)."""
         from realization._kernels.ordered import linear  # loads numba
 
+        x = tokens(x, self.d)
         register, initial = (None, None) if state is None else state
         begins, initial = block(x, begins, initial, self.A_log.shape)
         u, step, B, C, z, register = self._inputs(x, register, begins)
@@ -197,6 +198,7 @@ class Mamba2(Sealed):
         """Return the outputs; the features are the states (h p n)."""
         from realization._kernels.ordered import linear, rms_norm  # loads numba
 
+        x = tokens(x, self.d)
         register, initial = (None, None) if state is None else state
         begins, initial = block(x, begins, initial, self._shape)
         u, step, B, C, z, register = self._inputs(x, register, begins)

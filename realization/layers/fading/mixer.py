@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from realization.core.errors import ShapeError
 from realization.core.shapes import Signature, numbers
 from realization.layers import conv
 
@@ -63,10 +64,26 @@ def sealed(owner: Any, signature: str) -> dict[str, int]:
         x = getattr(owner, name)
         if x is not None:
             x = np.array(numbers(name, x))
+            if x.dtype.kind == "c":
+                raise ShapeError(f"{name} has dtype {x.dtype}; real weights are needed")
             x.setflags(write=False)
         object.__setattr__(owner, name, x)
         given[name] = x
     return parsed.check(given)
+
+
+def tokens(x: Any, d: int) -> np.ndarray:
+    """Tokens (*b, T, d) as an array.
+
+    Raises
+    ------
+    ShapeError
+        If a shape does not fit, or a token is complex, NaN or infinite.
+    """
+    x = numbers("x", x)
+    if x.ndim < 2 or x.shape[-1] != d or x.dtype.kind == "c":
+        raise ShapeError(f"x has shape {x.shape} and dtype {x.dtype}; real tokens (..., T, {d}) are needed")
+    return x
 
 
 def weights(rng: np.random.Generator, rows: int, columns: int) -> np.ndarray:

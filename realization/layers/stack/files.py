@@ -44,7 +44,16 @@ def save(path: str | os.PathLike[str], stack: Stack, *, dtype: str = "F64") -> N
         What `load` gives back, exactly where the format holds the weights.
     dtype : str
         Format of the weights: "F64", "F32", "BF16", ...
+
+    Raises
+    ------
+    ShapeError
+        If it is no stack, no format, or has a part that no file holds.
     """
+    if not isinstance(stack, Stack):
+        raise ShapeError(f"a {type(stack).__name__} given; a Stack is needed")
+    if dtype not in FORMATS:
+        raise ShapeError(f"dtype={dtype!r} given; {', '.join(FORMATS)} are known")
     weights, config = taken_apart(stack)
     write_tensors(path, weights, dtype=dtype, metadata={KEY: json.dumps(config)})
 

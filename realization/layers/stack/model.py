@@ -103,7 +103,12 @@ class Stack(Sealed):
     def __post_init__(self) -> None:
         d = sealed(self, "embedding: V d; norm: d; head?: V d")["d"]
         check_values({"norm_eps": self.norm_eps})
+        if not isinstance(self.blocks, tuple | list):
+            raise ShapeError(f"blocks is a {type(self.blocks).__name__}; a tuple of blocks is needed")
+        object.__setattr__(self, "blocks", tuple(self.blocks))
         for i, block in enumerate(self.blocks):
+            if not isinstance(block, Block):
+                raise ShapeError(f"block {i} is a {type(block).__name__}; a Block is needed")
             if len(block.norm) != d:
                 raise ShapeError(f"block {i} takes tokens of width {len(block.norm)}; {d} is needed (from embedding)")
 
@@ -170,6 +175,8 @@ def forward(
     def norm(x: np.ndarray, weight: np.ndarray) -> np.ndarray:
         return rms_norm(x, weight[None], stack.norm_eps)
 
+    if mode is not None and not callable(mode):
+        raise ShapeError(f"mode={mode!r} given; sequential, chunked, two_pass or None is needed")
     x, readings, states = embedded(stack, tokens), [], []
     document = None if seq_idx is None else documents(seq_idx, x.shape[:-1])
     for block, before in zip(stack.blocks, _states(stack, state, mode), strict=True):
@@ -238,6 +245,8 @@ def documents(seq_idx: Any, shape: tuple[int, ...]) -> np.ndarray:
 def _states(stack: Stack, state: Sequence[Any] | None, mode: Mode | None) -> tuple[Any, ...]:
     if state is None:
         return (None,) * len(stack.blocks)
+    if not isinstance(state, tuple | list):
+        raise ShapeError(f"state is a {type(state).__name__}; the state of a Forward is needed")
     if mode is not None:
         raise ShapeError("a state was given with a mode; a mode reads a whole sequence, leave one of them out")
     if len(state) != len(stack.blocks):

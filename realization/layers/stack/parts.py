@@ -9,7 +9,7 @@ import numpy as np
 
 from realization.core.frozen import Sealed
 from realization.layers.fading import FadingMixer
-from realization.layers.fading.mixer import sealed
+from realization.layers.fading.mixer import sealed, tokens
 from realization.layers.predictors import state_predictor
 from realization.memory.selection import Fitted, Given
 from realization.memory.selection.predictors import Predicted, autoregression
@@ -55,6 +55,7 @@ class GatedMLP(Sealed):
         """Apply to tokens (*b, T, d)."""
         from realization._kernels.ordered import gated, linear  # loads numba
 
+        x = tokens(x, self.down.shape[0])
         opened = gated(linear(x, self.gate, self.gate_bias), linear(x, self.up, self.up_bias))
         return linear(opened, self.down, self.down_bias)
 
