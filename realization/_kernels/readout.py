@@ -74,3 +74,31 @@ def read_out(
                 for i in range(V):
                     y[b, t, h, i] /= 1.0 + rest
                 lse[b, t, h] = top + log1p(rest)
+
+
+@jit
+def join(y: Any, lse: Any, parts: Any, sums: Any) -> None:
+    """y (N, V) and lse (N,) of a union of keys, from those of its parts (P, N, V) and (P, N)."""
+    P, N, V = parts.shape
+    for n in range(N):
+        top = -math.inf
+        for p in range(P):
+            # NaN is passed on, not passed over
+            top = sums[p, n] if sums[p, n] > top or sums[p, n] != sums[p, n] else top
+        lse[n] = top
+        if top == -math.inf:
+            continue
+        rest, met = 0.0, 0
+        for p in range(P):
+            if sums[p, n] == -math.inf:
+                continue
+            w = exp(sums[p, n] - top)
+            if sums[p, n] == top and met == 0:
+                met = 1
+            else:
+                rest += w
+            for i in range(V):
+                y[n, i] += w * parts[p, n, i]
+        for i in range(V):
+            y[n, i] /= 1.0 + rest
+        lse[n] += log1p(rest)

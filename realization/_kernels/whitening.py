@@ -49,7 +49,8 @@ def whitened(
                 for i in range(m):
                     for k in range(m):
                         L[b, i, k] = first[i, k]
-            value = square(L[b], e[b, t], z, floor)
+            # roundings of the rotations add up like a random walk
+            value = square(L[b], e[b, t], z, floor * np.sqrt(max(count[b], 1.0)))
             out[b, t] = count[b] * value if value >= 0.0 else 0.0
             if running:
                 count[b] += 1.0

@@ -17,6 +17,7 @@ import numpy as np
 
 from realization.core.errors import ShapeError
 from realization.core.rounding import near_one
+from realization.core.shapes import finite
 from realization.layers.fading import FadingMixer
 from realization.layers.maps import gated, step_size
 from realization.layers.recurrence.kernel import kernel
@@ -62,7 +63,7 @@ def state_predictor(mixer: FadingMixer, readout: Readout | None = None) -> Predi
     >>> bool(abs(e[:3]).max() > 0.1), bool(abs(e[150:]).max() < 1e-5)
     (True, True)
     """
-    return from_features(mixer_features(mixer), Fitted() if readout is None else readout)
+    return from_features(_features(mixer), Fitted() if readout is None else readout)
 
 
 def output_predictor(mixer: FadingMixer, predictor: Predictor) -> Predictor:
@@ -86,27 +87,6 @@ def output_predictor(mixer: FadingMixer, predictor: Predictor) -> Predictor:
         return faded.tokens, faded.state
 
     return after(outputs, predictor)
-
-
-def mixer_features(mixer: FadingMixer) -> Features:
-    """Return the features of a mixer as `from_features` takes them.
-
-    Parameters
-    ----------
-    mixer : FadingMixer
-        Any.
-
-    Returns
-    -------
-    callable
-        Features (*b, T, n) after each token, and the state.
-    """
-
-    def features(tokens: Any, state: Any = None, *, begins: Any = None) -> tuple[np.ndarray, Any]:
-        faded = mixer(tokens, state, begins=begins)
-        return faded.features, faded.state
-
-    return features
 
 
 def associative(
@@ -142,7 +122,8 @@ def associative(
     Raises
     ------
     ShapeError
-        If a decay is above 0, a shape does not fit, or a weight or what a function returns is not real and finite.
+        If a decay is above 0, a shape does not fit, a weight or what a function returns is not real and finite, or a
+        prediction overflows, as those of a delta rule do after a while with beta |k|^2 above 2.
 
     References
     ----------
@@ -177,9 +158,19 @@ def associative(
             value=pv if beta is None else pb * pv, key=pk, query=k[..., None, :], log_decay=pg[..., None],
             erase=None if beta is None else pb[..., 0], reset=begins, initial=S,
         )  # fmt: skip
-        return Predicted(v, run.y[..., 0, :], (run.final, last))
+        return Predicted(v, finite("prediction", run.y[..., 0, :]), (run.final, last))
 
     return predict
+
+
+def _features(mixer: FadingMixer) -> Features:
+    """The features of a mixer after each token, as `from_features` takes them."""
+
+    def features(tokens: Any, state: Any = None, *, begins: Any = None) -> tuple[np.ndarray, Any]:
+        faded = mixer(tokens, state, begins=begins)
+        return faded.features, faded.state
+
+    return features
 
 
 def _map(name: str, weight: Any) -> Map:

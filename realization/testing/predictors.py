@@ -27,7 +27,9 @@ def check_predictor(
     - split: a stream in blocks of any lengths, 0 and 1 among them, has the predictions and the state of one block,
       and a state that was handed in is still what it was;
     - restart: a document begins as a stream does, whatever was before it;
-    - batch: sequences that are run together are predicted as each one alone.
+    - batch: sequences that are run together are predicted as each one alone, where one begins a document too.
+
+    NaN is no prediction.
 
     Parameters
     ----------
@@ -66,7 +68,7 @@ def check_predictor(
     _shapes(whole, tokens, time)
     for t in rng.integers(1, T, cuts):
         _causal(predictor, tokens, whole, int(t), time, sees_current, rng)
-        _restarts(predictor, tokens, int(t), time)
+        _restarts(predictor, tokens, whole, int(t), time)
     for _ in range(cuts):
         _split(predictor, tokens, whole, sorted(rng.integers(0, T + 1, rng.integers(1, 6)).tolist()), time)
     _split(predictor, tokens, whole, list(range(T)), time)
@@ -82,6 +84,8 @@ def _shapes(run: Run, tokens: np.ndarray, time: int) -> None:
         raise AssertionError(
             f"target {run.target.shape} and prediction {run.prediction.shape} do not begin with {lead}"
         )
+    if unknown := int(np.isnan(run.prediction).sum()):
+        raise AssertionError(f"the prediction has {unknown} NaN")
 
 
 def _causal(
@@ -111,7 +115,7 @@ def _split(predictor: Any, tokens: np.ndarray, whole: Run, cuts: list[int], time
     _same(what, whole.state, state, None)
 
 
-def _restarts(predictor: Any, tokens: np.ndarray, t: int, time: int) -> None:
+def _restarts(predictor: Any, tokens: np.ndarray, whole: Run, t: int, time: int) -> None:
     begins = np.zeros(tokens.shape[: time + 1], bool)
     begins[..., t] = True
     before, after = _at(time, slice(0, t)), _at(time, slice(t, None))
@@ -121,6 +125,10 @@ def _restarts(predictor: Any, tokens: np.ndarray, t: int, time: int) -> None:
     _same(what, packed.state, alone.state, None)
     streamed = predictor(tokens[after], predictor(tokens[before]).state, begins=begins[..., t:])
     _same(what + " with a block", streamed.prediction, alone.prediction, time)
+    first = np.arange(begins[..., 0].size).reshape(tokens.shape[:time]) == 0
+    mixed = predictor(tokens, begins=begins & first[..., None]).prediction
+    want = np.where(np.expand_dims(first, tuple(range(time, mixed.ndim))), packed.prediction, whole.prediction)
+    _same(f"batch: where one sequence begins a document at t={t}", mixed, want, time)
 
 
 def _same(what: str, a: Any, b: Any, time: int | None) -> None:

@@ -117,6 +117,7 @@ def test_the_unit_of_a_key_does_not_matter(power):
         (lambda u: associative(key=1j * KEY)(u), "key is complex"),
         (lambda u: associative(beta=np.nan)(u), "beta has 1 entries that are NaN"),
         (lambda u: associative(beta=lambda u: u[:1, 0])(u), r"beta has shape \(1,\), but one number, or \(4,\)"),
+        (lambda u: associative(beta=3.0)(np.repeat(u, 800, axis=0)), "prediction has"),  # (1 - beta)^t grows
         (lambda u: associative()(u * np.inf), "NaN or infinite"),
     ],
 )

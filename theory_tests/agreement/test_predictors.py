@@ -97,6 +97,17 @@ def never_begins(tokens, state=None, *, begins=None):
     return PREDICTORS["fitted"](tokens, state)
 
 
+def begins_everywhere(tokens, state=None, *, begins=None):
+    """A document in one sequence begins one in all."""
+    if begins is not None:
+        begins = np.broadcast_to(begins.any(axis=tuple(range(begins.ndim - 1)), keepdims=True), begins.shape).copy()
+    return PREDICTORS["fitted"](tokens, state, begins=begins)
+
+
+def does_not_know(tokens, state=None, *, begins=None):
+    return Predicted(tokens, np.full(tokens.shape, np.nan), None)
+
+
 def one_for_all(tokens, state=None, *, begins=None):
     """Every sequence is predicted as the first one is."""
     run = PREDICTORS["given matrices"](tokens, state, begins=begins)
@@ -132,6 +143,8 @@ def sum_in_blocks(tokens, state=None, *, begins=None):
         (stale_by_a_block, "split"),
         (never_begins, "restart"),
         (one_for_all, "batch"),
+        (begins_everywhere, "batch: where one sequence begins a document"),
+        (does_not_know, "the prediction has 180 NaN"),
         (writes_into_its_state, "split: a block writes into the state"),
         (sum_in_blocks, "not causal|split|restart"),
     ],
@@ -314,6 +327,8 @@ def test_the_output_of_a_system_is_predicted_and_not_the_tokens():
         (ShapeError, lambda: Fitted(float("nan")), "forgetting is nan"),
         (ShapeError, lambda: Fitted()(np.ones((4, 2)), np.ones((3, 1))), r"y has shape \(3, 1\)"),
         (ShapeError, lambda: Fitted()(np.full((4, 2), np.inf), np.ones((4, 1))), "x has 8 entries"),
+        (ShapeError, lambda: Fitted()(1e308 * np.ones((4, 2)), np.ones((4, 1))), "prediction has"),
+        (ShapeError, lambda: autoregression([[1e300]])(1e10 * np.ones((4, 1))), "prediction has 3 entries"),
         (ShapeError, lambda: Fitted()(1j * np.ones((4, 2)), np.ones((4, 1))), "x is complex"),
         (StructureError, lambda: fitted_autoregression(40, Fitted(0.3))(np.ones((4, 3))), "before its turn comes"),
         (ShapeError, lambda: lags(1.5), "order is 1.5"),

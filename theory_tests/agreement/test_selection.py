@@ -162,18 +162,6 @@ def test_fails_for_what_comes_in_the_order_of_time():
     assert s[select(s, fifo).places[-1]] != s[::-1][select(s[::-1], fifo).places[-1]]
 
 
-@given(sequences(), st.sampled_from([-np.inf, 0.0, 0.5]), st.integers(1, 5))
-def test_a_fifo_holds_the_last_that_were_admitted(sequence, threshold, M):
-    """Place j holds the j-th last one."""
-    s, _ = sequence
-    fifo = Selection(M, rule="threshold", threshold=threshold, eviction="fifo", visibility="at-once")
-    run = select(s, fifo)
-    assert (run.admitted == (s > threshold)).all()
-    for t in range(len(s)):
-        last = np.flatnonzero(run.admitted[: t + 1])[::-1][:M]
-        assert run.places[t].tolist() == [*last, *[-1] * (M - len(last))]
-
-
 def test_a_reservoir_keeps_each_with_equal_probability():
     """n tokens, M places, R seeds: each is kept in R M / n runs, within 4.5 standard deviations of a binomial.
 

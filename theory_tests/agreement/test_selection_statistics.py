@@ -130,6 +130,18 @@ def test_what_cannot_be_compared_does_not_surprise():
         assert (statistic("whitened", e, zero[: len(e)], prior=(np.eye(3), 1.0)).surprise > 0).all()
 
 
+@pytest.mark.parametrize("scale", [1.0, 1e-12])
+def test_nor_does_it_after_a_long_time(scale):
+    """Three entries that span a plane, and the rounding errors of 20,000 steps: a random walk of eps in the pivot."""
+    rng = np.random.default_rng(0)
+    e = rng.standard_normal((20_000, 2)) @ rng.standard_normal((2, 3)) * [1.0, 1.0, scale]
+    assert not statistic("whitened", e, 0 * e).surprise.any()
+    e[:, 2] += 1e-9 * scale * rng.standard_normal(20_000)
+    s = statistic("whitened", e, 0 * e).surprise[1000:]
+    # the control: what is no rounding is compared; s has the mean 3 and the variance 6 of chi^2(3)
+    assert abs(s.mean() - 3) < 4 * np.sqrt(6 / 19_000)
+
+
 @pytest.mark.parametrize("T, m", [(0, 3), (4, 0), (0, 0)])
 @pytest.mark.parametrize("name", ["squared", "relative", "whitened"])
 def test_nothing_gives_nothing(T, m, name):

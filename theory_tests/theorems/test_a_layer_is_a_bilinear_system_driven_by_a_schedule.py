@@ -13,12 +13,15 @@ PARAMETERS = {
     "selective_scan": ("A", "D", "delta_bias", "delta_softplus", "discretization"),
     "ssd": ("A", "D", "dt_bias", "dt_softplus", "dt_limit"),
     "causal_conv1d": ("weight", "bias", "activation"),
+    "gated_delta_rule": ("scale", "l2norm", "norm_eps"),
 }
+TOKENS = ("query", "key", "value", "beta", "log_decay")
 # What schedule and read-out take of the data.
 DATA = {
     "selective_scan": (("u", "delta", "B"), ("u", "C", "z")),
     "ssd": (("x", "dt", "B"), ("x", "C", "z")),
     "causal_conv1d": (("x",), ()),
+    "gated_delta_rule": (TOKENS, TOKENS),
 }
 # A reset is not a parameter but data that interrupts the system: see test_resetting_equals_starting_afresh.
 CASES = [
@@ -33,7 +36,11 @@ every_case = pytest.mark.parametrize("op, options", CASES)
 
 def build(op, case):
     """The realization, from parameters and sizes alone."""
-    sizes = {"p": case["x"].shape[-1], "n": case["B"].shape[-1], "g": case["B"].shape[-2]} if op.name == "ssd" else {}
+    sizes = {}
+    if op.name == "ssd":
+        sizes = {"p": case["x"].shape[-1], "n": case["B"].shape[-1], "g": case["B"].shape[-2]}
+    if op.name == "gated_delta_rule":
+        sizes = {"h": case["value"].shape[-2], "v": case["value"].shape[-1], "k": case["key"].shape[-1]}
     return op.as_realization(**{k: v for k, v in case.items() if k in PARAMETERS[op.name]}, **sizes)
 
 
@@ -45,7 +52,7 @@ def draw(op, options, seed):
 def drive(op, realization, case, schedule=None):
     """Outputs and states of the layer, as the system gives them."""
     driven, read = DATA[op.name]
-    inputs = (schedule or realization.schedule)(**{k: case[k] for k in driven})
+    inputs = (schedule or realization.schedule)(**{k: case[k] for k in driven if k in case})
     start = realization.start(case["initial_state"]) if "initial_state" in case else None
     response = realization.system.simulate(inputs, start)
     return realization.readout(response.y, **{k: case[k] for k in read if k in case}), response.x

@@ -2,9 +2,9 @@
 
     x(t+1) = (1 - s(t)) x(t) + s(t) (S x(t) + B u(t)),      s(t) in {0, 1}: was token t admitted?
 
-The memory that `select` keeps is the state of this gated register, exactly: its products of steps are S to the number
-of admissions, so from M admissions on nothing of what was before is left (nilpotent in innovation time), and any
-number of steps without one leaves everything (not in clock time).
+The memory that `select` keeps is the state of this gated register, exactly.  Its products of steps are S to the number
+of admissions (test_a_gated_register_is_nilpotent_in_innovation_time), so from M admissions on nothing of what was
+before is left, and any number of steps without one leaves everything.
 """
 
 import numpy as np
@@ -27,14 +27,6 @@ def held(tokens, places):
     return np.where(places[:, None] >= 0, tokens[places], 0.0)
 
 
-def products(register, gates):
-    """The product of all steps of a word of gates, the first one applied first."""
-    P = np.eye(len(register.A))
-    for s in gates:
-        P = (register.A + s * register.N[0]) @ P
-    return P
-
-
 @given(lengths, capacities, seeds, st.floats(0, 1))
 def test_it_is_the_definition(T, M, seed, rate):
     """Place j at t: the j-th last of the tokens up to t whose statistic exceeds the threshold."""
@@ -54,15 +46,6 @@ def test_the_memory_is_the_state_of_the_gated_register(T, M, seed, rate):
     x = gated_register(M, 2).simulate(np.hstack([s[:, None], s[:, None] * tokens])).x.reshape(T + 1, M, 2)
     for t, places in enumerate(kept(s, M).places):
         assert np.array_equal(held(tokens, places), x[t + 1, ::-1])
-
-
-@given(st.lists(st.booleans(), max_size=30), capacities)
-def test_words_with_as_many_admissions_as_places_vanish_and_others_do_not(gates, M):
-    """In exact products; words of holds are the identity, however long they are."""
-    P = products(gated_register(M), gates)
-    assert np.array_equal(P, np.eye(M, k=sum(gates)))
-    assert P.any() == (sum(gates) < M)
-    assert np.array_equal(products(gated_register(M), [False] * 100), np.eye(M))
 
 
 @given(capacities, st.integers(1, 300), seeds)

@@ -1,6 +1,7 @@
 """A whole sequence through a layer, in chunks, and memory by memory; and the bound of the values.
 
-The tokens that are kept are the same as by the definition, index by index; the values agree within their bounds.
+The tokens that are kept are the same as by the definition, index by index; the values agree within their bounds, and
+those of chunks are the bits of a stream.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def chunked(layer: BMojo, x: Any, *, chunk: int = 64, seq_idx: Any = None) -> Re
     x : array_like
         Tokens (*b, T, d).
     chunk : int
-        Queries that are computed at once, at least 1; nothing depends on it but rounding.
+        Queries that are computed at once, at least 1; no bit depends on it.
     seq_idx : array_like of int, optional
         Document of each token (*b, T).
 

@@ -23,8 +23,7 @@ import numpy as np
 from realization.core.errors import StructureError
 from realization.layers.bmojo.front import Front, front
 from realization.layers.bmojo.model import BMojo
-from realization.layers.bmojo.released_layer import product
-from realization.layers.bmojo.streams import heads, output, placed, scale, streams
+from realization.layers.bmojo.streams import heads, ordered, output, placed, scale, streams
 from realization.layers.readout import Read, Source, readout
 from realization.layers.realize import Realization
 from realization.systems import BilinearSSM
@@ -191,8 +190,8 @@ def _faded(layer: BMojo, size: Layout, slots: np.ndarray, place: np.ndarray) -> 
     """The same of slots that hold states of the mixer and what reads them, of tokens at these positions."""
     states, reader = slots[..., : size.states], slots[..., size.states :]
     tokens = layer.mixer.read(states, reader)  # type: ignore[union-attr]  # there is one where tokens fade
-    key = placed(layer, "fading_", "key", heads(layer, "fading_", "key", tokens, product), np.maximum(place, 0))
-    return key, heads(layer, "fading_", "value", tokens, product)
+    key = placed(layer, "fading_", "key", heads(layer, "fading_", "key", tokens, ordered), np.maximum(place, 0))
+    return key, heads(layer, "fading_", "value", tokens, ordered)
 
 
 def _source(query: np.ndarray, key: np.ndarray, value: np.ndarray, seen: np.ndarray) -> Source:

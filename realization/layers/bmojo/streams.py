@@ -10,7 +10,6 @@ import numpy as np
 from realization.layers.attention import factor
 from realization.layers.bmojo.front import Front
 from realization.layers.bmojo.model import BMojo
-from realization.layers.bmojo.released_layer import product
 from realization.layers.maps import rms_norm, rotary
 from realization.layers.readout import Read, Source
 
@@ -33,7 +32,14 @@ class Streams(NamedTuple):
     fading: Heads | None
 
 
-def streams(layer: BMojo, front: Front, linear: Linear = product) -> Streams:
+def ordered(x: Any, weight: Any, bias: Any) -> Any:
+    """x W' + b of floats, in an order that is the same for blocks of any length."""
+    from realization._kernels.ordered import linear  # loads numba
+
+    return linear(x, weight, bias)
+
+
+def streams(layer: BMojo, front: Front, linear: Linear = ordered) -> Streams:
     """Project, normalise and turn the tokens of a block, of any number type; None for a memory that is not there."""
 
     def stream(prefix: str, source: Any, positions: np.ndarray | None) -> Heads:
@@ -100,7 +106,7 @@ def scale(layer: BMojo) -> float:
     return factor(layer.scale, layer.query_weight.swapaxes(1, 2))
 
 
-def output(layer: BMojo, read: Read, linear: Linear = product) -> Any:
+def output(layer: BMojo, read: Read, linear: Linear = ordered) -> Any:
     """Wo y + bo."""
     d, h, v = layer.output_weight.shape
     flat = read.y.reshape(*read.y.shape[:-2], h * v)

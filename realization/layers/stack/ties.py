@@ -1,7 +1,8 @@
 """Whether two runs of a stack keep the same tokens, and where they do not, whether rounding explains it.
 
 One layer is given identical tokens and keeps identical ones in every mode.  The tokens of a layer further up are sums
-that two modes round differently; where that turns the order of two statistics, both choices are right.
+that the definition and the two-pass merge round otherwise than chunks and streams do, which have the same bits; where
+that turns the order of two statistics, both choices are right.
 """
 
 from __future__ import annotations

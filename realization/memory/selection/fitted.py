@@ -16,9 +16,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from realization._kernels.views import entry
 from realization.core.errors import ShapeError, StructureError
 from realization.core.frozen import Sealed
-from realization.core.shapes import Signature
+from realization.core.shapes import Signature, finite
 from realization.linalg.decision import EPS
 from realization.systems.stochastic import freeze_real, real
 
@@ -44,7 +45,7 @@ class Given(Sealed):
     Raises
     ------
     ShapeError
-        If an entry is not real and finite, or regressors of another width come.
+        If an entry is not real and finite, regressors of another width come, or a prediction overflows.
     """
 
     weight: np.ndarray
@@ -67,7 +68,7 @@ class Given(Sealed):
             prediction[(..., *i, slice(None), slice(None))] = linear(
                 x[(..., *i, slice(None), slice(None))], self.weight[i]
             )
-        return prediction, None
+        return finite("prediction", prediction), None
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -82,12 +83,14 @@ class Fitted(Sealed):
     forgetting : float
         f, above 0 and at most 1: a pair of 1 / (1 - f) steps ago counts 1/e.
     ridge : float
-        r > 0, in the unit of the regressors squared; it makes singular regressors harmless.
+        r > 0, in the unit of the regressors squared; it makes singular regressors harmless, and regressors far below
+        sqrt(r) count for nothing.
 
     Raises
     ------
     ShapeError
-        If forgetting or ridge is out of range; if regressors or targets do not fit, or are NaN or infinite.
+        If forgetting or ridge is out of range; if regressors or targets do not fit, are NaN or infinite, or so large
+        that a prediction is.
     StructureError
         If the forgetting lets the ridge fall below rounding before its turn comes, f^n < 2^-52.
 
@@ -145,10 +148,10 @@ class Fitted(Sealed):
         begins = np.zeros((*batch, T), bool) if begins is None else begins
         run(
             prediction.reshape(B, T, m), triangle.reshape(B, n, n + m), turn.reshape(B, 1), left.reshape(B, n),
-            _entry(x, (B, T, n)), _entry(y, (B, T, m)), _entry(begins, (B, T)),
+            entry(x, (B, T, n)), entry(y, (B, T, m)), entry(begins, (B, T)),
             float(self.forgetting), float(self.ridge),
         )  # fmt: skip
-        return prediction, (triangle, turn, left)
+        return finite("prediction", prediction), (triangle, turn, left)
 
     def weight(self, state: Any) -> np.ndarray:
         """Return W (*b, m, n) of the pairs so far, the solution of R W' = z."""
@@ -177,10 +180,3 @@ def parts(state: Any, count: int) -> tuple[Any, ...]:
             f"state is a {type(state).__name__}, but a tuple of {count} is needed, as the block before has left it"
         )
     return state
-
-
-def _entry(x: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """A contiguous view marked read-only: the compiler takes that for another type."""
-    x = np.ascontiguousarray(x).reshape(shape).view()
-    x.flags.writeable = False
-    return x

@@ -99,10 +99,12 @@ def statistic(
     "relative" is 0 for a target of norm 0, whatever was predicted: there is nothing in it to keep.  "squared" is 0
     where squares underflow, |e| < 1e-162; the others have no unit and do not.
 
-    "whitened" is 0 where Sigma(t) is singular, within rounding: while n < m without a prior, and as long as the
-    innovations do not span the space (a coordinate that is always predicted exactly never lets them).  What cannot be
-    compared is not called surprising; a prior leaves no such time.  For independent Gaussian innovations without a
-    prior s (n - m + 1) / (n m) has the law F(m, n - m + 1) (Hotelling); with the true Sigma, s has chi^2(m).
+    "whitened" is 0 where Sigma(t) is singular, within rounding (4 m eps sqrt(n) of a row of its factor): while n < m
+    without a prior, and as long as the innovations do not span the space (a coordinate that is always predicted
+    exactly never lets them).  What cannot be compared is not called surprising; a prior leaves no such time.
+
+    For independent Gaussian innovations without a prior s (n - m + 1) / (n m) has the law F(m, n - m + 1) (Hotelling);
+    with the true Sigma, s has chi^2(m).
 
     Examples
     --------
@@ -215,7 +217,7 @@ def _whitened(
     Signature.parse("e: *b T m; begins: *b T ->").check({"e": e, "begins": begin})
     counts, L = np.array(state.count), np.array(state.factor)
     s, rows = np.empty((*batch, T)), int(np.prod(batch))
-    # a pivot is known to a few eps of its row for each of the m rotations that it takes part in
+    # a pivot is known to a few eps of its row for each of the m rotations of a step that it takes part in
     floor = 4 * m * EPS
     flat = np.ascontiguousarray(e).reshape(rows, T, m), np.ascontiguousarray(begin).reshape(rows, T)
     whitened(*flat, counts.reshape(rows), L.reshape(rows, m, m), count, first, running, floor, s.reshape(rows, T))

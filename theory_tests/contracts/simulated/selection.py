@@ -128,7 +128,7 @@ def admitted_by_steps(plan: Plan, s, choice: Choice, tokens, position) -> list[i
 
 def _replace(plan: Plan, s, choice: Choice, slots: list[int], j: int) -> None:
     """The smallest goes, of equals the oldest; the running top admits what exceeds it and nothing else."""
-    worst = min(slots, key=lambda i: (s[i], i))
+    worst = min(slots[::-1] if plan.order == "reversed" else slots, key=lambda i: (s[i], i))
     match plan.fault:
         case "of equals the newest goes":
             worst = min(slots, key=lambda i: (s[i], -i))
