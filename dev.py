@@ -142,7 +142,7 @@ def perform(task: str, rest: list[str]) -> int:
     """Run the task's commands, all of them; return the first exit code that is not 0."""
     html = "docs/_build/html"
     contracts = ["test_imports_point_one_way.py", "test_docstrings_match.py"]
-    benchmarks = ["scan", "bmojo", "linear", "filtering", "identification"]
+    benchmarks = ["scan", "bmojo", "recall", "linear", "filtering", "identification"]
     commands = {
         "verify": [["-m", "realization", "verify", *rest]],
         # the whole suite on all cores, a file staying with one of them: its tests share what they have computed

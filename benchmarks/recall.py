@@ -1,8 +1,10 @@
-"""What memories recall, without training: python3 benchmarks/recall.py.
+"""What memories recall, without training: python3 dev.py bench.
 
 Pairs among fillers that repeat, the multi-query task, and a secret planted in real text; the orderings are tests
 (theory_tests/agreement/test_recall.py and test_planted_facts.py), the numbers are those of ten draws.
 """
+
+import sys
 
 import compare  # before NumPy
 import numpy as np
@@ -55,8 +57,8 @@ def sections():
     yield "Multi-query, 16 pairs, 512 tokens, window 16", compare.table(("fill, places", *list(names)[:-1]), queries())
     kinds = text_models(planted(600, 400, rng=0), window=1, capacity=1, rng=0)
     yield "A secret in 2048 bytes of source, window 64", compare.table(("distance, places", *kinds), secrets())
+    yield "Versions", compare.versions("numpy", "numba")
 
 
 if __name__ == "__main__":
-    for title, table in sections():
-        print(f"**{title}**\n\n{table}\n", flush=True)
+    compare.main("recall", __doc__, sections, sys.argv[1:])

@@ -18,7 +18,8 @@ def fact_with_a_letter_held():
     """A text in which a secret was told, and the first of its letters that the memory still holds."""
     for seed in range(100):
         fact = planted(T, DISTANCE, rng=seed)
-        places = select(log_loss(fact.text), MEMORY).places[-1]
+        told = np.concatenate([fact.text, fact.secret])  # what is held after all letters was held before
+        places = select(log_loss(told), MEMORY).places[-1]
         held = np.isin(fact.place + np.arange(len(fact.secret)), places)
         if held.any():
             return fact, held

@@ -80,7 +80,8 @@ def _most() -> int:
 
 def _judge_phrases(answer: Any) -> str:
     if not isinstance(answer, str) or set(answer) - {"0", "1"} or len(answer) != LENGTH:
-        raise ExerciseError(f"the answer is {answer!r}; a string of {LENGTH} characters 0 and 1 is asked for")
+        size = f", {len(answer)} characters" if isinstance(answer, str) else ""
+        raise ExerciseError(f"the answer is {answer!r}{size}; a string of {LENGTH} characters 0 and 1 is asked for")
     found = _phrases(answer)
     if len(found) == _most():
         return f"{len(found)} phrases: every word of one, two and three symbols, {' '.join(found)}"

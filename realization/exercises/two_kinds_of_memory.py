@@ -35,7 +35,7 @@ def _judge_both(answer: Any) -> str:
             f"A has rank {powers[0]}: its eigenvalues 0 are not chained, so the state holds one input and not two; "
             "a register shifts, and its block has a 1 beside the diagonal"
         )
-    if np.linalg.matrix_rank(reach, tol=1e-9) < 4:
+    if np.linalg.matrix_rank(reach, tol=1e-9 * np.linalg.norm(reach)) < 4:
         raise ExerciseError("the input does not reach all four states: B, AB, A^2 B, A^3 B are dependent")
     return "A^2 loses two dimensions and no power loses more: two inputs exactly, and two modes that fade"
 
@@ -65,9 +65,9 @@ def _judge_window(answer: Any) -> str:
         raise ExerciseError(f"the answer is {window}; a whole number of tokens is asked for")
     missing = _missing(window)
     if missing > MISSING * (1 + 1e-9):
-        raise ExerciseError(f"a window of {window:.0f} misses {missing:.2g} of the sum: it is too short")
+        raise ExerciseError(f"a window of {window:.0f} misses {missing:.4g} of the sum: it is too short")
     if _missing(window - 1) <= MISSING:
-        raise ExerciseError(f"one token less would do: it misses {_missing(window - 1):.2g}")
+        raise ExerciseError(f"one token less would do: it misses {_missing(window - 1):.4g}")
     return f"{window:.0f} tokens for what one state holds"
 
 

@@ -23,7 +23,8 @@ from realization.core.errors import ShapeError
 from realization.memory.recall import Recall
 from realization.memory.selection import statistic, symbol_counts
 
-CUE = b"\n# The word that opens the vault is "
+# Its last six bytes, the default context, stand in no module of the library, or the question had two answers.
+CUE = b"\n# The word that opens vault 7 is "
 LETTERS = np.frombuffer(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789", np.uint8)
 
 

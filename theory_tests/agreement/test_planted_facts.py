@@ -29,12 +29,15 @@ def test_the_fact_stands_where_it_says(seed, letters, distance):
     assert text[: fact.place].endswith(cue)
     assert text[fact.place :].startswith(fact.secret.tobytes())
     assert text.endswith(cue)
-    assert text.count(cue) == 2
+    assert text.count(cue) == text.count(cue[-6:]) == 2, "what is asked has one answer"
 
 
 @given(seeds, st.integers(1, 5))
 def test_equal_contexts_have_equal_keys_and_others_do_not(seed, order):
-    """Unit vectors; those of contexts that differ are perpendicular up to 6 of their standard deviations 1/sqrt(d)."""
+    """Unit vectors; those of contexts that differ are perpendicular up to 7 of their standard deviations 1/sqrt(d).
+
+    By Hoeffding 2 exp(-49/2) = 5e-11 for a pair, of which 200 examples have 4e6.
+    """
     fact = planted(200, 120, letters=6, rng=seed)
     task = asked(fact, order=order, width=512, rng=seed)
     assert np.allclose(np.linalg.norm(task.key, axis=1), 1)
@@ -42,7 +45,7 @@ def test_equal_contexts_have_equal_keys_and_others_do_not(seed, order):
     same = np.array([[a == b for a in contexts] for b in contexts])
     likeness = task.key[order:] @ task.key[order:].T
     assert np.allclose(likeness[same], 1)
-    assert np.abs(likeness[~same]).max(initial=0) < 6 / 512**0.5
+    assert np.abs(likeness[~same]).max(initial=0) < 7 / 512**0.5
     assert np.allclose(task.key[task.place[0]], task.query[0])
 
 
@@ -90,10 +93,7 @@ def test_what_was_hard_to_predict_is_held_at_any_distance(distance):
 def test_a_test_is_as_good_as_its_predictor():
     """The control: 2048 contexts are too many for a delta rule of width 128, so its residual tells little."""
     p = {name: np.concatenate([shares(d)[name] for d in (1900, 1000, 400)]) for name in shares(400)}
-    assert (
-        not leads(p["delta residual"], p["random"])
-        or p["delta residual"].mean() < 0.5 * p["next-token surprise"].mean()
-    )
+    assert p["delta residual"].mean() < 0.5 * p["next-token surprise"].mean()
 
 
 def test_what_has_no_meaning_is_refused():

@@ -42,7 +42,7 @@ def test_known_orders_are_those_of_exact_arithmetic():
     assert run(code).stdout.split() == ["5", "4"]
 
 
-@pytest.mark.parametrize("name", ["scan", "bmojo", "linear", "filtering", "identification"])
+@pytest.mark.parametrize("name", ["scan", "bmojo", "recall", "linear", "filtering", "identification"])
 def test_the_page_has_a_place_for_every_table(name):
     page = "compare.PAGE.read_text('utf-8')"
     written = run(f"import compare; print(compare.replaced({page}, {name!r}, 'a table of {name}'))").stdout
