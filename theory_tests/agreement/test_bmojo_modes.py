@@ -22,6 +22,7 @@ from realization.layers.bmojo import (
     stream,
     two_pass,
     window_only,
+    with_memory,
     without_memory,
 )
 from realization.layers.fading import Diagonal, Identity, Mamba1, Mamba2, ShortConvolution
@@ -444,3 +445,18 @@ class InnovationResult:
     places: np.ndarray
     admitted: np.ndarray
     state: int
+
+
+def test_by_default_the_next_token_is_predicted_from_the_state_of_the_layers_own_mixer():
+    """With squares of innovations, as spelt out; a layer without a mixer has to be told what is expected."""
+    x = np.random.default_rng(0).standard_normal((60, D))
+    layer = BMojo.random(D, window=3, mixer=SLOW, rng=1)
+    chosen = Selection(4, window=3, chunk=8)
+    spelt = dataclasses.replace(layer, test=InnovationTest(state_predictor(SLOW, Fitted()), "squared", chosen))
+    found, want = (chunked(each, x) for each in (with_memory(layer, 4, chunk=8), spelt))
+    assert (found.surprise == want.surprise).all()
+    assert (found.places == want.places).all()
+    other = chunked(with_memory(layer, 4, chunk=8, predictor=fitted_autoregression(1)), x)
+    assert (other.surprise != want.surprise).any()
+    with pytest.raises(ShapeError, match="no mixer from whose state the next token is predicted"):
+        with_memory(window_only(layer), 4)

@@ -9,7 +9,7 @@ from realization.layers.bmojo.contributions import Contributions, contributions
 from realization.layers.bmojo.decode import Stream, stream
 from realization.layers.bmojo.definition import Reading, sequential
 from realization.layers.bmojo.layer_op import BMOJO_LAYER, bmojo_layer
-from realization.layers.bmojo.model import BMojo, full_attention, mixer_only, window_only, without_memory
+from realization.layers.bmojo.model import BMojo, full_attention, mixer_only, window_only, with_memory, without_memory
 from realization.layers.bmojo.modes import bound, chunked, two_pass
 from realization.layers.bmojo.positions import Rotary
 from realization.layers.bmojo.realized import as_realization
@@ -44,5 +44,6 @@ __all__ = [
     "stream",
     "two_pass",
     "window_only",
+    "with_memory",
     "without_memory",
 ]

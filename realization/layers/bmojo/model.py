@@ -22,6 +22,8 @@ from realization.core.frozen import Sealed
 from realization.layers.attention import NEEDS, check_values, whole
 from realization.layers.bmojo.positions import Rotary
 from realization.layers.fading.mixer import FadingMixer, sealed, weights
+from realization.layers.predictors import state_predictor
+from realization.memory.selection import InnovationTest, Predictor, Selection
 
 WEIGHTS = (
     "query_weight: h k d; key_weight: g k d; value_weight: g v d; output_weight: d h v; query_bias?: h k;"
@@ -247,6 +249,49 @@ def _check_test(layer: BMojo) -> None:
 
 
 # Settings of one layer -------------------------------------------------------------------------------------------
+
+
+def with_memory(
+    layer: BMojo, capacity: int, *, predictor: Predictor | None = None, statistic: str = "squared", **choice: Any
+) -> BMojo:
+    """Return the layer with an eidetic memory, filled by an innovation test.
+
+    Parameters
+    ----------
+    layer : BMojo
+        With a finite window.
+    capacity : int
+        M, places of the memory.
+    predictor : Predictor, optional
+        What the next token is expected to be.  Default: u^(t) = W f(t-1) from the state of the layer's own mixer, W
+        fitted to the tokens so far.
+    statistic : str
+        Of the innovations, see `InnovationTest`.
+    **choice
+        All else that `Selection` takes.
+
+    Returns
+    -------
+    BMojo
+        With the same weights.
+
+    Raises
+    ------
+    ShapeError
+        If there is neither a mixer nor a predictor, or an option does not fit.
+
+    Examples
+    --------
+    >>> from realization.layers.fading import Diagonal
+    >>> layer = BMojo.random(8, window=4, mixer=Diagonal.random(8, 3, rng=0), rng=0)
+    >>> with_memory(layer, 16, visibility="at-once").capacity
+    16
+    """
+    if predictor is None and layer.mixer is None:
+        raise ShapeError("the layer has no mixer from whose state the next token is predicted; give a predictor")
+    expected = state_predictor(layer.mixer) if predictor is None else predictor  # type: ignore[arg-type]
+    chosen = Selection(capacity, **{"window": layer.window, **choice})
+    return replace(layer, test=InnovationTest(expected, statistic, chosen))
 
 
 def without_memory(layer: BMojo) -> BMojo:
