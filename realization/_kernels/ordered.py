@@ -10,13 +10,16 @@ blocks of any length decide alike.
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from realization._kernels.elementary import silu
 from realization._kernels.jit import jit
+from realization._kernels.views import entry
 
+_floats = partial(entry, dtype=np.float64)
 ROWS = 4  # that share a load of the weight; each has accumulators of its own
 
 
@@ -104,7 +107,7 @@ def linear(x: Any, weight: Any, bias: Any = None) -> np.ndarray:
     """
     (m, n), lead = weight.shape, x.shape[:-1]
     y = np.empty((math.prod(lead), m))
-    _product(y, entry(x, (len(y), n)), entry(weight.T, (n, m)), entry(bias, (m,)))
+    _product(y, _floats(x, (len(y), n)), _floats(weight.T, (n, m)), _floats(bias, (m,)))
     return y.reshape(*lead, m)
 
 
@@ -131,7 +134,7 @@ def rms_norm(x: Any, weight: Any, eps: float, *, gate: Any = None, after: bool =
     """
     shape = (math.prod(x.shape[:-1]), *weight.shape)
     y = np.empty(shape)
-    _normalise(y, entry(x, shape), entry(weight, weight.shape), entry(gate, shape), float(eps), after)
+    _normalise(y, _floats(x, shape), _floats(weight, weight.shape), _floats(gate, shape), float(eps), after)
     return y.reshape(x.shape)
 
 
@@ -149,7 +152,7 @@ def gated(z: Any, x: Any) -> np.ndarray:
         Of the same shape; the bits of an entry depend on this entry alone.
     """
     y = np.empty(x.size)
-    _gate(y, entry(z, y.shape), entry(x, y.shape))
+    _gate(y, _floats(z, y.shape), _floats(x, y.shape))
     return y.reshape(x.shape)
 
 
@@ -170,15 +173,6 @@ def turns(positions: Any, frequencies: Any) -> tuple[np.ndarray, np.ndarray]:
     """
     shape = (positions.size, frequencies.size)
     cosine, sine = np.empty(shape), np.empty(shape)
-    _turns(cosine, sine, entry(positions.astype(np.float64), shape[:1]), entry(frequencies, shape[1:]))
+    _turns(cosine, sine, _floats(positions.astype(np.float64), shape[:1]), _floats(frequencies, shape[1:]))
     whole = (*positions.shape, frequencies.size)
     return cosine.reshape(whole), sine.reshape(whole)
-
-
-def entry(x: Any, shape: tuple[int, ...]) -> Any:
-    """A contiguous array of this shape, always marked read-only: the compiler takes that for another type."""
-    if x is None:
-        return None
-    x = np.ascontiguousarray(x, dtype=np.float64).reshape(shape).view()
-    x.flags.writeable = False
-    return x

@@ -193,6 +193,12 @@ class Op:
         return (self.kernel or self.definition)(**arguments)
 
 
+def defaults(function: Callable[..., Any]) -> dict[str, Any]:
+    """What the keywords of a function are that nobody gives."""
+    parameters = inspect.signature(function).parameters
+    return {name: p.default for name, p in parameters.items() if p.default is not p.empty}
+
+
 def operation(
     signature: str, *, integers: Iterable[str] = (), like: Callable[..., Any] | None = None
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -216,8 +222,7 @@ def operation(
 
     def decorate(body: Callable[..., Any]) -> Callable[..., Any]:
         model = like or body
-        parameters = inspect.signature(model).parameters
-        defaults = {name: p.default for name, p in parameters.items() if p.default is not p.empty}
+        parameters, values = inspect.signature(model).parameters, defaults(model)
 
         @functools.wraps(model)
         def public(**arguments: Any) -> Any:
@@ -231,7 +236,7 @@ def operation(
             axes.check(arguments)
             if like is not None and not all(_floats(arguments.get(name)) for name in axes.arguments):
                 return like(**arguments)
-            return _own(type_preserving(named(axes, body(**defaults | arguments))), arguments.values())
+            return _own(type_preserving(named(axes, body(**values | arguments))), arguments.values())
 
         public.__operation__ = signature  # type: ignore[attr-defined]
         public.__dict__["integers"] = integers  # they have no gradient

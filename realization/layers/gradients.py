@@ -93,6 +93,12 @@ def gradient_of(op: Op) -> Op:
     )
 
 
+def forward(op: Op, arguments: Mapping[str, Any]) -> tuple[Op, dict[str, Any]]:
+    """The op that an op of gradients differentiates, and the arguments that it takes; another op is its own."""
+    own: Op = getattr(op.definition, "forward", op)
+    return own, dict(arguments) if own is op else _split(arguments)[0]
+
+
 def _spelled(a: Argument, name: str, *, optional: bool = False) -> str:
     return f"{name}{'?' * optional}: {' | '.join(map(' '.join, a.alternatives))}"
 
@@ -108,6 +114,7 @@ def _taking_cotangents(op: Op, body: Callable[..., Any]) -> Callable[..., Any]:
         return body(**arguments)
 
     function.__dict__["__operation__"] = True  # the definition inside is one: arrays are checked there
+    function.__dict__["forward"] = op
     function.__signature__ = inspect.Signature([*own, *cotangents])  # type: ignore[attr-defined]
     return function
 

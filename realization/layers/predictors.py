@@ -63,7 +63,7 @@ def state_predictor(mixer: FadingMixer, readout: Readout | None = None) -> Predi
     >>> bool(abs(e[:3]).max() > 0.1), bool(abs(e[150:]).max() < 1e-5)
     (True, True)
     """
-    return from_features(mixer_features(mixer), Fitted() if readout is None else readout)
+    return from_features(_features(mixer), Fitted() if readout is None else readout)
 
 
 def output_predictor(mixer: FadingMixer, predictor: Predictor) -> Predictor:
@@ -87,27 +87,6 @@ def output_predictor(mixer: FadingMixer, predictor: Predictor) -> Predictor:
         return faded.tokens, faded.state
 
     return after(outputs, predictor)
-
-
-def mixer_features(mixer: FadingMixer) -> Features:
-    """Return the features of a mixer as `from_features` takes them.
-
-    Parameters
-    ----------
-    mixer : FadingMixer
-        Any.
-
-    Returns
-    -------
-    callable
-        Features (*b, T, n) after each token, and the state.
-    """
-
-    def features(tokens: Any, state: Any = None, *, begins: Any = None) -> tuple[np.ndarray, Any]:
-        faded = mixer(tokens, state, begins=begins)
-        return faded.features, faded.state
-
-    return features
 
 
 def associative(
@@ -182,6 +161,16 @@ def associative(
         return Predicted(v, finite("prediction", run.y[..., 0, :]), (run.final, last))
 
     return predict
+
+
+def _features(mixer: FadingMixer) -> Features:
+    """The features of a mixer after each token, as `from_features` takes them."""
+
+    def features(tokens: Any, state: Any = None, *, begins: Any = None) -> tuple[np.ndarray, Any]:
+        faded = mixer(tokens, state, begins=begins)
+        return faded.features, faded.state
+
+    return features
 
 
 def _map(name: str, weight: Any) -> Map:

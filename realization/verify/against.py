@@ -53,6 +53,8 @@ class Apart:
             return f"{self.output}: they agree bit for bit (err/tol {_ratio(self.new)})"
         where = f"[{', '.join(map(str, self.place))}] of {self.case}"
         apart = f"{self.output}: they differ by up to {_ratio(self.difference)} tolerances, at {where}"
+        if self.difference == math.inf:
+            apart = f"{self.output}: they differ at {where}, where nothing is allowed"
         return f"{apart}; err/tol {_ratio(self.new)} new, {_ratio(self.old)} old: {self.sides}"
 
     @property

@@ -23,7 +23,7 @@ from realization.core.claim import Claim
 from realization.core.ops import Op
 from realization.core.pair import Pair
 from realization.core.rounding import Format, format_of, round_to
-from realization.layers.gradients import GRADIENT
+from realization.layers.gradients import GRADIENT, forward
 from realization.verify.cases import Case, handed_over
 
 PASS, FAIL, UNINFORMATIVE = "pass", "fail", "uninformative"
@@ -171,7 +171,7 @@ def judge(
     truth = truth or Truth.of(op, case)
     allowed = allowed or Allowed.of(op, case, truth, claim)
     findings = []
-    ties = near_ties(op, allowed)
+    ties = near_ties(op, case, claim, allowed)
     for name, y in got.items():
         if name in op.whole:
             findings.append(_indices(name, y, truth.value[name], ties))
@@ -239,9 +239,13 @@ def _layer_a(name: str, y: Any, truth: Any, form: Format) -> Finding:
     return Finding(name, FAIL, "A", np.inf, place, reason, error, np.zeros(error.shape))
 
 
-def near_ties(op: Op, allowed: Allowed) -> Any:
-    """Rows of the outputs of indices that the claim leaves undecided; None where there are no such outputs."""
-    found = [np.isinf(allowed.tolerance[name]) for name in op.whole if name in allowed.tolerance]
+def near_ties(op: Op, case: Case, claim: Claim, allowed: Allowed) -> Any:
+    """Rows of the selections that the claim leaves undecided, of the forward pass for gradients; None without any."""
+    tolerance = allowed.tolerance
+    own, arguments = forward(op, case.arguments)
+    if own is not op and own.whole and any(np.isinf(x).any() for x in tolerance.values()):
+        tolerance = {name: x.error for name, x in own.bound(arguments, claim).items() if name in own.whole}  # type: ignore[misc]
+    found = [np.isinf(tolerance[name]) for name in own.whole if name in tolerance]
     rows = [x.any(-1) for x in found if x.shape[-1]]
     return np.any(rows, axis=0) if rows else None
 

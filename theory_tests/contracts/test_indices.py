@@ -14,7 +14,8 @@ from realization.verify import cases, run
 from realization.verify.pattern import score
 from realization.verify.report import as_json
 from realization.verify.subject import UsageError, plain
-from realization.verify.verdict import FAIL, PASS, UNINFORMATIVE
+from realization.verify.verdict import FAIL, PASS, UNINFORMATIVE, Truth
+from realization.verify.verdict import judge as judged
 
 SELECT, BMOJO, LAYER = (OPS[name] for name in ("select", "bmojo", "bmojo_layer"))
 ROUGH = Claim(io="bfloat16", accumulate="bfloat16", out="float32")
@@ -134,12 +135,66 @@ def streams(a):
     return {k: x for k, x in projected(product, a["x"], a["fading"], every).items() if x is not None}
 
 
+def identical():
+    """Tokens that are all alike, one of which is kept."""
+    W = np.eye(4).reshape(1, 4, 4)
+    return {"x": np.ones((1, 6, 4)), "fading": np.ones((1, 6, 4)), "query_weight": W, "key_weight": W,
+            "value_weight": W, "output_weight": W.reshape(4, 1, 4), "window": 1, "capacity": 1, "fading_width": 0,
+            "visibility": "at-once"}  # fmt: skip
+
+
+def close_by(rng, form):
+    """Two tokens that come again and again, their entries in another order: statistics equal but for rounding."""
+    T, d, shapes = 24, 6, {"query": (2, 4, 6), "key": (1, 4, 6), "value": (1, 4, 6)}
+    two = rng.standard_normal((2, d))[rng.integers(0, 2, T)]
+    given = {"x": np.array([[x[rng.permutation(d)] for x in two]]), "fading": rng.standard_normal((1, T, d))}
+    given |= {f"{name}_weight": rng.standard_normal(shape) / 2 for name, shape in shapes.items()}
+    given = {k: round_to(x, form) for k, x in (given | {"output_weight": rng.standard_normal((d, 2, 4))}).items()}
+    given |= {"window": 2, "capacity": int(rng.integers(1, 5)), "chunk": int(rng.integers(1, 8))}
+    if rng.random() < 0.5:
+        exact = LAYER.definition(**given).surprise
+        return given | {"rule": "threshold", "threshold": float(rng.choice(exact[0])), "eviction": "fifo"}
+    return given
+
+
+def rounded(a, form):
+    """A right kernel: squares summed one after the other, each rounded."""
+    s = np.zeros(a["x"].shape[:-1])
+    for x in np.moveaxis(a["x"], -1, 0):
+        s = round_to(s + round_to(x * x, form), form)
+    found = BMOJO.kernel(**streams(a), surprise=s, **{k: a[k] for k in a.keys() & {*BMOJO.arguments}})
+    y = np.einsum("...hv,dhv->...d", found.y, a["output_weight"])
+    return {"y": round_to(y, "float32"), "surprise": s, "places": found.places.astype(float)}
+
+
+@pytest.mark.parametrize("form", ["float32", "bfloat16"])
+def test_no_right_kernel_is_rejected_at_near_ties(form):
+    """A threshold that is a statistic, and tokens alike; the control: some of them keep other tokens."""
+    claim, differ = Claim() if form == "float32" else ROUGH, 0
+    for seed in range(40):
+        given = close_by(np.random.default_rng(seed), form)
+        case = cases.given(LAYER, given, claim, "given")
+        truth, got = Truth.of(LAYER, case), rounded(case.arguments, form)
+        assert FAIL not in {f.status for f in judged(LAYER, case, got, claim, truth)}, seed
+        differ += (got["places"] != truth.value["places"]).any()
+    assert differ
+
+
+def test_gradients_behind_near_ties_say_so():
+    """That no bound is known there has this reason and no other; the control is a memory that nothing is kept in."""
+    op = gradient_of(LAYER)
+    for capacity in (1, 0):
+        given = {**identical(), "capacity": capacity, "cotangent_y": np.ones((1, 6, 4))}
+        case = cases.given(op, given, Claim(), "given")
+        right = {k: np.asarray(x) for k, x in op.named(op.definition(**given)).items() if x is not None}
+        reasons = {f.output: f.reason for f in judged(op, case, right, Claim())}
+        told = "undecided: 5 of 6 rows are near-ties" in reasons["grad_key_weight"]
+        assert told == (capacity == 1), reasons
+
+
 def test_what_is_undecided_alone_is_no_pass():
     """Identical tokens: all that a kernel can be asked is the statistic; without it nothing is decided."""
-    W = np.eye(4).reshape(1, 4, 4)
-    given = {"x": np.ones((1, 6, 4)), "fading": np.ones((1, 6, 4)), "query_weight": W, "key_weight": W,
-             "value_weight": W, "output_weight": W.reshape(4, 1, 4), "window": 1, "capacity": 1, "fading_width": 0,
-             "visibility": "at-once"}  # fmt: skip
+    given = identical()
 
     def other(**a):
         """Of equals the newest behind the window."""

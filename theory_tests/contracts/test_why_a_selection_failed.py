@@ -1,9 +1,15 @@
 """Why kernels fail that select: slips of kernels that the library did not make are called by their names."""
 
+import inspect
+
 import pytest
 
+from realization.layers import BMOJO, BMOJO_LAYER
+from realization.layers.bmojo.lagged import faults, lagged
+from realization.verify.convention import swapped
+from realization.verify.faults import plant
 from theory_tests.contracts.simulated import CORRECT, MUTANTS
-from theory_tests.contracts.test_why_a_window_failed import explained
+from theory_tests.contracts.test_why_a_window_failed import CHUNK, drawn, explain, explained, judged, kernel
 
 TIES = {"regime": "ties"}
 QUEUE = {"eviction": "fifo"}
@@ -42,6 +48,12 @@ CAUSES = (
     ("eidetic.decode: visible at once", "memory seen at once", {}),
     ("eidetic.passes: empty part counts as one key", "empty stream counted", {}),
     ("eidetic.gathered: buffer of the block before", None, {}),
+    ("eidetic.gathered: selected keys rotated as of their slot", "positions of the slots, newest token first", {}),
+    ("eidetic.decode: selected keys rotated as of their slot", "positions of the slots, newest token first", {}),
+    ("layer.rows: predictor state stale at the first token of a chunk", "prediction stale at chunk edges", {}),
+    ("layer.rows: predictor state lost at the first token of a chunk", "prediction lost at chunk edges", {}),
+    ("layer.rows: predictor two tokens behind", "features two tokens before", {}),
+    ("layer.rows: predictor not reset", "features of the document before", {}),
     ("layer.rows: predictor reads its own token", "features of the token itself", {}),
     ("layer.rows: sign of the prediction", "sign of the prediction", {}),
     ("layer.rows: relative statistic not divided", "statistic ignored", {}),
@@ -66,3 +78,24 @@ def test_every_slip_named_here_is_one():
     for parent in sorted(names):
         with pytest.raises(AssertionError, match="fails nowhere"):
             explained(next(k for k in CORRECT if k.name == parent))
+
+
+@pytest.mark.parametrize("fault", faults.FAULTS, ids=lambda f: f.name)
+def test_faults_of_the_prediction_are_named(fault):
+    """Planted in the layer: as a convention, or as itself."""
+    op, case = drawn("bmojo_layer", "seq_idx" if "document" in fault.name else "features")
+    why = explain(op, judged(op, kernel(op, plant(inspect.unwrap(lagged), fault, CHUNK)), case))
+    certified = why.convention is not None and why.convention.ratio <= 1
+    assert (why.convention if certified else why.fault).sentence == fault.sentence.format(chunk=CHUNK)
+
+
+@pytest.mark.parametrize("op", [BMOJO, BMOJO_LAYER], ids=lambda op: op.name)
+@pytest.mark.parametrize("order", ["newest", "oldest"])
+def test_positions_of_slots_are_told_apart(op, order):
+    """Counted from the newest token or from the oldest; where no selected key is turned neither applies."""
+    swap = next(s for s in op.swaps if s.name == f"positions of the slots, {order} token first")
+    _, case = drawn(op.name, "cos", slot_positions=lambda a: True)
+    found = explain(op, judged(op, kernel(swapped(op, swap), None), case)).convention
+    assert (found.name, found.ratio <= 1) == (swap.name, True)
+    for given in ({"slot_positions": False}, {"cos": None}, {"capacity": 0}):
+        assert swap.arguments({**case.arguments, **given}) is None

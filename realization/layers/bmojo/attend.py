@@ -10,19 +10,27 @@ are seen, and have no gradient.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from realization.core.ops import Op, operation
+from realization.core.ops import Op, Swap, defaults, operation
 from realization.layers import attention_cases, conventions
 from realization.layers.attention import NEEDS, check_heads, check_values, embed, factor, mean, whole
 from realization.layers.bmojo import cases, select_op
 from realization.layers.bmojo.as_system import as_realization
 from realization.layers.bmojo.eidetic import eidetic, unsure, unsure_gradient
 from realization.layers.bmojo.eidetic.faults import CONVENTIONS as SELECTED
-from realization.layers.bmojo.sources import FADING, Reach, check_fading, union
+from realization.layers.bmojo.sources import (
+    FADING,
+    Reach,
+    check_fading,
+    newest_first,
+    oldest_first,
+    slotted,
+    union,
+)
 from realization.layers.packing import starts
 from realization.layers.readings import complete
 from realization.layers.readout import Read, readout
@@ -132,10 +140,11 @@ def bmojo(
 
 
 def layer(
-    core: Callable[..., Read], *, surprise, window, capacity, fading_lag, fading_width, rule, threshold, count,
-    eviction, visibility, chunk, entry, seed, slot_positions, scale, seq_idx, **streams,
+    core: Callable[..., Read], sources: Callable[..., Any] = union, *, surprise, window, capacity, fading_lag,
+    fading_width, rule, threshold, count, eviction, visibility, chunk, entry, seed, slot_positions, scale, seq_idx,
+    **streams,
 ) -> Remembered:  # fmt: skip
-    """Selection, maps and core; the core is `readout`, or another route to the same."""
+    """Selection, maps and core; the core is `readout`, or another route to the same, as the sources are `union`."""
     check_values(locals() | streams, OWN_NEEDS)
     check_heads(streams["query"], streams["key"])
     check_fading(streams["fading_query"], streams["fading_key"], streams["fading_value"])
@@ -147,7 +156,7 @@ def layer(
     first = None if seq_idx is None else starts(seq_idx)
     streams |= {name: unsure_gradient(streams[name], kept.doubt) for name in ("key", "value")}
     reach = Reach(window, lag, width, places if capacity else None, first, slot_positions)
-    read = core(sources=union(reach, **streams), scale=factor(scale, streams["query"]))
+    read = core(sources=sources(reach, **streams), scale=factor(scale, streams["query"]))
     doubt = None if kept.doubt is None else kept.doubt[..., S - T :]
     return Remembered(*(unsure(x, doubt) for x in (*read, places)))
 
@@ -203,6 +212,24 @@ def _begins(names, j):
     return j == 0 or names[j] != names[j - 1]
 
 
+def by_slots(definition: Callable[..., Any], layer: Callable[..., Any]) -> tuple[Swap, ...]:
+    """Selected keys turned by the numbers of their slots; the layer takes other `sources` than the definition has."""
+
+    def turned(number: Callable[[np.ndarray], np.ndarray]) -> Any:
+        sources = functools.partial(slotted, number)
+        return lambda out, a: {**out, **layer(sources=sources, **defaults(definition) | a)._asdict()}
+
+    def applies(a: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        return a if a.get("cos") is not None and a.get("slot_positions", True) and a["capacity"] else None
+
+    return tuple(
+        Swap(f"positions of the slots, {order} token first",
+             f"selected keys turned by the numbers of their slots, {order} token first, not by the positions of their "
+             "tokens", applies, turned(number))
+        for order, number in (("newest", newest_first), ("oldest", oldest_first))
+    )  # fmt: skip
+
+
 SWAPS = (
     *conventions.windows("window"),
     *conventions.scales("query", "scale"),
@@ -213,6 +240,7 @@ SWAPS = (
     *SELECTED,
     *CONVENTIONS,
     *SECOND,
+    *by_slots(bmojo, functools.partial(layer, readout)),
 )
 
 

@@ -16,15 +16,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from realization.core.errors import ShapeError
-from realization.core.functions import concatenate, plain, sqrt, where
+from realization.core.functions import plain, sqrt, where
 from realization.core.ops import Op, Swap, operation
 from realization.layers import attention_cases
 from realization.layers.attention import check_values
 from realization.layers.bmojo import attend, layer_cases, released_layer
 from realization.layers.bmojo.eidetic.faults import CONVENTIONS as SELECTED
+from realization.layers.bmojo.lagged import lagged
+from realization.layers.bmojo.lagged.faults import CONVENTIONS as LAGGED
 from realization.layers.bmojo.released_layer import product, projected
+from realization.layers.bmojo.sources import union
 from realization.layers.maps import linear
-from realization.layers.packing import changes
 from realization.layers.readings import complete
 from realization.layers.readout import Read, readout, real_part
 from realization.layers.readout.kernel import kernel
@@ -130,8 +132,8 @@ OF_CORE = (
 
 
 def layer(
-    core: Callable[..., Read], linear: Callable[..., Any], *, x, fading, output_weight, output_bias, features,
-    predictor_weight, statistic, **given,
+    core: Callable[..., Read], linear: Callable[..., Any], sources: Callable[..., Any] = union, *, x, fading,
+    output_weight, output_bias, features, predictor_weight, statistic, **given,
 ) -> Layered:  # fmt: skip
     """Projections, test, core, projection; core and linear map may be other routes to the same."""
     arrays = {"x": x, "fading": fading, "features": features, "predictor_weight": predictor_weight}
@@ -140,27 +142,20 @@ def layer(
     _check_pairs(x, fading, features, predictor_weight, given)
     s = surprise(linear, x, features, predictor_weight, statistic, given["seq_idx"])
     options = {name: given[name] for name in OF_CORE}
-    read = attend.layer(core, **projected(linear, x, fading, given), surprise=s, **options)
+    read = attend.layer(core, sources, **projected(linear, x, fading, given), surprise=s, **options)
     flat = read.y.reshape(*x.shape[:-1], output_weight.shape[1] * output_weight.shape[2])
     return Layered(linear(flat, output_weight.reshape(x.shape[-1], flat.shape[-1]), output_bias), s, read.places)
 
 
 def surprise(linear: Callable[..., Any], x: Any, features: Any, weight: Any, statistic: str, seq_idx: Any) -> Any:
     """s = |e|^2 or |e|^2 / |x|^2, e(t) = x(t) - C f(t - 1)."""
-    e = x if features is None else x - linear(before(features, seq_idx), weight, None)
+    e = x if features is None else x - linear(lagged(features=features, seq_idx=seq_idx), weight, None)
     s = (e * e).sum(-1)
     if statistic == "squared":
         return s
     size = (x * x).sum(-1)
     nothing = np.asarray(plain(size) == 0, bool)
     return where(nothing, 0.0, s / where(nothing, 1.0, size))
-
-
-def before(features: Any, seq_idx: Any) -> Any:
-    """f(t - 1) at t, and 0 at the first token of a document."""
-    first = np.zeros(features[..., :1, :].shape)
-    late = concatenate([first, features[..., :-1, :]], axis=-2)
-    return late if seq_idx is None else where(changes(seq_idx)[..., None], 0.0, late)
 
 
 def _check_pairs(x: Any, fading: Any, features: Any, weight: Any, given: Any) -> None:
@@ -210,14 +205,6 @@ def _negated(a: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return None if a.get("predictor_weight") is None else {**a, "predictor_weight": -a["predictor_weight"]}
 
 
-def _own_features(a: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Later by one; the last one is not read."""
-    if a.get("features") is None or a.get("seq_idx") is not None:
-        return None
-    f = a["features"]
-    return {**a, "features": concatenate([f[..., 1:, :], f[..., :1, :]], axis=-2)}
-
-
 BMOJO_LAYER = complete(
     Op(
         name="bmojo_layer",
@@ -251,11 +238,8 @@ BMOJO_LAYER = complete(
                 outputs=lambda out, a: {**out, "surprise": out["surprise"] * (1 / a["x"].shape[-1])},
             ),
             Swap("sign of the prediction", "the prediction added to the token", arguments=_negated),
-            Swap(
-                "features of the token itself",
-                "features of the token itself, not of the one before",
-                arguments=_own_features,
-            ),
+            *LAGGED,
+            *attend.by_slots(bmojo_layer, functools.partial(layer, readout, linear)),
         ),
     )
 )

@@ -9,12 +9,14 @@ of the document that i lies in.  B'MOJO-F is lag = width = window without select
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from realization.core.errors import ShapeError
 from realization.layers.attention import positioned
+from realization.layers.maps import rotary
 from realization.layers.readout import Source
 from realization.layers.readout.places import band
 
@@ -68,6 +70,35 @@ def union(
         q, k = positioned(query, key, None, None, interleaved, query_norm, key_norm, norm_eps)
         found.append(Source(k, value, reach.places, q))
     return tuple(found)
+
+
+def slotted(number: Callable[[np.ndarray], np.ndarray], reach: Reach, *, cos, sin, interleaved, **streams):
+    """The same of a kernel that turns a selected key by the number of its slot: a source for each slot.
+
+    `number` gives the slots (*b, T, M) of places.
+    """
+    if reach.places is None or cos is None or not reach.turned:
+        raise ShapeError("no selected key is turned: there is no memory, or there are no positions")
+    rest = union(reach._replace(places=None), cos=cos, sin=sin, interleaved=interleaved, **streams)
+    _, key = positioned(streams["query"], streams["key"], None, None, interleaved, None, streams["key_norm"],
+                        streams["norm_eps"])  # fmt: skip
+    slots = number(reach.places)
+    found = [
+        Source(rotary(key, cos[..., m : m + 1, :], sin[..., m : m + 1, :], interleaved), streams["value"],
+               np.where(slots == m, reach.places, -1), rest[0].query)
+        for m in range(min(reach.places.shape[-1], key.shape[-3]))
+    ]  # fmt: skip
+    return (*rest, *found)
+
+
+def newest_first(places: np.ndarray) -> np.ndarray:
+    """Slots in the order of the places."""
+    return np.broadcast_to(np.arange(places.shape[-1]), places.shape)
+
+
+def oldest_first(places: np.ndarray) -> np.ndarray:
+    """Slots in the order of the tokens."""
+    return (places >= 0).sum(-1, keepdims=True) - 1 - np.arange(places.shape[-1])
 
 
 def beside(shown: np.ndarray, places: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from realization._kernels.views import entry
 from realization.layers.readout import Read, Source
 from realization.layers.readout.definition import merged
 
@@ -39,7 +40,7 @@ def _joined(parts: list[Read]) -> Read:
     P, N = len(parts), math.prod(lead)
     ys, sums = (np.stack(x) for x in zip(*parts, strict=True))
     y, lse = np.zeros((N, V)), np.empty(N)
-    join(y, lse, _entry(ys.reshape(P, N, V)), _entry(sums.reshape(P, N)))
+    join(y, lse, entry(ys.reshape(P, N, V)), entry(sums.reshape(P, N)))
     return Read(y.reshape(*lead, V), lse.reshape(lead))
 
 
@@ -49,16 +50,7 @@ def _part(source: Source, scale: float, softcap: float | None, sink: Any) -> Rea
     s = merged(source)
     B, T, H, _ = s.query.shape
     y, lse = np.zeros((B, T, H, s.value.shape[-1])), np.empty((B, T, H))
-    arrays = (_entry(x) for x in (s.query, s.key, s.value, s.places, s.bias, sink))
+    arrays = (entry(x) for x in (s.query, s.key, s.value, s.places, s.bias, sink))
     read_out(y, lse, *arrays, float(scale), None if softcap is None else float(softcap))
     batch = source.query.shape[:-3]
     return Read(y.reshape(*batch, *y.shape[1:]), lse.reshape(*batch, *lse.shape[1:]))
-
-
-def _entry(x: Any) -> Any:
-    """A contiguous array, always marked read-only: the compiler takes that for another type."""
-    if x is None:
-        return None
-    x = np.ascontiguousarray(x).view()
-    x.flags.writeable = False
-    return x

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from realization._kernels.views import entry
 from realization.layers.recurrence import Run
 from realization.layers.recurrence.transition import erasing
 
@@ -75,10 +76,10 @@ def kernel(
     everything = np.zeros((T, B, H, V, K)) if states else None
     make_kernel(step[0], write, after[0])(
         y, final, everything, bounds,
-        _entry(value, (B, T, H, 1, V)), _entry(key, (B, T, G, K)), _entry(query, (B, T, G, K)),
+        entry(value, (B, T, H, 1, V)), entry(key, (B, T, G, K)), entry(query, (B, T, G, K)),
         decay, *(_constant(x, (H, 1 if alike else V, x.shape[2])) for x in (rate, spin)), turn,
-        *(_entry(x, None if x is None else (B, T, *x.shape[-2:])) for x in (erase_key, erase_value)), hold or None,
-        _entry(reset, (B, T)), _entry(initial, final.shape), tuple(_beside(x, value) for x in after[1:]),
+        *(entry(x, None if x is None else (B, T, *x.shape[-2:])) for x in (erase_key, erase_value)), hold or None,
+        entry(reset, (B, T)), entry(initial, final.shape), tuple(_beside(x, value) for x in after[1:]),
     )  # fmt: skip
     return Run(
         y.reshape(value.shape),
@@ -92,20 +93,11 @@ def trailing(x: Any, count: int = 1) -> Any:
     return None if x is None else x[(..., *(None,) * count)]
 
 
-def _entry(x: Any, shape: Any) -> Any:
-    """A contiguous array, always marked read-only: the compiler takes that for another type."""
-    if x is None:
-        return None
-    x = np.ascontiguousarray(x).reshape(shape).view()
-    x.flags.writeable = False
-    return x
-
-
 def _constant(x: Any, shape: tuple[int, int, int]) -> Any:
     """What broadcasts to (H, V, K) as (H, K, V); None and numbers as they are."""
     if not isinstance(x, np.ndarray):
         return x if x is None else float(x)
-    return _entry(np.swapaxes(np.broadcast_to(x, shape), -1, -2), (shape[0], shape[2], shape[1]))
+    return entry(np.swapaxes(np.broadcast_to(x, shape), -1, -2), (shape[0], shape[2], shape[1]))
 
 
 def _mapped(x: Any, constants: tuple[Any, ...], lead: tuple[int, int, int]) -> Any:
@@ -115,12 +107,12 @@ def _mapped(x: Any, constants: tuple[Any, ...], lead: tuple[int, int, int]) -> A
     one = (1, 1, 1)
     _, V, K = np.broadcast_shapes(one, x.shape[-2:], *(c.shape for c in constants if isinstance(c, np.ndarray)))
     x = np.broadcast_to(x, (*x.shape[:-2], V, K))
-    return _entry(np.swapaxes(x, -1, -2), (*lead, K, V)), *(_constant(c, (lead[2], V, K)) for c in constants)
+    return entry(np.swapaxes(x, -1, -2), (*lead, K, V)), *(_constant(c, (lead[2], V, K)) for c in constants)
 
 
 def _beside(x: Any, value: np.ndarray) -> Any:
     """An argument of after as (B, T, H, 1, V), a constant as (H, 1, V)."""
     *batch, T, H, V = value.shape
     if isinstance(x, np.ndarray) and x.shape == value.shape:
-        return _entry(x, (math.prod(batch), T, H, 1, V))
+        return entry(x, (math.prod(batch), T, H, 1, V))
     return _constant(trailing(x) if isinstance(x, np.ndarray) else x, (H, V, 1))

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from realization._kernels.views import entry
 from realization.core.errors import ShapeError, StructureError
 from realization.core.frozen import Sealed
 from realization.core.shapes import Signature, finite
@@ -147,7 +148,7 @@ class Fitted(Sealed):
         begins = np.zeros((*batch, T), bool) if begins is None else begins
         run(
             prediction.reshape(B, T, m), triangle.reshape(B, n, n + m), turn.reshape(B, 1), left.reshape(B, n),
-            _entry(x, (B, T, n)), _entry(y, (B, T, m)), _entry(begins, (B, T)),
+            entry(x, (B, T, n)), entry(y, (B, T, m)), entry(begins, (B, T)),
             float(self.forgetting), float(self.ridge),
         )  # fmt: skip
         return finite("prediction", prediction), (triangle, turn, left)
@@ -179,10 +180,3 @@ def parts(state: Any, count: int) -> tuple[Any, ...]:
             f"state is a {type(state).__name__}, but a tuple of {count} is needed, as the block before has left it"
         )
     return state
-
-
-def _entry(x: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """A contiguous view marked read-only: the compiler takes that for another type."""
-    x = np.ascontiguousarray(x).reshape(shape).view()
-    x.flags.writeable = False
-    return x

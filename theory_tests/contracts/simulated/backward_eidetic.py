@@ -68,6 +68,13 @@ def scatter(plan: Plan, total: np.ndarray, part: np.ndarray, gathered: np.ndarra
 def bmojo(plan, *, cotangent_y=None, cotangent_lse=None, **arguments):
     forward, plan = directions(plan)
     keys, _ = three_streams(forward, **arguments)
+    out = into_streams(forward, plan, keys, arguments, cotangent_y, cotangent_lse)
+    out["surprise"] = np.zeros(np.shape(arguments["surprise"]), np.float32)
+    return _short(plan, out)
+
+
+def into_streams(forward: Plan, plan: Plan, keys: dict, arguments: dict, cotangent_y, cotangent_lse) -> Gradients:
+    """Gradients of queries, keys and values, of norms and of tables."""
     dy, dlse = _cotangents(plan, arguments, keys["window"].value, cotangent_y, cotangent_lse)
     sums = stream_sums(forward, plan, keys, dy, dlse)
     fading = {name: f"fading_{name}" if arguments.get(f"fading_{name}") is not None else name for name in _RAW}
@@ -79,8 +86,7 @@ def bmojo(plan, *, cotangent_y=None, cotangent_lse=None, **arguments):
         if plan.memory == "mask" and name == "memory" and keys["memory"].key is keys["window"].key:
             continue  # its part is in the window's
         _add(plan, out, parts, fading if name == "fading" else _RAW, arguments, positions[name], name)
-    out["surprise"] = np.zeros(np.shape(arguments["surprise"]), np.float32)
-    return _short(plan, out)
+    return out
 
 
 def _add(plan: Plan, out: Gradients, parts, names: dict, arguments: dict, positions, stream: str) -> None:

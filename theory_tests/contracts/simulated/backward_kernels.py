@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import backward_attention, backward_convolution, backward_delta, backward_eidetic, backward_recurrence
+from . import (
+    backward_attention,
+    backward_convolution,
+    backward_delta,
+    backward_eidetic,
+    backward_layer,
+    backward_recurrence,
+)
 from .plan import Plan
 from .records import NOT_BACKWARD, Kernel
 
@@ -15,6 +22,7 @@ OPS = {
     "swa": ("sliding_window_attention", backward_attention.sliding_window_attention),
     "bmojo": ("bmojo_f", backward_attention.bmojo_f),
     "eidetic": ("bmojo", backward_eidetic.bmojo),
+    "layer": ("bmojo_layer", backward_layer.bmojo_layer),
 }
 
 
@@ -113,4 +121,17 @@ def _memories():
                   order="sequential", memory="stream")
 
 
-CORRECT: tuple[Kernel, ...] = (*_recurrences(), *_deltas(), *_read_outs(), *_memories())
+def _layers():
+    yield _kernel("layer.rows", "whole rows, float32")
+    yield _kernel("layer.float64", "float64 inside, float32 outside", work="float64", memory="stream")
+    yield _kernel("layer.stream_reversed", "blocks of 16 from the last to the first, a stream for the memory", chunk=16,
+                  memory="stream", order="reversed", selection="heap")
+    yield _kernel("layer.gathered_passes_exp2", "buffers in a pass of their own, scattered and added",
+                  memory="gathered", scheme="passes", chunk=16, base2=True, selection="radix")
+    yield _kernel("layer.tf32_mma", "tf32 operands, truncating accumulator", memory="gathered",
+                  formats={"operand": "tf32", "accumulator": "mma_fp32"})
+    yield _kernel("layer.bf16", "bfloat16 in and out, operands in bfloat16", chunk=16, memory="stream",
+                  **_short("bfloat16", out="bfloat16"))
+
+
+CORRECT: tuple[Kernel, ...] = (*_recurrences(), *_deltas(), *_read_outs(), *_memories(), *_layers())

@@ -236,32 +236,47 @@ def attend_pieces(plan: Plan, keys: dict[str, Keys]):
 
 # -- the layer --------------------------------------------------------------------------------
 
+#: What goes into the projections and the test; all else goes on to the read-out.
+_TESTED = ("features", "predictor_weight", "statistic")
 
-def bmojo_layer(
-    plan, *, x, fading, query_weight, key_weight, value_weight, output_weight, window, features=None,
-    predictor_weight=None, query_bias=None, key_bias=None, value_bias=None, output_bias=None,
-    fading_query_weight=None, fading_key_weight=None, fading_value_weight=None, fading_query_bias=None,
-    fading_key_bias=None, fading_value_bias=None, statistic="squared", seq_idx=None, **options,
-):
+
+def maps(given) -> dict[str, tuple[str, str, str]]:
+    """By stream: whose tokens, which weight, which bias.  The fading stream shares what it does not own."""
+    found = {name: ("x", f"{name}_weight", f"{name}_bias") for name in ("query", "key", "value")}
+    for name, (_, *parts) in [*found.items()]:
+        own = [part if given.get(f"fading_{part}") is None else f"fading_{part}" for part in parts]
+        if name != "query" or own != parts:
+            found[f"fading_{name}"] = ("x" if name == "query" else "fading", *own)
+    return found
+
+
+def layer_streams(plan: Plan, given) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Arguments of the read-out, and the statistics."""
+    streams = {name: heads(plan, given[x], given[weight], given.get(bias))
+               for name, (x, weight, bias) in maps(given).items()}
+    s = surprise(plan, given["x"], *(given.get(name) for name in _TESTED), given.get("seq_idx"))
+    rest = {name: a for name, a in given.items()
+            if name not in ("x", "fading", *_TESTED) and not name.endswith(("weight", "bias"))}
+    return streams | rest, s
+
+
+def bmojo_layer(plan, *, output_weight, output_bias=None, **given):
     """Projections, the test, and the read-out."""
-    given = {"query": (x, query_weight, query_bias), "key": (x, key_weight, key_bias),
-             "value": (x, value_weight, value_bias)}
-    own = {"query": (x, fading_query_weight, fading_query_bias), "key": (fading, fading_key_weight, fading_key_bias),
-           "value": (fading, fading_value_weight, fading_value_bias)}
-    streams = {name: heads(plan, *parts) for name, parts in given.items()}
-    for name, (tokens, weight, bias) in own.items():
-        if name == "query" and weight is None and bias is None:
-            continue
-        _, tied, tied_bias = given[name]
-        streams[f"fading_{name}"] = heads(plan, tokens, tied if weight is None else weight,
-                                          tied_bias if bias is None else bias)
-    s = surprise(plan, x, features, predictor_weight, statistic, seq_idx)
-    keys, chosen = three_streams(plan, surprise=s, window=window, seq_idx=seq_idx, **streams, **options)
-    y, _ = attend_pieces(plan, keys)
-    flat = np.reshape(output_weight, (np.shape(output_weight)[0], -1))
-    y = np.swapaxes(y, 1, 2).reshape(*np.shape(x)[:2], flat.shape[1])
-    y = affine(plan, y, flat, output_bias)
+    streams, s = layer_streams(plan, given)
+    keys, chosen = three_streams(plan, surprise=s, **streams)
+    y = affine(plan, joined(attend_pieces(plan, keys)[0]), flat(output_weight), output_bias)
     return plan.out(y), plan.at("surprise_out", s), chosen
+
+
+def joined(y: np.ndarray) -> np.ndarray:
+    """(b, h, T, v) as (b, T, h v)"""
+    b, h, T, v = y.shape
+    return np.swapaxes(y, 1, 2).reshape(b, T, h * v)
+
+
+def flat(output_weight) -> np.ndarray:
+    """(d, h, v) as a matrix."""
+    return np.reshape(output_weight, (len(output_weight), -1))
 
 
 def affine(plan: Plan, x, weight, bias) -> np.ndarray:
@@ -277,28 +292,42 @@ def heads(plan: Plan, x, weight, bias) -> np.ndarray:
     return y.reshape(*y.shape[:-1], h, k)
 
 
-def surprise(plan: Plan, x, features, weight, statistic: str, seq_idx) -> np.ndarray:
-    """|x - W features(t - 1)|^2, relative: divided by |x|^2."""
+def features_before(plan: Plan, features, seq_idx) -> np.ndarray:
+    """f(t - 1) at t, and 0 at the first token of a document."""
+    f = plan.at("load", features)
+    before = np.concatenate([np.zeros_like(f[:, :1]), f[:, :-1]], axis=1)
+    if seq_idx is not None and plan.fault != "predictor not reset":
+        before = np.where(begins(plan, seq_idx, f.shape[1])[..., None], before.dtype.type(0), before)
+    if plan.fault == "predictor reads its own token":
+        before = f
+    if plan.fault == "predictor two tokens behind":
+        before = np.concatenate([np.zeros_like(f[:, :1]), before[:, :-1]], axis=1)
+    c = plan.chunk or 16
+    if plan.fault == "predictor state stale at the first token of a chunk":
+        before[:, c::c] = before[:, c - 1 : -1 : c]
+    if plan.fault == "predictor state lost at the first token of a chunk":
+        before[:, c::c] = 0
+    return before
+
+
+def begins(plan: Plan, seq_idx, T: int) -> np.ndarray:
+    """(b, T): whether a document begins."""
+    return document_starts(plan, seq_idx, T) == np.arange(T)
+
+
+def prediction(plan: Plan, x, features, weight, seq_idx) -> np.ndarray:
+    """W features(t - 1)"""
+    if features is None or not x.shape[1]:
+        return np.zeros_like(x)
+    before = features_before(plan, features, seq_idx)
+    predicted = plan.at("predicted", plan.dot(before, np.swapaxes(plan.at("load", weight), 0, 1)))
+    return -predicted if plan.fault == "sign of the prediction" else predicted
+
+
+def surprise(plan: Plan, x, features, weight, statistic, seq_idx) -> np.ndarray:
+    """|x - W features(t - 1)|^2, relative: divided by |x|^2, and 0 for a token of 0."""
     x = plan.at("load", x)
-    predicted = np.zeros_like(x)
-    if features is not None and x.shape[1]:
-        f = plan.at("load", features)
-        before = np.concatenate([np.zeros_like(f[:, :1]), f[:, :-1]], axis=1)
-        if seq_idx is not None and plan.fault != "predictor not reset":
-            begins = document_starts(plan, seq_idx, x.shape[1]) == np.arange(x.shape[1])
-            before = np.where(begins[..., None], before.dtype.type(0), before)
-        if plan.fault == "predictor reads its own token":
-            before = f
-        if plan.fault == "predictor two tokens behind":
-            before = np.concatenate([np.zeros_like(f[:, :1]), before[:, :-1]], axis=1)
-        c = plan.chunk or 16
-        if plan.fault == "predictor state stale at the first token of a chunk":
-            before[:, c::c] = before[:, c - 1 : -1 : c]
-        if plan.fault == "predictor state lost at the first token of a chunk":
-            before[:, c::c] = 0
-        predicted = plan.at("predicted", plan.dot(before, np.swapaxes(plan.at("load", weight), 0, 1)))
-    if plan.fault == "sign of the prediction":
-        predicted = -predicted
+    predicted = prediction(plan, x, features, weight, seq_idx)
     e = plan.at("innovation", x - predicted)
     total = plan.total(plan.at("square", e * e), "surprise_sum")
     if plan.fault == "norm without its square":
@@ -312,5 +341,5 @@ def surprise(plan: Plan, x, features, weight, statistic: str, seq_idx) -> np.nda
         size = plan.total(plan.at("square", by * by), "surprise_sum")
         if plan.fault == "relative statistic with a 1 below":
             size = size + 1
-        total = plan.at("quotient", total / size)
+        total = plan.at("quotient", np.where(size == 0, size.dtype.type(0), total / size))
     return plan.at("surprise", total)

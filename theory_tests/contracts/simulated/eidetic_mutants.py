@@ -163,6 +163,46 @@ eidetic.gathered' | gradient scattered to the slot | index of the buffer, not of
 eidetic.passes' | path through the lse of the merge missing | each pass differentiated by itself
      | merge weights not differentiated | shares taken for constants
      | share missing in the cotangent of a pass | dy passed on to all
+layer.rows' | selection differentiated straight through | statistics of what is selected get a gradient from y
+     | gradient of tokens through the query lost | one of the projections adds to dx
+     | gradient of tokens through the key lost | one of the projections adds to dx
+     | gradient of tokens through the value lost | one of the projections adds to dx
+     | gradient of tokens through the fading_query lost | second product with the raw tokens forgotten
+     | gradient of tokens through the fading_key lost | fading tokens taken for constants in the scores
+     | gradient of tokens through the fading_value lost | fading tokens taken for constants in the values
+     | tied weight without the fading stream | weights of the raw tokens' pass only
+     | tied bias without the fading stream | biases of the raw tokens' pass only
+     | fading weights of the raw tokens | wrong pointer to the tokens that were projected
+     | weights of the last batch row only | overwritten row after row
+     | weights without the last token | loop of T - 1
+     | weights against the token before | pointer off by one row
+     | heads in reverse | stride of heads negative
+     | rows of the weight in reverse | wrong layout of the weight in dx
+     | bias as a mean over the tokens | divided by the number of rows
+     | output bias without its gradient | zeros returned
+     | cotangent of the statistics ignored | the second output taken for a constant
+     | token of the innovation taken for a constant | gradient of the prediction only
+     | prediction taken for a constant | stop-gradient in the wrong place
+     | sign of the innovation | prediction less token
+     | square without its 2 | e for 2 e
+     | size of the token taken for 1 | relative statistic as the squared one
+     | size of the token not differentiated | its denominator taken for a constant
+     | predictor weight against its own token | features(t) for features(t - 1)
+     | features not shifted back | gradient left at the token that is predicted
+     | features of the document before | reset of the forward pass only
+     | scale missing in dk | scale in one product only
+     | dk of the last head of a group | sum over the heads of a group missing
+     | not rotated back | gradients of turned queries and keys
+     | norm gradient without its projection | dx = r w dy
+layer.stream_reversed' | key gradient of the memory lost | dWk misses the selected keys
+     | value gradient of the memory lost | dWv misses the selected values
+     | query gradient of the memory lost | one of three passes adds to dq
+     | query gradient of the fading lost | one of three passes adds to dq
+     | gradients of the memory twice | added in the pass and in the scatter
+layer.gathered_passes_exp2' | gradient scattered to the slot | index of the buffer, not of the token
+     | gradient scattered without adding | a key that two blocks select keeps the last
+     | gradients of the last buffer only | overwritten block after block
+     | path through the lse of the merge missing | each pass differentiated by itself
 """
 
 #: Slips of the memory under which a kernel still reports the places that it should have read.
@@ -281,6 +321,14 @@ def _arithmetic():
         yield slip(main, "p in bf16", "recomputed weights in the io type", narrow={"backward: p": "bfloat16"})
     yield slip("eidetic.gathered'", "operands in tf32", "allow_tf32 left on", narrow={"backward: operand": "tf32"})
     yield slip("eidetic.blocks16_bf16'", "accumulator in bf16", "sums in the operand type",
+               narrow={"backward: accumulator": "bfloat16"})
+    main = "layer.rows'"
+    yield slip(main, "weight gradients in bf16", "stored in the io type", narrow={"dweight": "bfloat16"})
+    yield slip(main, "bias gradients summed in bf16", "atomic adds in the io type", narrow={"dbias": "bfloat16"})
+    yield slip(main, "innovation in bf16", "saved in the io type", narrow={"backward: innovation": "bfloat16"})
+    yield slip(main, "operands in tf32", "allow_tf32 left on", narrow={"backward: operand": "tf32"})
+    yield slip("layer.float64'", "float32 where float64 is claimed", "upcast forgotten", work="float32")
+    yield slip("layer.bf16'", "accumulator in bf16", "sums in the operand type",
                narrow={"backward: accumulator": "bfloat16"})
 
 

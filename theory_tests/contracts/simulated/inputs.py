@@ -389,6 +389,10 @@ def _layers():
         layer_case(3, 61, have="predictor documents", choice="late-top", window=2),
         layer_case(4, 40, have="predictor positions", choice="leaving-top", slot_positions=False, scale=0.6),
         layer_case(5, 30, have="biases", choice="fifo", fading_width=1), layer_case(6, 0), layer_case(7, 1),
+        layer_case(8, 22, have="predictor positions biases untied norms documents", choice="late-top", window=2,
+                   capacity=3, statistic="relative"),
+        layer_case(9, 18, have="predictor positions biases", choice="leaving-top", window=2, slot_positions=False),
+        layer_case(10, 20, have="predictor norms", choice="top", window=1, h=2, g=1),
     ]
 
 
@@ -422,14 +426,16 @@ def cases(op: str) -> tuple:
 
 #: Outputs in order.
 OUTPUTS = {op: ("y", "lse" if "query" in names and "beta" not in names else "final_state")
-           for op, names in ACCEPTS.items()}
+           for op, names in ACCEPTS.items()} | {"bmojo_layer": ("y", "surprise")}
+#: Rows of the longest inputs, over the batch: of the ops whose plain loop is slow.
+_LONGEST = {"bmojo": 80, "bmojo_layer": 44}
 
 
 def _backward_inputs(op: str):
     """Short inputs that backward kernels take, and a few with a cotangent of one output only."""
     for case, (y, _, other, *_) in cases(op):
         real = not any(np.iscomplexobj(x) for x in case.values())
-        if y.shape[0] * y.shape[1] <= (80 if op == "bmojo" else 128) and real and not NOT_BACKWARD & set(case):
+        if y.shape[0] * y.shape[1] <= _LONGEST.get(op, 128) and real and not NOT_BACKWARD & set(case):
             yield case, y, other
 
 

@@ -355,7 +355,8 @@ def plain_layer(x, fading, query_weight, key_weight, value_weight, output_weight
     s = ((x - predicted) ** 2).sum(-1)
     s_size = ((np.abs(x) + np.abs(predicted)) ** 2).sum(-1)
     if statistic == "relative":
-        s, s_size = s / (x**2).sum(-1), s_size / (x**2).sum(-1)
+        size = (x**2).sum(-1)
+        s, s_size = (np.where(size == 0, 0, z / np.where(size == 0, 1, size)) for z in (s, s_size))
     y, size, _, _, places, zero = plain_eidetic(surprise=s, seq_idx=seq_idx, **streams, **options)
     out = np.einsum("bthv,dhv->btd", y, output_weight)
     size = np.einsum("bthv,dhv->btd", size + np.abs(y), np.abs(output_weight))
