@@ -1,5 +1,7 @@
 """The certified verdict on functions that nobody here wrote, on chosen and on real input."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -12,11 +14,14 @@ from realization.verify.subject import find
 
 MAMBA = "transformers.models.mamba.modeling_mamba"
 MAMBA2 = "transformers.models.mamba2.modeling_mamba2"
+QWEN = "transformers.models.qwen3_next.modeling_qwen3_next"
 SUBJECTS = {
     f"{MAMBA}:mamba_selective_scan": None,
     f"{MAMBA}:mamba_selective_state_update": None,
     f"{MAMBA2}:mamba2_chunk_scan": None,
     f"{MAMBA2}:mamba2_selective_state_update": None,
+    f"{QWEN}:torch_recurrent_gated_delta_rule": None,
+    f"{QWEN}:torch_chunk_gated_delta_rule": None,
     "torch.nn.functional:conv1d": None,
     f"{MAMBA}:causal_conv1d_fn": None,
     f"{MAMBA}:causal_conv1d_update": None,
@@ -68,6 +73,22 @@ def test_the_chunked_scan_does_not_multiply_its_decays(pytestconfig):
     kernel = subject(SCANS["mamba2"], pytestconfig.rootpath)
     for wrong in ({"decay": "product"}, {"accumulate": "float64", "state": "float32"}):
         assert judged(kernel, kernel.claim.replace(**wrong), ask_for=()).verdict == run.NOT_CONFORMING
+
+
+@pytest.mark.real("torch", "transformers")
+@pytest.mark.parametrize("name", [f"{QWEN}:torch_recurrent_gated_delta_rule", f"{QWEN}:torch_chunk_gated_delta_rule"])
+def test_a_delta_rule_that_keeps_its_decay_or_part_of_its_beta_is_refused(name, pytestconfig):
+    """Control: the same functions of other arguments are not the rule."""
+    kernel = subject(name, pytestconfig.rootpath)
+    for argument, wrong in (("log_decay", 0.0), ("beta", 0.99)):
+
+        def slip(argument=argument, wrong=wrong, **arguments):
+            if argument in arguments:
+                arguments[argument] = arguments[argument] * wrong
+            return kernel.call(**arguments)
+
+        found = judged(dataclasses.replace(kernel, call=slip), ask_for=())
+        assert found.verdict == run.NOT_CONFORMING
 
 
 @pytest.mark.real("torch")

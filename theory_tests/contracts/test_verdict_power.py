@@ -14,7 +14,7 @@ from realization.core.claim import Claim
 from realization.layers import OPS
 from realization.layers.gradients import COTANGENT, GRADIENT, gradient_of
 from realization.verify import verdict
-from realization.verify.cases import draw, given, plan
+from realization.verify.cases import chunk_of, draw, given, plan
 from theory_tests.contracts import simulated
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # the simulated kernels overflow where real ones do
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # the simulat
 # Certificates of gradients cost most of the time: so many cases, all regimes and options by turns, are enough.
 BACKWARD_CASES = 40
 # The ops whose plan is longest likewise.
-CASES = {"bmojo": 45, "bmojo.grad": 24, "bmojo_layer.grad": 12}
+CASES = {"bmojo": 45, "bmojo.grad": 24, "bmojo_layer.grad": 12, "gated_delta_rule": 64}
 BACKWARD = {k.name for k in simulated.CORRECT_BACKWARD} | {m.name for m in simulated.MUTANTS_BACKWARD}
 CORRECT = simulated.CORRECT + simulated.CORRECT_BACKWARD
 MUTANTS = simulated.MUTANTS + simulated.MUTANTS_BACKWARD
@@ -59,7 +59,7 @@ def cases(op, claim, accepts, count):
     # only cotangents come in another format than that of the inputs
     formats = (claim.out, claim.state) if any(name.startswith(COTANGENT) for name in accepts) else (None, None)
     ids = plan(op, claim, accepts, count=count)
-    found = [drawn(op, claim.io, *formats, claim.chunk, accepts, i) for i in ids]
+    found = [drawn(op, claim.io, *formats, chunk_of(claim), accepts, i) for i in ids]
     return [(case, truth, Later(op, case, truth, claim)) for case, truth in found]
 
 
@@ -99,7 +99,9 @@ def short(kernel):
 def least(kernel):
     """The share of findings that is decided at least: few where autograd rounds every step to 8 bits."""
     if kernel.op == "gated_delta_rule" and kernel.claim["operand"] in SHORT:
-        return 0.0  # what is cast is fed back, token after token, and an innovation hangs on it at full size
+        # What is cast is fed back, token after token, and an innovation hangs on it at full size: the bound is
+        # sound and loose.  Decided are 10 % (bfloat16 by 64) to 55 % (float16 by 16), of gradients 1 %.
+        return 0.005 if kernel.name in BACKWARD else 0.08
     if kernel.op == "bmojo_layer" and short(kernel):
         return 0.1  # a weight's gradient adds up what every token may be off by
     return 0.0 if kernel.claim["scores"] else 0.25 if short(kernel) else 0.6

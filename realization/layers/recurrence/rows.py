@@ -21,6 +21,10 @@ and the state at the end of a chunk, sum a state and up to q writes; their round
 
     N(t) = max over s0 of m(t, s0) |S(s0)|  +  sum over the last q steps of m(t, s) |x(s)| |e(s)|
 
+With operands of 8 to 11 bits this is loose, as it takes norms of rows and every cast of a chunk at its worst
+sign.  On the cases of the verdict right kernels stay below a third of it; decided are 10 to 15 % of their
+outputs in bfloat16, 25 to 40 % in tf32, and of gradients in bfloat16 1 %.
+
 Chunks may begin anywhere.  A kernel that multiplies transitions over more than a chunk is not covered.
 """
 

@@ -29,7 +29,29 @@ def _ssd(function: Function, *, D: Foreign = None, **arguments: Foreign) -> Outp
     return ssd(function, D=D, **arguments)
 
 
+def _delta_rule(
+    function: Function, *, query: Foreign, key: Foreign, value: Foreign, beta: Foreign, log_decay: Foreign = None,
+    scale: float | None = None, l2norm: bool = False, norm_eps: float = 1e-6, initial_state: Foreign = None,
+) -> Outputs:  # fmt: skip
+    """Call a gated delta rule whose states are (k, v) and whose decay is not optional."""
+    if scale not in (None, key.shape[-1] ** -0.5):
+        raise NotImplementedError(f"scale = {scale:g}: the function scales by k^(-1/2)")
+    if l2norm and norm_eps != 1e-6:
+        raise NotImplementedError(f"norm_eps = {norm_eps:g}: the function adds 1e-6")
+    if log_decay is not None and log_decay.ndim == 4:
+        raise NotImplementedError("log_decay (b, T, h, k): the function knows one number for each head")
+    if not key.shape[1]:
+        raise NotImplementedError("T = 0: the function cannot shape its chunks")
+    y, state = function(
+        query, key, value, g=beta.new_zeros(beta.shape) if log_decay is None else log_decay, beta=beta,
+        initial_state=None if initial_state is None else initial_state.swapaxes(-1, -2),
+        output_final_state=True, use_qk_l2norm_in_kernel=l2norm,
+    )  # fmt: skip
+    return {"y": y, "final_state": state.swapaxes(-1, -2)}
+
+
 _SCAN = frozenset({"u", "delta", "A", "B", "C", "D", "z", "delta_bias", "delta_softplus"})
+_DELTA = frozenset({"query", "key", "value", "beta", "log_decay", "l2norm", "initial_state"})
 _SSD = frozenset({"x", "dt", "A", "B", "C", "D", "dt_bias", "dt_softplus", "initial_state"})
 
 # Three models hold copies of one function.
@@ -90,6 +112,26 @@ ADAPTERS = (
                 claim=STEPS,
                 changes=frozenset({"initial_state"}),
                 note="one call for each step; what a head shares is expanded; the state is changed in place.",
+            ),
+        ),
+        "transformers.models.qwen3_next.modeling_qwen3_next:torch_recurrent_gated_delta_rule": (
+            Adapter(
+                op="gated_delta_rule",
+                call=_delta_rule,
+                accepts=_DELTA,
+                array="torch",
+                claim=STEPS,
+                note="states are (k, v); the scale is that of the width; no decay is a decay of 0.",
+            ),
+        ),
+        "transformers.models.qwen3_next.modeling_qwen3_next:torch_chunk_gated_delta_rule": (
+            Adapter(
+                op="gated_delta_rule",
+                call=_delta_rule,
+                accepts=_DELTA,
+                array="torch",
+                claim={"chunk": 64, "decay": "logdiff"},
+                note="states are (k, v); the scale is that of the width; chunks of 64 steps.",
             ),
         ),
     }
