@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -23,73 +23,13 @@ from realization.core.functions import concatenate, exp, log1p, minimum, recipro
 from realization.core.ops import Swap
 from realization.layers.cores import Fault
 from realization.layers.recurrence import Run
+from realization.layers.recurrence.chunk_faults import CHUNK_FAULTS
 from realization.layers.recurrence.chunked import chunked
-from realization.layers.recurrence.transition import BEHIND_TIME, at, erased, erasing, packed, share, slices, zeros
+from realization.layers.recurrence.parts import Core, before, decaying, each, erase_pair, history, moved, own, plus
+from realization.layers.recurrence.transition import BEHIND_TIME, at, erased, packed, share, slices, zeros
 
-Core = Callable[..., Run]
 # Chunks of the right run: short ones cost the least memory, and the result does not depend on them.
 route: Core = partial(chunked, chunk=16, decay="product")
-
-
-# The parts of a run ---------------------------------------------------------
-
-
-def own(core: Core, a: dict[str, Any]) -> Run:
-    """What the tokens of this run write: no state enters."""
-    return core(**{**a, "initial": None})
-
-
-def history(core: Core, a: dict[str, Any]) -> Run:
-    """What is left of the state that enters: nothing is written."""
-    start = a.get("initial")
-    return core(**{**a, "value": a["value"] * 0.0, "initial": _none(a) if start is None else start})
-
-
-def plus(one: Run, other: Run) -> Run:
-    """The sum of two runs."""
-    return Run(one.y + other.y, one.final + other.final)
-
-
-def decaying(a: dict[str, Any], change: Callable[[Any], Any]) -> dict[str, Any]:
-    """The arguments with another log decay (and angle) at every step."""
-    return {**a, **{k: change(a[k]) for k in ("log_decay", "angle") if a.get(k) is not None}}
-
-
-def _none(a: dict[str, Any]) -> Any:
-    """The state 0 of every sequence."""
-    S = zeros(a["value"], a["key"])
-    return S if a.get("offsets") is None else np.stack([S] * (len(a["offsets"]) - 1))
-
-
-def _moved(x: Any, by: int, behind: int, outside: float = 0.0) -> Any:
-    """x(t - by) for by = 1 or -1; where that is outside, 0 or so much of x(t)."""
-    if isinstance(x, tuple):
-        return tuple(_moved(part, by, behind + 1, outside) for part in x)
-    inside = at(x, slice(None, -1) if by > 0 else slice(1, None), behind)
-    edge = at(x, slice(0, 1) if by > 0 else slice(-1, None), behind) * outside
-    return concatenate([edge, inside] if by > 0 else [inside, edge], axis=-1 - behind)
-
-
-def _before(core: Core, a: dict[str, Any]) -> Any:
-    """S(t-1) q(t): the read-out of a run that is one step behind."""
-    moving = ("value", "key", "log_decay", "angle", "erase")
-    late = {k: _moved(a[k], 1, BEHIND_TIME[k]) for k in moving if a.get(k) is not None}
-    reset = a.get("reset")
-    return core(**{**a, **late, "reset": None if reset is None else _moved(reset, 1, 0) != 0}).y
-
-
-def _each(x: Any, change: Callable[[Any], Any]) -> Any:
-    """A change of an array, or of both of a pair."""
-    return tuple(change(part) for part in x) if isinstance(x, tuple) else change(x)
-
-
-def _pair(a: dict[str, Any]) -> tuple[Any, Any]:
-    """c and d of the erase, of every head."""
-    if a.get("erase") is None:
-        raise ShapeError("there is no erase")
-    heads = a["value"].shape[-2]
-    c, d = erasing(a["erase"], a["key"], heads, None, False)
-    return share(c, heads), share(d, heads)
 
 
 # Faults of the whole run ----------------------------------------------------
@@ -97,7 +37,7 @@ def _pair(a: dict[str, Any]) -> tuple[Any, Any]:
 
 @packed
 def _exclusive(*, core: Core, states: bool = False, **a: Any) -> Run:
-    return Run(_before(core, a), core(**a).final) if a["value"].shape[-3] else core(**a)
+    return Run(before(core, a), core(**a).final) if a["value"].shape[-3] else core(**a)
 
 
 @packed
@@ -115,7 +55,7 @@ def _other_decay(*, core: Core, by: int, states: bool = False, **a: Any) -> Run:
         return core(**a)
     if a.get("hold"):
         raise ShapeError("a held write hangs on the decay of its own token: the fault is not defined")
-    return core(**decaying(a, lambda g: _moved(g, by, 3, outside=1.0)))
+    return core(**decaying(a, lambda g: moved(g, by, 3, outside=1.0)))
 
 
 @packed
@@ -174,7 +114,7 @@ def _rows_leak(core: Core, chunk: int, **a: Any) -> Run:
     runs: list[Run] = []
     per_row = [k for k, x in a.items() if k in BEHIND_TIME and x is not None]
     for i in range(rows):
-        row = {**a, **{k: _each(a[k], itemgetter(slice(i, i + 1))) for k in per_row}}
+        row = {**a, **{k: each(a[k], itemgetter(slice(i, i + 1))) for k in per_row}}
         row["initial"] = runs[-1].final if runs else None if start is None else start[:1]
         runs.append(core(**row))
     return Run(concatenate([r.y for r in runs], 0), concatenate([r.final for r in runs], 0))
@@ -188,7 +128,7 @@ def _groups_interleaved(core: Core, chunk: int, **a: Any) -> Run:
 
 def _reset_moved(core: Core, chunk: int, *, by: int, **a: Any) -> Run:
     reset = a.get("reset")
-    return core(**a) if reset is None else core(**{**a, "reset": _moved(reset, by, 0) != 0})
+    return core(**a) if reset is None else core(**{**a, "reset": moved(reset, by, 0) != 0})
 
 
 def _reset_at_chunks(core: Core, chunk: int, **a: Any) -> Run:
@@ -234,13 +174,13 @@ def _with(**fixed: Any) -> Callable[..., Run]:
 
 def _without_erase(*, core: Core, **a: Any) -> Run:
     """A linear attention: what the key held stays."""
-    _pair(a)
+    erase_pair(a)
     return core(**{**a, "erase": None})
 
 
 def _erase_undecayed(*, core: Core, **a: Any) -> Run:
     """S~ - (S(t-1) c) d': the state is read before it decays."""
-    c, d = _pair(a)
+    c, d = erase_pair(a)
     if a.get("log_decay") is None or a["log_decay"].shape[-2] != 1:
         raise ShapeError("there is no decay that all values share")
     g = a["log_decay"] if a.get("rate") is None else a["log_decay"] * a["rate"]
@@ -250,7 +190,7 @@ def _erase_undecayed(*, core: Core, **a: Any) -> Run:
 
 def _erase_last(*, core: Core, **a: Any) -> Run:
     """(S~ + v k')(I - c d'): the token erases what it wrote itself."""
-    c, d = _pair(a)
+    c, d = erase_pair(a)
     k = share(a["key"], a["value"].shape[-2])
     query = share(a["query"], a["value"].shape[-2])
     return core(**{**a, "key": erased(k[..., None, :], c, d)[..., 0, :], "query": query, "erase": (c, d)})
@@ -258,12 +198,12 @@ def _erase_last(*, core: Core, **a: Any) -> Run:
 
 def _erase_of_previous(*, core: Core, **a: Any) -> Run:
     """S~ - (S~ c(t-1)) d(t-1)': the erase of the token before."""
-    return core(**{**a, "erase": _moved(_pair(a), 1, 1)}) if a["value"].shape[-3] else core(**a)
+    return core(**{**a, "erase": moved(erase_pair(a), 1, 1)}) if a["value"].shape[-3] else core(**a)
 
 
 def _previous_strength(*, core: Core, **a: Any) -> Run:
     """The erase has the strength of the token before; the write keeps its own."""
-    return core(**{**a, "erase": _moved(_strength(a), 1, 1)}) if a["value"].shape[-3] else core(**a)
+    return core(**{**a, "erase": moved(_strength(a), 1, 1)}) if a["value"].shape[-3] else core(**a)
 
 
 def _scaled_erase(*, core: Core, change: Callable[[Any], Any], **a: Any) -> Run:
@@ -274,161 +214,6 @@ def _strength(a: dict[str, Any]) -> Any:
     if a.get("erase") is None or isinstance(a["erase"], tuple):
         raise ShapeError("there is no erase with a strength")
     return a["erase"]
-
-
-# Faults of the march over chunks --------------------------------------------
-
-
-class Chunk(NamedTuple):
-    """One chunk: its arguments, the state that enters, and what the chunks before left."""
-
-    core: Core
-    arguments: dict[str, Any]
-    entering: Any  # the right state before the chunk
-    stale: Any  # the right state before the chunk before
-    written: Any  # what the tokens of the chunk before left of themselves
-    first: bool
-    short: bool
-
-    @property
-    def time(self) -> int:
-        """The axis of time, from the front."""
-        return self.arguments["value"].ndim - 3
-
-    def run(self, state: Any) -> Run:
-        """The chunk from a state."""
-        return self.core(**self.arguments, initial=state)
-
-    def steps(self, start: int, stop: int | None) -> dict[str, Any]:
-        """The arguments of some of its steps."""
-        a = self.arguments
-        return {k: at(x, slice(start, stop), BEHIND_TIME[k]) if k in BEHIND_TIME else x for k, x in a.items()}
-
-    def kept(self, state: Any, start: int = 0, stop: int | None = None) -> Any:
-        """What some of the steps leave of a state."""
-        return history(self.core, {**self.steps(start, stop), "initial": state}).final
-
-
-Joined = Callable[[Chunk], tuple[Any, Any]]
-
-
-@packed
-def _march(*, core: Core, chunk: int, joined: Joined, states: bool = False, **a: Any) -> Run:
-    """Chunk after chunk; `joined` gives the outputs of a chunk and the state it leaves."""
-    T = a["value"].shape[-3]
-    S = zeros(a["value"], a["key"]) if a.get("initial") is None else a["initial"]
-    stale, written, ys = S, S * 0.0, [a["value"][..., :0, :, :]]
-    for start in range(0, T, chunk):
-        steps = slice(start, min(start + chunk, T))
-        part = {k: at(x, steps, BEHIND_TIME[k]) if k in BEHIND_TIME else x for k, x in a.items() if k != "initial"}
-        c = Chunk(core, part, S, stale, written, start == 0, steps.stop - start < chunk)
-        y, leaving = joined(c)
-        written, stale, S = own(core, part).final, S, leaving
-        ys.append(y)
-    last = stale if joined is _stored_early and T else S
-    return Run(concatenate(ys, axis=-3), last)
-
-
-def _entered_by(c: Chunk, state: Any) -> tuple[Any, Any]:
-    """Outputs from a wrong state; the state that is passed on is right."""
-    return c.run(state).y, c.run(c.entering).final
-
-
-def _left(c: Chunk, leaving: Any) -> tuple[Any, Any]:
-    """Right outputs; what is passed on is the chunk's own part and a wrong remainder."""
-    return c.run(c.entering).y, own(c.core, c.arguments).final + leaving
-
-
-def _dropped(c: Chunk) -> tuple[Any, Any]:
-    run = c.run(c.entering if c.first else c.entering * 0.0)
-    return run.y, run.final
-
-
-def _history_missing(c: Chunk) -> tuple[Any, Any]:
-    return _entered_by(c, c.entering if c.first else c.entering * 0.0)
-
-
-def _stored_early(c: Chunk) -> tuple[Any, Any]:
-    run = c.run(c.entering)
-    return run.y, run.final
-
-
-def _boundary_lost(c: Chunk) -> tuple[Any, Any]:
-    value = c.arguments["value"]
-    last = np.arange(value.shape[-3])[:, None, None] == value.shape[-3] - 1
-    silent = {**c.arguments, "value": np.where(last, 0.0, value)}
-    return c.run(c.entering).y, c.core(**silent, initial=c.entering).final
-
-
-def _late_history(c: Chunk) -> tuple[Any, Any]:
-    """The state reaches a row with the decay up to the row before."""
-    kept = decaying(c.arguments, lambda g: _moved(g, 1, 3))
-    y = own(c.core, c.arguments).y + history(c.core, {**kept, "initial": c.entering}).y
-    return y, c.run(c.entering).final
-
-
-def _history_short(c: Chunk) -> tuple[Any, Any]:
-    """The same, and so is the state that is passed on: it lacks the decay of the last row."""
-    return _late_history(c)[0], _left(c, c.kept(c.entering, 0, -1))[1]
-
-
-def _second_decay(c: Chunk) -> tuple[Any, Any]:
-    """The state meets the decay of the chunk's second step at its first."""
-    if c.first or c.arguments["value"].shape[-3] < 2:
-        return _stored_early(c)
-    twice = decaying(c.arguments, lambda g: concatenate([at(g, slice(1, 2), 3), at(g, slice(1, None), 3)], axis=-4))
-    run = plus(own(c.core, c.arguments), history(c.core, {**twice, "initial": c.entering}))
-    return run.y, run.final
-
-
-def _unwritten(c: Chunk) -> tuple[Any, Any]:
-    run = c.run(c.entering)
-    return run.y * (0.0 if c.short else 1.0), run.final
-
-
-def _padded(c: Chunk, chunk: int) -> tuple[Any, Any]:
-    """A short chunk is filled with its last token."""
-    run = c.run(c.entering)
-    missing = chunk - c.arguments["value"].shape[-3]
-    if not missing:
-        return run.y, run.final
-    last = c.steps(-1, None)
-    more = {k: _each(x, lambda part: np.repeat(part, missing, axis=c.time))
-            if k in BEHIND_TIME and x is not None else x for k, x in last.items()}  # fmt: skip
-    more["reset"] = None
-    return run.y, c.core(**more, initial=run.final).final
-
-
-def _strict_inside(c: Chunk) -> tuple[Any, Any]:
-    run = c.run(c.entering)
-    return _strict(core=c.core, **c.arguments, initial=c.entering).y, run.final
-
-
-def _history_not_erased(c: Chunk) -> tuple[Any, Any]:
-    """The entering state decays through the chunk, and no key of it erases."""
-    _pair(c.arguments)
-    run = plus(own(c.core, c.arguments), history(c.core, {**c.arguments, "erase": None, "initial": c.entering}))
-    return run.y, run.final
-
-
-def _erases_unaware(c: Chunk) -> tuple[Any, Any]:
-    """Erases read what the state would be without any erase in the chunk: inv(I + L) taken for I."""
-    probe, strike = _pair(c.arguments)
-    heads = c.arguments["value"].shape[-2]
-    plain = {**c.arguments, "erase": None, "key": share(c.arguments["key"], heads),
-             "query": share(c.arguments["query"], heads)}  # fmt: skip
-    met = (plain["key"] * probe).sum(-1)[..., None] * plain["value"]
-    held = c.core(**{**plain, "query": probe}, initial=c.entering).y - met
-    run = plus(c.core(**plain, initial=c.entering), c.core(**{**plain, "value": -held, "key": strike}, initial=None))
-    return run.y, run.final
-
-
-def _marching(joined: Joined) -> Callable[..., Run]:
-    return lambda core, chunk, **a: _march(core=core, chunk=chunk, joined=joined, **a)
-
-
-def _padding(core: Core, chunk: int, **a: Any) -> Run:
-    return _march(core=core, chunk=chunk, joined=lambda c: _padded(c, chunk), **a)
 
 
 # The tables -----------------------------------------------------------------
@@ -486,45 +271,9 @@ _WHOLE = (
     Fault("strength at most 1", "strengths above 1 are taken for 1",
           _whole(_scaled_erase, change=lambda b: minimum(b, 1.0))),
 )  # fmt: skip
-_JOINED = (
-    ("state between chunks dropped", "the state between chunks of {chunk} steps is dropped", _dropped),
-    ("state between chunks not read", "outputs of a chunk of {chunk} steps lack the state, which is passed on rightly",
-     _history_missing),
-    ("stale state", "a chunk of {chunk} steps starts from the state before the previous chunk",
-     lambda c: _entered_by(c, c.stale)),
-    ("state decayed twice", "the first step of a chunk of {chunk} decays the entering state twice",
-     lambda c: _entered_by(c, c.kept(c.entering, 0, 1))),
-    ("chunk decay one step short", "the state passes a chunk of {chunk} steps with the decay of one step too few",
-     lambda c: _left(c, c.kept(c.entering, 0, -1))),
-    ("chunk decay missing", "the state passes a chunk of {chunk} steps without decay",
-     lambda c: _left(c, c.entering)),
-    ("history of one chunk", "what a chunk of {chunk} steps passes on holds its own tokens only",
-     lambda c: _left(c, 0.0)),
-    ("history of two chunks", "what a chunk of {chunk} steps passes on goes back two chunks only",
-     lambda c: _left(c, c.kept(c.written))),
-    ("boundary token lost", "the last token of a chunk of {chunk} steps is missing from the state passed on",
-     _boundary_lost),
-    ("entering decay one step short", "in a chunk of {chunk} steps the entering state lacks the decay of the row",
-     _late_history),
-    ("history one step short", "in a chunk of {chunk} steps all that is left of the state lacks one decay",
-     _history_short),
-    ("second decay at the first step", "the first step of a chunk of {chunk} takes the decay of the chunk's second",
-     _second_decay),
-    ("short last chunk forgets", "a last chunk shorter than {chunk} steps returns the state of its own tokens only",
-     lambda c: _left(c, 0.0) if c.short else _stored_early(c)),
-    ("final state before the last chunk", "the final state is stored before the last chunk of {chunk} steps",
-     _stored_early),
-    ("entering state not erased", "keys of a chunk of {chunk} steps do not erase the state that enters it",
-     _history_not_erased),
-    ("erases unaware of each other", "erases in a chunk of {chunk} steps do not see one another",
-     _erases_unaware),
-    ("short last chunk unwritten", "outputs of a last chunk shorter than {chunk} steps are not written", _unwritten),
-)  # fmt: skip
 FAULTS = (
     *_WHOLE,
-    *(Fault(name, sentence, _marching(joined), chunked=True) for name, sentence, joined in _JOINED),
-    Fault("short last chunk padded", "a last chunk shorter than {chunk} steps is filled with its last token", _padding,
-          chunked=True),
+    *CHUNK_FAULTS,
     Fault("resets inside chunks ignored", "the state is reset only where a chunk of {chunk} steps begins",
           _reset_at_chunks, chunked=True),
 )  # fmt: skip
