@@ -96,7 +96,7 @@ def test_nothing_decided_fails_and_says_so(suite):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        ('conforms(scan, op="selectiv_scan")', "conforms: op 'selectiv_scan' is unknown; nearest: selective_scan"),
+        ('conforms(scan, op="selectiv_scan")', "conforms: op 'selectiv_scan' is unknown; nearest: selective_scan*"),
         ("conforms(scan)", "conforms: nothing names the op of test_user.py:scan; give --op*"),
         ('conforms(scan, op="ssd")', "conforms: test_user.py:scan takes (A, B, C, D, *), but ssd needs dt, x too*"),
         ('conforms(scan, op="selective_scan", claim="fp23")', "conforms: claim 'fp23' is unknown; nearest: fp32*"),
@@ -194,7 +194,7 @@ def test_the_items_are_judged_under_their_claims(suite, pytester):
 @pytest.mark.parametrize(
     ("marker", "message"),
     [
-        ('op="selectiv_scan"', "*op 'selectiv_scan' is unknown; nearest: selective_scan"),
+        ('op="selectiv_scan"', "*op 'selectiv_scan' is unknown; nearest: selective_scan*"),
         ('op="ssd", claims=[Claim()], io="bf17"', "*number format 'bf17' is unknown*"),
         ('op="ssd", claims=["fp23"]', "*claim 'fp23' is unknown; nearest: fp32*"),
         ('op="ssd", io=["float31"]', "*number format 'float31' is unknown*"),

@@ -1,8 +1,10 @@
-"""Every layer has, through its realization, a nilpotent transition or commuting diagonalizable ones; never both but 0.
+"""Every layer has, through its realization, a nilpotent transition or diagonalizable ones; never both but 0.
 
-A window (attention, short convolution, B'MOJO) holds its tokens exactly and drops them: nilpotent, of index its
+A window (attention, short convolution, B'MOJO-F) holds its tokens exactly and drops them: nilpotent, of index its
 length.  Mamba's transitions commute and are diagonal over the complex numbers: they fade.  A nonzero nilpotent
-matrix is not diagonalizable, so no layer is both.
+matrix is not diagonalizable, so no layer is both.  A memory of selected tokens is one or the other by the word of
+its writes: nilpotent where it writes, the identity where it holds.  The transitions of a delta rule are symmetric,
+each of them diagonalizable, and commute only if their keys are parallel or perpendicular.
 """
 
 from typing import NamedTuple
@@ -79,9 +81,39 @@ def diagonalizable(matrices):
     return commute(matrices) and normal(matrices)
 
 
+# What is one or the other, step by step: by its writes, and by its keys.
+BY_STEP = {"bmojo", "gated_delta_rule"}
+
+
 def test_every_layer_is_here():
     """A new op has to say which of both it is."""
-    assert set(LAYERS) == {name for name, op in OPS.items() if op.as_realization is not None}
+    assert LAYERS.keys() | BY_STEP == {name for name, op in OPS.items() if op.as_realization is not None}
+
+
+@pytest.mark.parametrize(("window", "lag", "width", "capacity"), [(3, 3, 3, 2), (2, 2, 2, 5), (1, 0, 1, 1)])
+def test_a_memory_of_selected_tokens_is_nilpotent_where_it_writes(window, lag, width, capacity):
+    """And where it holds, the identity on its places: nothing but its window is forgotten however long it holds."""
+    system = OPS["bmojo"].as_realization(
+        window=window, capacity=capacity, g=1, k=1, v=1, fading_lag=lag, fading_width=width
+    ).system
+    holds, writes = system.A, system.A + system.N.sum(0)
+    assert index(writes) == max(window, lag + width, capacity)
+    assert index(holds) is None
+    held = np.linalg.matrix_power(holds, max(window, lag + width))
+    assert np.array_equal(held, np.diag(np.diag(held)))
+    assert np.trace(held) == capacity * 4  # key, value, flag and position of each place
+
+
+def test_the_transitions_of_a_delta_rule_are_symmetric_and_commute_for_perpendicular_keys():
+    """exp(g) (I - b k k'); the control: keys at 45 degrees."""
+    across, along = [[1.0, 0, 0], [0, 1.0, 0]], [[1.0, 0, 0], [1.0, 1.0, 0]]
+    for key, alike in ((across, True), (along, False)):
+        key = np.array(key)[:, None]
+        parts = OPS["gated_delta_rule"].as_realization(h=1, v=2, k=3)
+        u = parts.schedule(query=key, key=key, value=np.ones((2, 1, 2)), beta=np.ones((2, 1)))
+        matrices = np.einsum("tm, mij -> tij", u, parts.system.N)
+        assert np.array_equal(matrices, np.swapaxes(matrices, 1, 2))
+        assert commute(matrices) == alike
 
 
 @every_layer
