@@ -186,6 +186,36 @@ def torch_ssd(
     return torch.stack([torch.stack(row) for row in ys]), torch.stack(finals)
 
 
+def torch_delta(
+    *, query, key, value, beta, log_decay=None, scale=None, l2norm=False, norm_eps=1e-6, initial_state=None,
+    seq_idx=None, cu_seqlens=None,
+):  # fmt: skip
+    """The loop over sequences and steps, on tensors: decay, erase and write, read."""
+    import torch
+
+    b, T, h, v = value.shape
+    if l2norm:
+        query, key = (x * torch.rsqrt((x * x).sum(-1, keepdim=True) + norm_eps) for x in (query, key))
+    query = query * (query.shape[-1] ** -0.5 if scale is None else scale)
+    query, key = (torch.repeat_interleave(x, h // x.shape[2], dim=2) for x in (query, key))
+    rows = [(i, 0, T) for i in range(b)]
+    if cu_seqlens is not None:
+        rows = [(0, *ends) for ends in zip(cu_seqlens, cu_seqlens[1:], strict=False)]
+    ys, finals = [[torch.zeros(h, v, dtype=value.dtype)] * T for _ in range(b)], []
+    for r, (i, begin, end) in enumerate(rows):
+        S = torch.zeros(h, v, key.shape[-1], dtype=value.dtype) if initial_state is None else initial_state[r]
+        for t in range(begin, end):
+            if seq_idx is not None and t > 0 and seq_idx[i, t] != seq_idx[i, t - 1]:
+                S = torch.zeros_like(S)
+            if log_decay is not None:
+                S = S * torch.exp(log_decay[i, t]).reshape(h, 1, -1)
+            innovation = value[i, t] - (S * key[i, t][:, None]).sum(-1)
+            S = S + beta[i, t][:, None, None] * innovation[..., None] * key[i, t][:, None]
+            ys[i][t] = (S * query[i, t][:, None]).sum(-1)
+        finals.append(S)
+    return torch.stack([torch.stack(row) for row in ys]), torch.stack(finals)
+
+
 def torch_conv(*, x, weight, bias=None, activation=False, initial_state=None, seq_idx=None, cu_seqlens=None):
     """The loop over sequences and steps, on tensors: the state is shifted, or emptied, at each step."""
     import torch
@@ -395,6 +425,7 @@ def torch_memory_layer(
 LOOPS = {
     "selective_scan": torch_selective_scan,
     "ssd": torch_ssd,
+    "gated_delta_rule": torch_delta,
     "causal_conv1d": torch_conv,
     "sliding_window_attention": torch_attention,
     "bmojo_f": torch_bmojo,
