@@ -67,6 +67,20 @@ def test_it_is_the_definition(sequence, selection):
     assert select(s, selection, seq_idx=document).places.tolist() == direct(s.tolist(), selection, document.tolist())
 
 
+@pytest.mark.parametrize(
+    ("choice", "kept"),
+    [
+        ({"visibility": "at-once"}, [1, 0]),
+        ({"rule": "threshold", "threshold": 0.0, "visibility": "at-once"}, [3, 2]),
+        ({"rule": "top-of-chunk", "count": 1, "chunk": 3}, [0, -1]),
+    ],
+    ids=lambda x: x.get("rule", "running-top") if isinstance(x, dict) else "",
+)
+def test_of_equals(choice, kept):
+    """None is larger than the smallest kept; where all are admitted the oldest goes; a chunk gives its first."""
+    assert select(np.ones(4), Selection(2, **choice)).places[-1].tolist() == kept
+
+
 @given(sequences(), selections(), st.data())
 def test_however_the_stream_is_cut(sequence, selection, data):
     """Indices, admissions and states alike, bit for bit; blocks without a token too."""
